@@ -1,0 +1,94 @@
+# How the rooms become targets, and the rooms together the library gradus::gradus.
+
+# All programs of a build stand in one folder.
+if(PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+endif()
+
+# `#include <gradus/nn/lstm.hpp>` is spelt alike before and after installation: here `gradus` is a folder of links.
+set(GRADUS_INCLUDE_DIR "${PROJECT_BINARY_DIR}/include")
+file(MAKE_DIRECTORY "${GRADUS_INCLUDE_DIR}/gradus")
+foreach(_gradus_name IN ITEMS tensor autograd nn optim examples gradus.hpp)
+  file(CREATE_LINK "${PROJECT_SOURCE_DIR}/${_gradus_name}" "${GRADUS_INCLUDE_DIR}/gradus/${_gradus_name}" SYMBOLIC)
+endforeach()
+
+# The options that every target of ours is compiled with, users' targets never.
+# Masks need infinities, so there is no -ffast-math; these two only free the compiler from errno and signal flags.
+add_library(gradus_options INTERFACE)
+target_compile_features(gradus_options INTERFACE cxx_std_20)
+# No contraction: whether a * b + c rounds once must not depend on where the compiler saw it (kernels ask for it by name).
+target_compile_options(gradus_options INTERFACE -fno-math-errno -fno-trapping-math -ffp-contract=off)
+if(PROJECT_IS_TOP_LEVEL)
+  target_compile_options(gradus_options INTERFACE
+    -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wold-style-cast -Wnon-virtual-dtor
+    $<$<BOOL:${GRADUS_WERROR}>:-Werror>)
+endif()
+if(GRADUS_SANITIZE)
+  list(JOIN GRADUS_SANITIZE "," _gradus_sanitizers)
+  target_compile_options(gradus_options INTERFACE
+    -fsanitize=${_gradus_sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(gradus_options INTERFACE -fsanitize=${_gradus_sanitizers})
+  # GCC's own checks, seen through the sanitizers' extra code, give false alarms inside the standard library.
+  target_compile_options(gradus_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+endif()
+
+# What holds for each target of ours, library or program.
+function(gradus_own target)
+  target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:gradus_options>)
+  set_target_properties(${target} PROPERTIES
+    CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+endfunction()
+
+# gradus_add_room(name [KNOWS lower rooms...] [FOLDERS sub-folders with sources...])
+#
+# A room is a static library of its own, linked only with the rooms below it: a call upward does not link.
+# Sources are globbed, and looked up again at each build: a new op is one new file, one line in the list and one
+# declaration, and no CMakeLists.txt is touched.
+function(gradus_add_room name)
+  cmake_parse_arguments(room "" "" "KNOWS;FOLDERS" ${ARGN})
+  set(patterns *.cpp)
+  foreach(folder IN LISTS room_FOLDERS)
+    list(APPEND patterns ${folder}/*.cpp)
+  endforeach()
+  file(GLOB sources CONFIGURE_DEPENDS ${patterns})
+  if(NOT sources)  # SCAFFOLD: until the room has its first file
+    file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/empty.cpp" "")
+    set(sources "${CMAKE_CURRENT_BINARY_DIR}/empty.cpp")
+  endif()
+
+  set(target gradus_${name})
+  add_library(${target} STATIC ${sources})
+  gradus_own(${target})
+  target_include_directories(${target} PUBLIC "${GRADUS_INCLUDE_DIR}")
+  target_compile_definitions(${target} PRIVATE GRADUS_BUILDING)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  foreach(lower IN LISTS room_KNOWS)
+    target_link_libraries(${target} PUBLIC gradus_${lower})
+  endforeach()
+  if(BUILD_SHARED_LIBS)
+    # Without the second option GCC would call our own exported functions through the symbol table and inline none.
+    target_compile_definitions(${target} PUBLIC GRADUS_SHARED)
+    target_compile_options(${target} PRIVATE -fno-semantic-interposition)
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  endif()
+endfunction()
+
+# The one library that users link: the objects of all rooms. (Our tests link the rooms instead, because they also look
+# at what a shared library hides.)
+function(gradus_add_library)
+  add_library(gradus)
+  add_library(gradus::gradus ALIAS gradus)
+  foreach(room IN ITEMS tensor autograd nn optim)
+    target_sources(gradus PRIVATE $<TARGET_OBJECTS:gradus_${room}>)
+  endforeach()
+  gradus_own(gradus)
+  target_include_directories(gradus INTERFACE
+    $<BUILD_INTERFACE:${GRADUS_INCLUDE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_compile_features(gradus INTERFACE cxx_std_20)
+  target_link_libraries(gradus PRIVATE GradusOpenBLAS::GradusOpenBLAS OpenMP::OpenMP_CXX hwy::hwy)
+  if(BUILD_SHARED_LIBS)
+    target_compile_definitions(gradus INTERFACE GRADUS_SHARED)
+  endif()
+  set_target_properties(gradus PROPERTIES
+    LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+endfunction()

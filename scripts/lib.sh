@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# What scripts/demo, scripts/test and scripts/check share. Sourced, never run.
+
+set -euo pipefail
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+jobs=${GRADUS_JOBS:-$(nproc 2>/dev/null || echo 2)}
+
+say() { printf '== %s\n' "$*"; }
+die() {
+  printf 'gradus: %s\n' "$*" >&2
+  exit 1
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# The libraries that the build links, by their Debian and Ubuntu names.
+libraries=(libopenblas-dev libhwy-dev nlohmann-json3-dev libcli11-dev libutfcpp-dev catch2 libbenchmark-dev)
+
+cmake_is_recent() {
+  local version
+  have cmake && version=$(cmake --version | awk 'NR == 1 { print $3 }') &&
+    [[ $(printf '%s\n' 3.22 "$version" | sort -V | head -n 1) == 3.22 ]]
+}
+
+# Prints the packages that are wanted and not there. Tools count when they are in PATH, wherever they come from.
+missing_packages() {
+  local package
+  if ! have "${CXX:-c++}"; then echo g++; fi
+  if ! cmake_is_recent; then echo cmake; fi
+  if ! have ninja && ! have make; then echo ninja-build; fi
+  for package in "$@"; do
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true) == installed ]] || echo "$package"
+  done
+}
+
+# Installs the tools, the libraries and the given packages as far as they are missing, and says so.
+install_missing() {
+  local wanted=("${libraries[@]}" "$@")
+  if ! have apt-get || ! have dpkg-query; then
+    say "this is not Debian or Ubuntu, so nothing is installed; gradus builds with a C++20 compiler with OpenMP," \
+      "CMake 3.22, Ninja or make, and what these packages hold there: ${wanted[*]}"
+    return
+  fi
+  local missing as_root=()
+  mapfile -t missing < <(missing_packages "${wanted[@]}")
+  if ((${#missing[@]} == 0)); then return; fi
+  if ((EUID != 0)); then
+    have sudo || die "these packages are missing; as root run 'apt-get install ${missing[*]}'"
+    as_root=(sudo)
+  fi
+  say "installing ${missing[*]}"
+  "${as_root[@]}" apt-get -q -o DPkg::Lock::Timeout=300 update
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "${missing[@]}"
+}
+
+# configure FOLDER ARGUMENTS...: runs cmake. The generator is the one that the folder already has, else the one that
+# the user's CMAKE_GENERATOR names, else Ninja where it is installed, else make: presets name none, so that
+# `cmake --preset release` and these scripts can share a folder.
+configure() {
+  local folder=$1
+  shift
+  if [[ ! -f $folder/CMakeCache.txt && -z ${CMAKE_GENERATOR:-} ]] && have ninja; then
+    CMAKE_GENERATOR=Ninja cmake "$@"
+  else
+    cmake "$@"
+  fi
+}
+
+configure_preset() { (cd -- "$root" && configure "$root/build/$1" --preset "$1" --log-level=WARNING); }
+
+# build FOLDER [--target NAMES...]
+build() { cmake --build "$1" --parallel "$jobs" "${@:2}"; }
+
+# run_ctest FOLDER ARGUMENTS...: the log stays in FOLDER/ctest.log for whoever wants the closing lines again.
+run_ctest() { ctest --test-dir "$1" --parallel "$jobs" --output-on-failure "${@:2}" | tee "$1/ctest.log"; }

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// GRADUS_API marks what a shared libgradus exports; everything else is hidden.
+#if defined(GRADUS_SHARED)
+#define GRADUS_API __attribute__((visibility("default")))
+#else
+#define GRADUS_API
+#endif

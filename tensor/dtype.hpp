@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <gradus/tensor/api.hpp>
+#include <gradus/tensor/check.hpp>
+
+namespace gradus {
+
+/// Element types. There is no promotion: mixing two of them in one op is an error.
+enum class DType : uint8_t { f32, f64, i64, boolean };
+
+inline constexpr size_t dtype_size(DType dtype) {
+  constexpr size_t kSizes[] = {4, 8, 8, 1};
+  return kSizes[static_cast<int>(dtype)];
+}
+
+inline constexpr bool is_floating(DType dtype) { return dtype == DType::f32 || dtype == DType::f64; }
+
+/// "f32", "f64", "i64" or "bool".
+GRADUS_API const char* dtype_name(DType dtype);
+inline const char* to_string(DType dtype) { return dtype_name(dtype); }
+
+template <class T>
+struct DTypeOf;
+template <>
+struct DTypeOf<float> {
+  static constexpr DType value = DType::f32;
+};
+template <>
+struct DTypeOf<double> {
+  static constexpr DType value = DType::f64;
+};
+template <>
+struct DTypeOf<int64_t> {
+  static constexpr DType value = DType::i64;
+};
+template <>
+struct DTypeOf<bool> {
+  static constexpr DType value = DType::boolean;
+};
+
+template <class T>
+inline constexpr DType dtype_of = DTypeOf<T>::value;
+
+/// Carries a type into a generic lambda: `dispatch_float(dtype, [&](auto tag) { using T = typename decltype(tag)::type;
+/// })`.
+template <class T>
+struct TypeTag {
+  using type = T;
+};
+
+template <class F>
+decltype(auto) dispatch_float(DType dtype, F&& body) {
+  GRADUS_CHECK(is_floating(dtype), "expected a floating dtype (f32 or f64), got ", dtype);
+  if (dtype == DType::f32) return body(TypeTag<float>{});
+  return body(TypeTag<double>{});
+}
+
+template <class F>
+decltype(auto) dispatch_all(DType dtype, F&& body) {
+  switch (dtype) {
+    case DType::f32:
+      return body(TypeTag<float>{});
+    case DType::f64:
+      return body(TypeTag<double>{});
+    case DType::i64:
+      return body(TypeTag<int64_t>{});
+    case DType::boolean:
+      break;
+  }
+  return body(TypeTag<bool>{});
+}
+
+}  // namespace gradus

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+namespace gradus::kernels {
+
+/// C [m, n] = alpha * op(A) [m, k] * op(B) [k, n] + beta * C, all row-major, where op(X) is X or its transpose, and ld
+/// is the distance between the rows of the matrix as it is stored.
+template <class T>
+struct Gemm {
+  bool trans_a = false;
+  bool trans_b = false;
+  int64_t m = 0;
+  int64_t n = 0;
+  int64_t k = 0;
+  T alpha = 1;
+  const T* a = nullptr;
+  int64_t lda = 0;
+  const T* b = nullptr;
+  int64_t ldb = 0;
+  T beta = 0;  ///< 0 overwrites C, whatever it holds
+  T* c = nullptr;
+  int64_t ldc = 0;
+};
+
+/// The product by OpenBLAS on the calling thread alone, whichever flavour of it is loaded. Sizes and lds must be below
+/// 2^31 and none of m, n, k zero.
+template <class T>
+void blas_gemm(const Gemm<T>& product);
+
+extern template void blas_gemm<float>(const Gemm<float>&);
+extern template void blas_gemm<double>(const Gemm<double>&);
+
+}  // namespace gradus::kernels

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+
+// The register tile under every product of ours: C(i, j) = alpha * sum_p A(i, p) B(p, j) + beta * C(i, j) for a few
+// rows and a few vectors of columns. Each element has one accumulator that runs over p in ascending order, whatever the
+// tile's shape, so a row of C has the same bits whatever the number of rows.
+
+#include <hwy/cache_control.h>
+
+#include <cstdint>
+
+#include <gradus/tensor/kernels/simd-inl.hpp>
+
+#if defined(GRADUS_TENSOR_KERNELS_GEMM_TILE_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef GRADUS_TENSOR_KERNELS_GEMM_TILE_INL
+#undef GRADUS_TENSOR_KERNELS_GEMM_TILE_INL
+#else
+#define GRADUS_TENSOR_KERNELS_GEMM_TILE_INL
+#endif  // per target
+
+HWY_BEFORE_NAMESPACE();
+namespace gradus::kernels::HWY_NAMESPACE {
+
+/// One product as the tiles see it. B comes in panels two vectors wide: inside a panel, row p starts at p * b_row; the
+/// next panel is b_panel further. A plain matrix is the case b_row = ldb, b_panel = two vectors.
+template <class T>
+struct TileProduct {
+  int64_t m, n, k;
+  T alpha, beta;
+  const T* a;
+  int64_t a_row, a_col;
+  const T* b;
+  int64_t b_row, b_panel;
+  T* c;
+  int64_t c_row;
+  bool resumes = false;  // the sums go on from what C holds: with alpha 1 and beta 0, p can be run in several parts
+};
+
+// 16 or 32 vector registers: accumulators, one row of B and one element of A must fit.
+inline constexpr int kTileRows = HWY_CAP_GE512 ? 8 : 6;
+
+// Few rows take more vectors each, so that enough accumulators are in flight to hide the latency of an FMA.
+constexpr int tile_vectors(int rows) {
+  const int accumulators = HWY_CAP_GE512 ? 16 : 12;
+  return rows * 8 <= accumulators || rows == 1 ? 8 : rows * 4 <= accumulators ? 4 : 2;
+}
+
+/// Rows [0, kRows) of a and c, kVectors vectors of columns from panel `b` on; the last vector has `last` columns.
+template <int kRows, int kVectors, bool kPartial, class D, class T = hn::TFromD<D>>
+HWY_INLINE void RunTile(D d, const TileProduct<T>& t, const T* HWY_RESTRICT a, const T* HWY_RESTRICT b,
+                        T* HWY_RESTRICT c, size_t last) {
+  using V = hn::Vec<D>;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  V acc[kRows][kVectors];
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      const T* at = c + i * t.c_row + v * lanes;
+      if (!t.resumes) {
+        acc[i][v] = hn::Zero(d);
+        hwy::Prefetch(at);
+      } else {
+        acc[i][v] = kPartial && v == kVectors - 1 ? LoadPart(d, at, last) : hn::LoadU(d, at);
+      }
+    }
+  }
+  int64_t row_offset[kRows];
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i) row_offset[i] = i * t.a_row;
+  const int64_t a_col = t.a_col, b_row = t.b_row, b_panel = t.b_panel;
+  for (int64_t p = t.k; p > 0; --p) {
+    V row[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      const T* at = b + (v / 2) * b_panel + (v % 2) * lanes;
+      row[v] = kPartial && v == kVectors - 1 ? LoadPart(d, at, last) : hn::LoadU(d, at);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) {
+      const V element = hn::Set(d, a[row_offset[i]]);
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) acc[i][v] = hn::MulAdd(element, row[v], acc[i][v]);
+    }
+    a += a_col;
+    b += b_row;
+  }
+  const V alpha = hn::Set(d, t.alpha), beta = hn::Set(d, t.beta);
+  const bool reads_c = t.beta != T{0};
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      T* at = c + i * t.c_row + v * lanes;
+      V sum = hn::Mul(alpha, acc[i][v]);
+      if (kPartial && v == kVectors - 1) {
+        if (reads_c) sum = hn::MulAdd(beta, LoadPart(d, at, last), sum);
+        StorePart(d, sum, at, last);
+      } else {
+        if (reads_c) sum = hn::MulAdd(beta, hn::LoadU(d, at), sum);
+        hn::StoreU(sum, d, at);
+      }
+    }
+  }
+}
+
+/// kRows rows from row `i` on, as many whole groups of kVectors vectors of columns as there are from `column` on;
+/// returns where they end.
+template <int kRows, int kVectors, class D, class T = hn::TFromD<D>>
+HWY_INLINE int64_t RunFlatGroups(D d, const TileProduct<T>& t, int64_t i, int64_t column) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  if constexpr (kVectors <= tile_vectors(kRows)) {
+    for (; column + kVectors * lanes <= t.n; column += kVectors * lanes) {
+      const T* b = t.b + column / (2 * lanes) * t.b_panel;
+      RunTile<kRows, kVectors, false>(d, t, t.a + i * t.a_row, b, t.c + i * t.c_row + column, 0);
+    }
+  }
+  return column;
+}
+
+/// kRows rows from row `i` on, the columns of the panel `b`, which begins at `column`.
+template <int kRows, class D, class T = hn::TFromD<D>>
+HWY_NOINLINE void RunPanelRows(D d, const TileProduct<T>& t, const T* b, int64_t column, int64_t i) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t left = t.n - column;
+  const T* a = t.a + i * t.a_row;
+  T* c = t.c + i * t.c_row + column;
+  if (left >= 2 * lanes) {
+    RunTile<kRows, 2, false>(d, t, a, b, c, 0);
+  } else if (left > lanes) {
+    RunTile<kRows, 2, true>(d, t, a, b, c, static_cast<size_t>(left - lanes));
+  } else {
+    RunTile<kRows, 1, true>(d, t, a, b, c, static_cast<size_t>(left));
+  }
+}
+
+/// kRows rows of a flat product from row `i` on, all columns.
+template <int kRows, class D, class T = hn::TFromD<D>>
+HWY_NOINLINE void RunFlat(D d, const TileProduct<T>& t, int64_t i) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t column = RunFlatGroups<kRows, 8>(d, t, i, 0);
+  column = RunFlatGroups<kRows, 6>(d, t, i, column);
+  column = RunFlatGroups<kRows, 4>(d, t, i, column);
+  for (; column < t.n; column += 2 * lanes) {
+    RunPanelRows<kRows>(d, t, t.b + column / (2 * lanes) * t.b_panel, column, i);
+  }
+}
+
+/// All rows, the columns of one panel, which stays in the first cache. Fewer rows than a tile has are run by fours,
+/// twos and ones: a tile for each number would take longer to compile than it ever saves.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void RunPanel(D d, const TileProduct<T>& t, const T* b, int64_t column) {
+  int64_t i = 0;
+  for (; i + kTileRows <= t.m; i += kTileRows) RunPanelRows<kTileRows>(d, t, b, column, i);
+  for (; i + 4 <= t.m; i += 4) RunPanelRows<4>(d, t, b, column, i);
+  for (; i + 2 <= t.m; i += 2) RunPanelRows<2>(d, t, b, column, i);
+  for (; i < t.m; ++i) RunPanelRows<1>(d, t, b, column, i);
+}
+
+/// The whole product on the calling thread.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void RunProduct(D d, const TileProduct<T>& t) {
+  const int64_t width = 2 * static_cast<int64_t>(hn::Lanes(d));
+  if (t.m >= kTileRows) {
+    const T* b = t.b;
+    for (int64_t column = 0; column < t.n; column += width, b += t.b_panel) RunPanel(d, t, b, column);
+    return;
+  }
+  int64_t i = 0;
+  for (; i + 4 <= t.m; i += 4) RunFlat<4>(d, t, i);
+  for (; i + 2 <= t.m; i += 2) RunFlat<2>(d, t, i);
+  for (; i < t.m; ++i) RunFlat<1>(d, t, i);
+}
+
+}  // namespace gradus::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per target

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gradus/tensor/tensor.hpp>
+
+// The GRU kernels of gru.hpp on tensors of any strides.
+
+namespace gradus::kernels {
+
+struct GruInputs {
+  Tensor gates_x;  ///< [B, T, 3H]
+  Tensor h0;       ///< [B, H]
+  Tensor w_hh;     ///< [3H, H]
+  Tensor b_hh;     ///< [3H]
+  Tensor lengths;  ///< i64 [B], or undefined: all T
+  bool reverse = false;
+  bool reset_after = true;
+};
+
+struct GruGradients {
+  Tensor gates_x;
+  Tensor h0;
+  Tensor w_hh;
+  Tensor b_hh;
+};
+
+/// y [B, T, H], h_n [B, H], gates [B, T, 4H] for the backward. Throws `[gru_sequence] length out of range: ...`.
+void gru_forward(const GruInputs& in, Tensor& y, Tensor& h_n, Tensor& gates);
+
+/// dy [B, T, H] and dh_n [B, H] may be undefined (zero); y and gates as the forward gave them; fills `out`, all dense.
+void gru_backward(const GruInputs& in, const Tensor& dy, const Tensor& dh_n, const Tensor& y, const Tensor& gates,
+                  GruGradients out);
+
+}  // namespace gradus::kernels

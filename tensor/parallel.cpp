@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#include <omp.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <limits>
+#include <mutex>
+
+#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/parallel.hpp>
+
+namespace gradus {
+namespace {
+
+std::atomic<int>& thread_count() {
+  static std::atomic<int> count{std::max(1, omp_get_max_threads())};
+  return count;
+}
+
+// Asked at start-up: later, omp_get_max_threads() may be what a caller set for its own regions.
+[[maybe_unused]] const int g_count_at_start = thread_count().load();
+
+thread_local bool t_inside_region = false;
+
+struct RegionScope {
+  RegionScope() { t_inside_region = true; }
+  ~RegionScope() { t_inside_region = false; }
+  RegionScope(const RegionScope&) = delete;
+  RegionScope& operator=(const RegionScope&) = delete;
+};
+
+// The state that the threads of one region share: they take blocks in ascending order until none is left.
+struct Region {
+  int64_t n;
+  int64_t grain;
+  int64_t blocks;
+  RangeBody body;
+  std::atomic<int64_t> next{0};
+  std::mutex mutex{};
+  int64_t failed_block = std::numeric_limits<int64_t>::max();
+  std::exception_ptr error{};
+
+  void work() noexcept {
+    const RegionScope inside;
+    for (;;) {
+      const int64_t block = next.fetch_add(1, std::memory_order_relaxed);
+      if (block >= blocks) return;
+      try {
+        body(block * grain, std::min(n, (block + 1) * grain));
+      } catch (...) {
+        next.store(blocks, std::memory_order_relaxed);
+        const std::lock_guard<std::mutex> lock(mutex);
+        if (block < failed_block) {
+          failed_block = block;
+          error = std::current_exception();
+        }
+        return;
+      }
+    }
+  }
+};
+
+}  // namespace
+
+void set_num_threads(int count) {
+  GRADUS_CHECK(count >= 1 && count <= 1024, "[set_num_threads] expected a count in [1, 1024], got ", count);
+  thread_count().store(count, std::memory_order_relaxed);
+}
+
+int num_threads() { return thread_count().load(std::memory_order_relaxed); }
+
+void parallel_for(int64_t n, RangeBody body, int64_t grain) {
+  GRADUS_ASSERT(grain > 0);
+  if (n <= 0) return;
+  const int threads = n <= grain || t_inside_region ? 1 : num_threads();
+  if (threads == 1 || omp_in_parallel() != 0) {
+    for (int64_t begin = 0; begin < n; begin += grain) body(begin, std::min(n, begin + grain));
+    return;
+  }
+  Region region{.n = n, .grain = grain, .blocks = (n + grain - 1) / grain, .body = body};
+  // Always the whole team: libgomp ends and recreates threads when the size of a region changes.
+#pragma omp parallel num_threads(threads) default(none) shared(region)
+  region.work();
+  if (region.error) std::rethrow_exception(region.error);
+}
+
+namespace detail {
+
+OneThreadScope::OneThreadScope() : previous_(omp_get_max_threads()) { omp_set_num_threads(1); }
+OneThreadScope::~OneThreadScope() { omp_set_num_threads(previous_); }
+
+}  // namespace detail
+}  // namespace gradus

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include <gradus/tensor/api.hpp>
+
+namespace gradus {
+
+/// How many threads kernels may use from now on, in this process; throws Error unless 1 <= count <= 1024. No result
+/// depends on it: work is cut by size, never by the number of threads.
+GRADUS_API void set_num_threads(int count);
+
+/// The number of threads kernels may use; at first, the number of cores this process may run on.
+GRADUS_API int num_threads();
+
+/// A reference to a callable `void(int64_t begin, int64_t end)`, which must outlive it.
+class RangeBody {
+ public:
+  template <class Body, class = std::enable_if_t<!std::is_same_v<std::remove_cvref_t<Body>, RangeBody>>>
+  RangeBody(Body&& body)  // NOLINT(google-explicit-constructor): made from a lambda at the call
+      : context_(const_cast<void*>(static_cast<const void*>(&body))),
+        call_([](void* context, int64_t begin, int64_t end) {
+          (*static_cast<std::remove_reference_t<Body>*>(context))(begin, end);
+        }) {}
+
+  void operator()(int64_t begin, int64_t end) const { call_(context_, begin, end); }
+
+ private:
+  void* context_;
+  void (*call_)(void*, int64_t, int64_t);
+};
+
+/// Calls body(begin, end) once for each block of `grain` indices of [0, n), the last one possibly shorter, on several
+/// threads when there is more than one block. The blocks are the same at any thread count, so whatever a body computes
+/// for its block has the same bits. Nested calls run on the calling thread. The first failed block's exception is
+/// rethrown after all threads have stopped. One region costs about 1 us: choose a grain worth 20 us or more.
+GRADUS_API void parallel_for(int64_t n, RangeBody body, int64_t grain);
+
+namespace detail {
+
+/// While it lives, OpenMP regions opened below the calling thread (by a BLAS built on OpenMP) have one thread.
+class GRADUS_API OneThreadScope {
+ public:
+  OneThreadScope();
+  ~OneThreadScope();
+  OneThreadScope(const OneThreadScope&) = delete;
+  OneThreadScope& operator=(const OneThreadScope&) = delete;
+
+ private:
+  int previous_;
+};
+
+}  // namespace detail
+}  // namespace gradus

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include <gradus/tensor/api.hpp>
+#include <gradus/tensor/tensor.hpp>
+
+namespace gradus {
+
+/// Where a generator stands; enough to continue its stream (for checkpoints).
+struct GeneratorState {
+  uint64_t seed = 0;
+  uint64_t counter = 0;
+};
+
+/// Names a piece of a random stream: whatever is drawn from it is a pure function of (key, counter, element index), so
+/// that a dropout mask can be made again instead of being stored.
+struct DropoutKey {
+  uint64_t key = 0;
+  uint64_t counter = 0;
+};
+
+/// A position in a stream of random 32-bit words: word w is word w % 4 of Philox4x32-10 (Salmon et al. 2011, "Parallel
+/// random numbers: as easy as 1, 2, 3") with the seed as its key and counter + w / 4 as its counter. Each function
+/// below starts at a whole counter and advances it past all words it used. Move-only, since a copy would repeat the
+/// stream: use split() for another one. A moved-from generator refuses to draw.
+class GRADUS_API Generator {
+ public:
+  explicit Generator(uint64_t seed);
+  Generator(Generator&& other) noexcept;
+  Generator& operator=(Generator&& other) noexcept;
+  Generator(const Generator&) = delete;
+  Generator& operator=(const Generator&) = delete;
+
+  /// A generator with an independent stream; the same for the same state. Advances this one.
+  Generator split();
+  uint64_t seed() const noexcept { return state_.seed; }
+  uint64_t counter() const noexcept { return state_.counter; }
+  GeneratorState state() const noexcept { return state_; }
+  void set_state(const GeneratorState& state) noexcept;
+
+  /// Takes the next `words` 32-bit words (>= 0) out of the stream, in whole counters of four.
+  DropoutKey reserve(int64_t words);
+
+ private:
+  GeneratorState state_;
+  bool usable_ = true;
+};
+
+struct UniformOptions {
+  double low = 0.0;
+  double high = 1.0;
+  DType dtype = DType::f32;
+};
+
+/// Uniform on [low, high); low itself when they are equal. f32: low + (high - low) * k / 2^24, k the upper 24 bits of
+/// word i of the stream for element i. f64: the same with k / 2^52 from words 2 i (lower half) and 2 i + 1.
+/// Throws unless low <= high are finite, together with their difference.
+GRADUS_API Tensor uniform(const Shape& shape, Generator& generator, const UniformOptions& options = {});
+
+struct NormalOptions {
+  double mean = 0.0;
+  double std = 1.0;
+  DType dtype = DType::f32;
+};
+
+/// Normal by Box and Muller, each element from draws of its own: mean + std * sqrt(-2 log u) * cos(2 pi v). f32: u is
+/// made from word 2 i of the stream, v from word 2 i + 1; |z| <= 6.7. f64: u from words 4 i and 4 i + 1, v from the two
+/// after them; |z| <= 8.5. The same bits on every instruction set. Throws unless mean is finite and std finite, >= 0.
+GRADUS_API Tensor normal(const Shape& shape, Generator& generator, const NormalOptions& options = {});
+
+struct RandintOptions {
+  int64_t low = 0;
+  int64_t high = 0;
+};
+
+/// i64, uniform on [low, high), from words 2 i and 2 i + 1 (no value is favoured by more than 2^-64). Throws unless
+/// low < high.
+GRADUS_API Tensor randint(const Shape& shape, Generator& generator, const RandintOptions& options);
+
+/// bool, true with probability p (in steps of 2^-32), from word i. Throws unless 0 <= p <= 1.
+GRADUS_API Tensor bernoulli(const Shape& shape, Generator& generator, double p);
+
+/// 0, ..., count - 1 in random order, i64 [count] (Fisher and Yates, one 64-bit draw an element).
+GRADUS_API Tensor permutation(int64_t count, Generator& generator);
+
+}  // namespace gradus

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+
+// Writing; safetensors.cpp reads, and describes the format.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <numeric>
+#include <system_error>
+#include <unordered_set>
+
+#include <nlohmann/json.hpp>
+
+#include <gradus/tensor/safetensors.hpp>
+
+namespace gradus {
+namespace {
+
+using nlohmann::json;
+using Metadata = std::vector<std::pair<std::string, std::string>>;
+
+constexpr size_t kLongestHeader = 100'000'000;
+
+template <class... Parts>
+[[noreturn]] void fail(const std::string& path, const Parts&... parts) {
+  detail::throw_error(detail::join("[save_safetensors] ", path, ": ", parts...));
+}
+
+[[noreturn]] void fail_for_system(const std::string& path, int error) {
+  fail(path, "cannot write the file: ", std::generic_category().message(error));
+}
+
+size_t byte_count(const Tensor& tensor) { return static_cast<size_t>(tensor.numel()) * dtype_size(tensor.dtype()); }
+
+std::string file_dtype(DType dtype) {
+  constexpr const char* kNames[] = {"F32", "F64", "I64", "BOOL"};
+  return kNames[static_cast<int>(dtype)];
+}
+
+void check_names(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
+  std::unordered_set<std::string> seen;
+  for (const NamedTensor& tensor : tensors) {
+    if (tensor.name == "__metadata__") fail(path, "a tensor cannot be named '__metadata__'");
+    if (!seen.insert(tensor.name).second) fail(path, "two tensors are named '", tensor.name, "'");
+    if (!tensor.value.defined()) fail(path, "there is no tensor under the name '", tensor.name, "'");
+  }
+  seen.clear();
+  for (const auto& item : metadata) {
+    if (!seen.insert(item.first).second) fail(path, "the metadata name '", item.first, "' twice");
+  }
+}
+
+// The order of the bytes: wide elements first, so that every tensor stands at a multiple of its element's size, which
+// some readers need. The header keeps the caller's order.
+std::vector<size_t> data_order(const std::vector<NamedTensor>& tensors) {
+  std::vector<size_t> order(tensors.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return dtype_size(tensors[a].value.dtype()) > dtype_size(tensors[b].value.dtype());
+  });
+  return order;
+}
+
+std::string header_text(const std::vector<NamedTensor>& tensors, const std::vector<size_t>& order,
+                        const Metadata& metadata) {
+  std::vector<size_t> begins(tensors.size());
+  size_t position = 0;
+  for (const size_t i : order) {
+    begins[i] = position;
+    position += byte_count(tensors[i].value);
+  }
+  std::string text = "{";
+  const auto add = [&text](const std::string& key, const std::string& value) {
+    text += (text.size() > 1 ? "," : "") + json(key).dump() + ":" + value;
+  };
+  if (!metadata.empty()) {
+    std::string items;
+    for (const auto& [key, value] : metadata) {
+      items += (items.empty() ? "" : ",") + json(key).dump() + ":" + json(value).dump();
+    }
+    add("__metadata__", "{" + items + "}");
+  }
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const Tensor& value = tensors[i].value;
+    const json sizes = std::vector<int64_t>(value.shape().begin(), value.shape().end());
+    const json offsets = {begins[i], begins[i] + byte_count(value)};
+    add(tensors[i].name, "{\"dtype\":\"" + file_dtype(value.dtype()) + "\",\"shape\":" + sizes.dump() +
+                             ",\"data_offsets\":" + offsets.dump() + "}");
+  }
+  text += "}";
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  return text;
+}
+
+std::string folder_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "./" : path.substr(0, slash + 1);
+}
+
+// A new file beside the target; it vanishes unless commit() moves it there.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& target) : target_(target) {
+    static std::atomic<unsigned> number{0};
+    do {
+      name_ = folder_of(target) + ".gradus-" + std::to_string(::getpid()) + "-" + std::to_string(number++) + ".tmp";
+      descriptor_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    } while (descriptor_ < 0 && errno == EEXIST);
+    if (descriptor_ < 0) fail_for_system(target_, errno);
+  }
+
+  ~TemporaryFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    if (!committed_) ::unlink(name_.c_str());
+  }
+
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  void write(const void* data, size_t count) {
+    const auto* bytes = static_cast<const char*>(data);
+    while (count > 0) {
+      const ssize_t done = ::write(descriptor_, bytes, count);
+      if (done < 0 && errno == EINTR) continue;
+      if (done < 0) fail_for_system(target_, errno);
+      bytes += done;
+      count -= static_cast<size_t>(done);
+    }
+  }
+
+  void commit() {
+    if (::fsync(descriptor_) != 0) fail_for_system(target_, errno);
+    if (::close(std::exchange(descriptor_, -1)) != 0) fail_for_system(target_, errno);
+    if (std::rename(name_.c_str(), target_.c_str()) != 0) fail_for_system(target_, errno);
+    committed_ = true;
+    // The new name itself reaches the disk with its folder; not every file system can do that.
+    const int folder = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder >= 0) {
+      ::fsync(folder);
+      ::close(folder);
+    }
+  }
+
+ private:
+  std::string target_;
+  std::string name_;
+  int descriptor_ = -1;
+  bool committed_ = false;
+};
+
+}  // namespace
+
+void save_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
+  check_names(path, tensors, metadata);
+  const std::vector<size_t> order = data_order(tensors);
+  std::string header;
+  try {
+    header = header_text(tensors, order, metadata);
+  } catch (const json::exception&) {
+    fail(path, "a name or a text of the metadata is not UTF-8");
+  }
+  if (header.size() > kLongestHeader) fail(path, "the names take more than ", kLongestHeader, " bytes");
+
+  TemporaryFile file(path);
+  const uint64_t length = header.size();
+  file.write(&length, sizeof length);
+  file.write(header.data(), header.size());
+  for (const size_t i : order) {
+    const Tensor dense = tensors[i].value.contiguous();
+    file.write(dense.raw_data(), byte_count(dense));
+  }
+  file.commit();
+}
+
+}  // namespace gradus

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <span>
+
+#include <gradus/tensor/api.hpp>
+
+namespace gradus {
+
+/// Names of the instruction sets that this build has kernels for and this machine can run, lowest first: the baseline
+/// ("sse2", or "scalar" where Highway is older than 1.0.4), then "avx2" and "avx512".
+GRADUS_API std::span<const char* const> simd_targets();
+
+/// Name of the instruction set in use: the last of simd_targets() unless another one was forced.
+GRADUS_API const char* simd_target();
+
+/// Makes every kernel of this process use the named instruction set; nullptr returns to the automatic choice. Results
+/// of different sets differ in the last bits. Throws Error for a name that is unknown or cannot run here.
+GRADUS_API void force_simd_target(const char* name);
+
+}  // namespace gradus

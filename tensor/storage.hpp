@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include <gradus/tensor/api.hpp>
+
+namespace gradus {
+
+namespace detail {
+
+struct ThreadCache;
+
+/// Head of a storage; the bytes follow it in the same block (or lie elsewhere, when they are borrowed).
+struct alignas(64) StorageHeader {
+  void* data;
+  size_t bytes;
+  ThreadCache* owner;
+  void (*release)(void* context);  // borrowed bytes: called once when the last handle goes
+  void* context;
+  uint32_t references;
+  uint32_t version;
+};
+
+GRADUS_API void destroy_storage(StorageHeader* header) noexcept;
+
+}  // namespace detail
+
+/// Shared ownership of 64-byte aligned bytes, with a counter of in-place changes. Cheap to copy: copies share the
+/// bytes.
+class GRADUS_API Storage {
+ public:
+  Storage() = default;
+  /// Uninitialised bytes from the caching allocator.
+  static Storage allocate(size_t bytes);
+  /// Bytes that belong to somebody else; `release(context)` is called when the last handle goes (may be null).
+  static Storage borrow(void* data, size_t bytes, void (*release)(void*), void* context);
+
+  Storage(const Storage& other) noexcept : header_(other.header_) { retain(); }
+  Storage(Storage&& other) noexcept : header_(std::exchange(other.header_, nullptr)) {}
+  Storage& operator=(Storage other) noexcept {
+    std::swap(header_, other.header_);
+    return *this;
+  }
+  ~Storage() { reset(); }
+
+  explicit operator bool() const noexcept { return header_ != nullptr; }
+  void* data() const noexcept { return header_->data; }
+  size_t bytes() const noexcept { return header_->bytes; }
+  uint32_t version() const noexcept { return header_->version; }
+  void bump_version_() noexcept { ++header_->version; }
+  /// True when this handle is the only one.
+  bool is_unique() const noexcept { return __atomic_load_n(&header_->references, __ATOMIC_ACQUIRE) == 1; }
+  bool is_same(const Storage& other) const noexcept { return header_ == other.header_; }
+  void reset() noexcept {
+    if (header_ != nullptr && __atomic_sub_fetch(&header_->references, 1, __ATOMIC_ACQ_REL) == 0) {
+      detail::destroy_storage(header_);
+    }
+    header_ = nullptr;
+  }
+
+ private:
+  // Compiler builtins, because <atomic> alone would take a quarter of a user's compile time.
+  void retain() noexcept {
+    if (header_ != nullptr) __atomic_add_fetch(&header_->references, 1, __ATOMIC_RELAXED);
+  }
+
+  detail::StorageHeader* header_ = nullptr;
+};
+
+}  // namespace gradus

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string>
+
+#include <gradus/tensor/api.hpp>
+#include <gradus/tensor/dtype.hpp>
+#include <gradus/tensor/layout.hpp>
+#include <gradus/tensor/shape.hpp>
+#include <gradus/tensor/storage.hpp>
+
+namespace gradus {
+
+struct TensorOptions {
+  DType dtype = DType::f32;
+};
+
+/// A typed, strided view of shared bytes: data only, no derivative. Copies share the bytes; by convention nothing
+/// changes them, and the few functions that do end in `_`, bump the storage's version, and refuse an expanded view.
+class GRADUS_API Tensor {
+ public:
+  /// No tensor: defined() is false.
+  Tensor() = default;
+  Tensor(Storage storage, const Layout& layout, DType dtype)
+      : storage_(std::move(storage)), layout_(layout), dtype_(dtype) {}
+  /// Uninitialised elements, dense.
+  static Tensor empty(const Shape& shape, DType dtype);
+  /// Copies `values`, row-major; throws when their number is not the shape's.
+  template <class T>
+  static Tensor from(std::span<const T> values, const Shape& shape);
+  static Tensor from(std::initializer_list<double> values, const Shape& shape, TensorOptions options = {});
+
+  bool defined() const noexcept { return static_cast<bool>(storage_); }
+  const Shape& shape() const noexcept { return layout_.shape(); }
+  const Layout& layout() const noexcept { return layout_; }
+  const Storage& storage() const noexcept { return storage_; }
+  DType dtype() const noexcept { return dtype_; }
+  int rank() const noexcept { return layout_.rank(); }
+  int64_t numel() const noexcept { return layout_.shape().numel(); }
+  /// Size of an axis; -1 is the last.
+  int64_t size(int64_t axis) const;
+  bool is_contiguous() const noexcept { return layout_.is_contiguous(); }
+  uint32_t version() const noexcept { return storage_.version(); }
+
+  /// The first element's address; T must be the dtype's type (float, double, int64_t, bool).
+  template <class T>
+  const T* data() const;
+  /// For writing: bumps the version, refuses an expanded view.
+  template <class T>
+  T* mutable_data_();
+  /// The only element, as T; throws when there is more than one.
+  template <class T>
+  T item() const;
+  /// One element as double, whatever the dtype; for looking, not for loops.
+  double at(std::initializer_list<int64_t> index) const;
+
+  // Views: share the bytes.
+  Tensor permute(std::initializer_list<int> axes) const;
+  Tensor transpose(int64_t a, int64_t b) const { return view(layout_.transpose(a, b)); }
+  Tensor slice(int64_t axis, int64_t start, int64_t stop, int64_t step = 1) const {
+    return view(layout_.slice(axis, start, stop, step));
+  }
+  Tensor select(int64_t axis, int64_t index) const { return view(layout_.select(axis, index)); }
+  Tensor expand(const Shape& shape) const { return view(layout_.expand(shape)); }
+  Tensor squeeze(int64_t axis) const { return view(layout_.squeeze(axis)); }
+  Tensor unsqueeze(int64_t axis) const { return view(layout_.unsqueeze(axis)); }
+  Tensor diagonal(int64_t a, int64_t b) const { return view(layout_.diagonal(a, b)); }
+  /// Shares the bytes when strides allow it, else copies.
+  Tensor reshape(const Shape& shape) const;
+  Tensor view(const Layout& layout) const { return Tensor(storage_, layout, dtype_); }
+
+  /// Itself when dense, else a dense copy.
+  Tensor contiguous() const;
+  /// A dense copy with bytes of its own.
+  Tensor clone() const;
+  /// Converted elements (floating to integer truncates); itself when the dtype is the same.
+  Tensor to(DType dtype) const;
+
+  // Mutators: change the bytes for every handle that shares them.
+  void fill_(double value);
+  /// Requires equal shapes; converts the dtype.
+  void copy_(const Tensor& source);
+  /// this += scale * other; equal shapes and dtypes, floating.
+  void add_(const Tensor& other, double scale = 1.0);
+  /// this *= scale; floating.
+  void scale_(double scale);
+
+  /// As data(), without the check of the dtype.
+  void* raw_data() const noexcept {
+    return static_cast<char*>(storage_.data()) + layout_.offset() * static_cast<int64_t>(dtype_size(dtype_));
+  }
+
+ private:
+  Storage storage_;
+  Layout layout_;
+  DType dtype_ = DType::f32;
+};
+
+// Creation. [shape] as given, dense.
+GRADUS_API Tensor zeros(const Shape& shape, TensorOptions options = {});
+GRADUS_API Tensor ones(const Shape& shape, TensorOptions options = {});
+GRADUS_API Tensor full(const Shape& shape, double value, TensorOptions options = {});
+/// 0, 1, ..., count - 1 as [count].
+GRADUS_API Tensor arange(int64_t count, TensorOptions options = {});
+/// One element (rank 0).
+GRADUS_API Tensor scalar(double value, TensorOptions options = {});
+
+/// "f32 [3, 4]".
+GRADUS_API std::string describe(const Tensor& tensor);
+/// The elements, at most a few of each axis, with shape and dtype.
+GRADUS_API std::string to_string(const Tensor& tensor);
+
+/// True when shapes, dtypes and all bits are equal (NaN equals the same NaN).
+GRADUS_API bool bitwise_equal(const Tensor& a, const Tensor& b);
+
+namespace detail {
+[[noreturn]] GRADUS_API void throw_wrong_dtype(const Tensor& tensor, DType asked);
+GRADUS_API void prepare_write(Tensor& tensor, const char* what);
+GRADUS_API Tensor tensor_from(const void* values, size_t count, const Shape& shape, DType dtype);
+GRADUS_API void check_single(const Tensor& tensor);
+}  // namespace detail
+
+template <class T>
+Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
+  return detail::tensor_from(values.data(), values.size(), shape, dtype_of<T>);
+}
+
+template <class T>
+const T* Tensor::data() const {
+  if (!defined() || dtype_ != dtype_of<T>) [[unlikely]]
+    detail::throw_wrong_dtype(*this, dtype_of<T>);
+  return static_cast<const T*>(raw_data());
+}
+
+template <class T>
+T* Tensor::mutable_data_() {
+  if (!defined() || dtype_ != dtype_of<T>) [[unlikely]]
+    detail::throw_wrong_dtype(*this, dtype_of<T>);
+  detail::prepare_write(*this, "mutable_data_");
+  return static_cast<T*>(raw_data());
+}
+
+template <class T>
+T Tensor::item() const {
+  detail::check_single(*this);
+  return *data<T>();
+}
+
+}  // namespace gradus

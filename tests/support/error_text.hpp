@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+
+#include <gradus/tensor/check.hpp>
+
+namespace gradus::tests {
+
+/// The text of the gradus::Error that the call throws. Another exception passes; no exception gives a text that no
+/// error has.
+template <class Call>
+std::string error_text(Call&& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "(no error)";
+}
+
+}  // namespace gradus::tests
