@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/autograd/apply.hpp>
+
+#include <gradus/autograd/context.hpp>
+#include <gradus/autograd/inline_array.hpp>
+#include <gradus/autograd/node.hpp>
+
+namespace gradus {
+namespace {
+
+[[gnu::noinline]] void throw_missing_input(const OpDef& op, size_t i) {
+  detail::throw_error(detail::join("[", op.name, "] input ", i, " is undefined: expected a tensor"));
+}
+
+// True when some input leads to a differentiable leaf.
+bool check_inputs(const OpDef& op, InputSpan inputs) {
+  bool any = false;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i]->defined() && !in_mask(op.optional_inputs, static_cast<int>(i))) throw_missing_input(op, i);
+    any = any || inputs[i]->requires_grad();
+  }
+  return any;
+}
+
+void infer_shapes(const OpDef& op, ShapeArgs& shapes) {
+  try {
+    op.shape(shapes);
+  } catch (const Error& error) {
+    const std::string path = scope_path();
+    if (path.empty()) throw;
+    throw Error(std::string(error.what()) + " (in " + path + ")");
+  }
+}
+
+Tensor dropped(const Tensor& value) { return Tensor(Storage(), value.layout(), value.dtype()); }
+
+NodeRef record(Context& here, const OpDef& op, const Attrs& attrs, InputSpan inputs, const Tensor* outputs,
+               int num_outputs) {
+  NodeRef node = detail::make_node(&op, attrs, static_cast<int>(inputs.size()), num_outputs);
+  int64_t sequence = here.sequence;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Variable& input = *inputs[i];
+    InputSlot& slot = node->input(static_cast<int>(i));
+    slot.node = input.node();
+    slot.output = input.output();
+    slot.given = input.defined();
+    if (input.requires_grad() && input.node()->sequence > sequence) sequence = input.node()->sequence;
+    if (!slot.given) continue;
+    if (in_mask(op.saves.inputs, static_cast<int>(i))) {
+      slot.value = input.value();
+      slot.version = input.value().version();
+    } else {
+      slot.value = dropped(input.value());
+    }
+  }
+  for (int k = 0; k < num_outputs; ++k) {
+    OutputSlot& slot = node->output(k);
+    if (in_mask(op.saves.outputs, k)) {
+      slot.value = outputs[k];
+      slot.version = outputs[k].version();
+    } else {
+      slot.value = dropped(outputs[k]);
+    }
+  }
+  node->sequence = here.sequence = sequence + 1;
+  return node;
+}
+
+}  // namespace
+
+void apply_into(const OpDef& op, const Attrs& attrs, InputSpan inputs, std::span<Variable> outputs) {
+  const bool differentiable = check_inputs(op, inputs);
+  ShapeArgs shapes(op, attrs, inputs);
+  infer_shapes(op, shapes);
+  const int count = shapes.num_outputs();
+  GRADUS_ASSERT(count == static_cast<int>(outputs.size()));
+
+  detail::InlineArray<Tensor, kInlineOutputs> storage(static_cast<size_t>(count));
+  Tensor* results = storage.data();
+  if (!op.is_view) {
+    for (int k = 0; k < count; ++k) results[k] = Tensor::empty(shapes.output_shape(k), shapes.output_dtype(k));
+  }
+  Context& here = context();
+  const bool recorded = differentiable && here.grad_enabled && !op.derivative.is_discrete();
+  if (op.reference != nullptr) ++here.fused_applications;
+  {
+    const GradModeGuard off(here, false);
+    ForwardArgs forward(attrs, inputs, results);
+    op.forward(forward);
+  }
+  if (!recorded) {
+    for (int k = 0; k < count; ++k) outputs[static_cast<size_t>(k)] = Variable(std::move(results[k]));
+    return;
+  }
+  const NodeRef node = record(here, op, attrs, inputs, results, count);
+  for (int k = 0; k < count; ++k) {
+    const bool floating = is_floating(results[k].dtype());
+    outputs[static_cast<size_t>(k)] = Variable(std::move(results[k]), floating ? node : NodeRef(), floating ? k : 0);
+  }
+}
+
+}  // namespace gradus

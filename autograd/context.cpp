@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/autograd/context.hpp>
+
+namespace gradus {
+
+Context& context() {
+  thread_local Context instance;
+  return instance;
+}
+
+std::string scope_path() {
+  std::string path;
+  for (const ScopeFrame* frame = context().scope; frame != nullptr; frame = frame->outer) {
+    path = path.empty() ? std::string(frame->name) : std::string(frame->name) + "." + path;
+  }
+  return path;
+}
+
+PathCounts path_counts() {
+  const Context& here = context();
+  return {.fused = here.fused_applications, .reference = here.reference_runs};
+}
+
+}  // namespace gradus

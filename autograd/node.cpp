@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/autograd/node.hpp>
+
+#include <new>
+
+#include <gradus/tensor/allocator.hpp>
+
+namespace gradus::detail {
+
+static_assert(alignof(InputSlot) <= alignof(Node) && alignof(OutputSlot) <= alignof(Node));
+static_assert(sizeof(Node) % alignof(InputSlot) == 0 && sizeof(InputSlot) % alignof(OutputSlot) == 0);
+
+NodeRef make_node(const OpDef* op, const Attrs& attrs, int num_inputs, int num_outputs) {
+  const size_t bytes = sizeof(Node) + sizeof(InputSlot) * static_cast<size_t>(num_inputs) +
+                       sizeof(OutputSlot) * static_cast<size_t>(num_outputs);
+  const Block block = allocate_block(bytes);
+  Node* node = new (block.data) Node;
+  node->op = op;
+  node->attrs = attrs;
+  node->num_inputs = static_cast<uint16_t>(num_inputs);
+  node->num_outputs = static_cast<uint16_t>(num_outputs);
+  node->block_bytes = static_cast<uint32_t>(bytes);
+  node->owner = block.owner;
+  for (int i = 0; i < num_inputs; ++i) new (&node->input(i)) InputSlot;
+  for (int k = 0; k < num_outputs; ++k) new (&node->output(k)) OutputSlot;
+  return NodeRef(node);
+}
+
+void release_saved(Node& node) {
+  const auto drop = [](Tensor& value) { value = Tensor(Storage(), value.layout(), value.dtype()); };
+  for (int i = 0; i < node.num_inputs; ++i) drop(node.input(i).value);
+  for (int k = 0; k < node.num_outputs; ++k) drop(node.output(k).value);
+}
+
+namespace {
+
+void free_one(Node* node) noexcept {
+  for (int i = 0; i < node->num_inputs; ++i) node->input(i).~InputSlot();
+  for (int k = 0; k < node->num_outputs; ++k) node->output(k).~OutputSlot();
+  const size_t bytes = node->block_bytes;
+  ThreadCache* owner = node->owner;
+  node->~Node();
+  free_block(node, bytes, owner);
+}
+
+}  // namespace
+
+// Freeing a node may drop the last reference to its inputs' nodes, and so on down a chain of any length: the nested
+// calls only queue their node, and the outermost one frees them in a loop.
+void destroy_node(Node* node) noexcept {
+  thread_local Node* dead = nullptr;
+  thread_local bool draining = false;
+  node->next_dead = dead;
+  dead = node;
+  if (draining) return;
+  draining = true;
+  while (dead != nullptr) {
+    Node* next = dead;
+    dead = next->next_dead;
+    free_one(next);
+  }
+  draining = false;
+}
+
+}  // namespace gradus::detail

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// Comparisons (bool, no derivative) and the choice between two tensors by a bool one.
+#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/example.hpp>
+#include <gradus/autograd/ops/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise.hpp>
+#include <gradus/autograd/ops/rules.hpp>
+#include <gradus/autograd/ops/views.hpp>
+#include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/kernels/tensor_elementwise.hpp>
+
+namespace gradus {
+namespace {
+
+using kernels::CompareFn;
+
+struct CompareAttrs {
+  CompareFn fn;
+  bool operator==(const CompareAttrs&) const = default;
+};
+
+Variable compare(CompareFn fn, const Variable& a, const Variable& b) {
+  const Shape shape = broadcast_shapes(a.shape(), b.shape(), "compare");
+  const Variable left = expand(a, shape);
+  const Variable right = expand(b, shape);
+  return apply(compare_op, CompareAttrs{fn}, {&left, &right});
+}
+
+Variable number_like(const Variable& x, double value) { return full({}, value, {.dtype = x.dtype()}); }
+
+std::vector<Example> compare_examples() {
+  std::vector<Example> out;
+  for (CompareFn fn : {CompareFn::eq, CompareFn::ne, CompareFn::lt, CompareFn::le, CompareFn::gt, CompareFn::ge}) {
+    out.push_back({.name = "integers " + std::to_string(static_cast<int>(fn)),
+                   .attrs = CompareAttrs{fn},
+                   .inputs = {integers({3, 17}, 0, 3), integers({3, 17}, 0, 3)}});
+  }
+  out.push_back({.name = "numbers", .attrs = CompareAttrs{CompareFn::lt}, .inputs = {real({9}), real({9})}});
+  out.push_back({.name = "known",
+                 .attrs = CompareAttrs{CompareFn::le},
+                 .inputs = {fixed(Tensor::from({1, 2, 3}, {3}, {.dtype = DType::f64})),
+                            fixed(Tensor::from({2, 2, 2}, {3}, {.dtype = DType::f64}))},
+                 .expected = {Tensor::from({1, 1, 0}, {3}, {.dtype = DType::boolean})}});
+  out.push_back({.name = "dtypes differ",
+                 .attrs = CompareAttrs{CompareFn::lt},
+                 .inputs = {real({2}), integers({2}, 0, 3)},
+                 .error = "[compare] operands differ: a is f64 [2], b is i64 [2]"});
+  out.push_back({.name = "bools",
+                 .attrs = CompareAttrs{CompareFn::lt},
+                 .inputs = {booleans({2}), booleans({2})},
+                 .error = "[compare] expected numbers, got bool [2]"});
+  return out;
+}
+
+void where_shape(ShapeArgs& s) {
+  rules::require_dtype(s, 0, DType::boolean, "a condition");
+  rules::require_floating(s, 1, "input");
+  rules::require_equal(s, 1, 2);
+  rules::require_shape(s, 0, s.shape(1), "the condition");
+  s.output(s.shape(1), s.dtype(1));
+}
+
+}  // namespace
+
+const OpDef compare_op = {
+    .name = "compare",
+    .shape =
+        [](ShapeArgs& s) {
+          rules::require_equal(s, 0, 1);
+          GRADUS_CHECK(s.dtype(0) != DType::boolean, "[compare] expected numbers, got ", s.describe(0));
+          s.output(s.shape(0), DType::boolean);
+        },
+    .forward = [](ForwardArgs& f) { kernels::compare(f.attrs<CompareAttrs>().fn, f.in(0), f.in(1), f.out(0)); },
+    .derivative = Derivative::discrete_output(),
+    .examples = compare_examples,
+};
+
+// da = g where the condition holds, else 0; db the other way round
+const OpDef where_op = {
+    .name = "where",
+    .shape = where_shape,
+    .forward = [](ForwardArgs& f) { kernels::select(f.in(0), f.in(1), f.in(2), f.out(0)); },
+    .derivative =
+        [](VjpArgs& v) {
+          const Variable zero = expand(number_like(v.cotangent(), 0.0), v.cotangent().shape());
+          const Variable condition = v.in(0);
+          if (v.needs(1)) v.set(1, where(condition, v.cotangent(), zero));
+          if (v.needs(2)) v.set(2, where(condition, zero, v.cotangent()));
+        },
+    .saves = {.inputs = 0b1},
+    .examples =
+        [] {
+          return std::vector<Example>{
+              {.name = "matrix", .inputs = {booleans({3, 5}), real({3, 5}), real({3, 5})}},
+              {.name = "one past a vector", .inputs = {booleans({17}), real({17}), real({17})}},
+              {.name = "scalar", .inputs = {booleans({}), real({}), real({})}},
+              {.name = "empty", .inputs = {booleans({0}), real({0}), real({0})}},
+              {.name = "condition of numbers",
+               .inputs = {real({2}), real({2}), real({2})},
+               .error = "[where] expected a condition of dtype bool, got f64 [2]"},
+              {.name = "shapes differ",
+               .inputs = {booleans({2}), real({2}), real({3})},
+               .error = "[where] operands differ: a is f64 [2], b is f64 [3]"},
+          };
+        },
+};
+
+Variable equal(const Variable& a, const Variable& b) { return compare(CompareFn::eq, a, b); }
+Variable not_equal(const Variable& a, const Variable& b) { return compare(CompareFn::ne, a, b); }
+Variable less(const Variable& a, const Variable& b) { return compare(CompareFn::lt, a, b); }
+Variable less_equal(const Variable& a, const Variable& b) { return compare(CompareFn::le, a, b); }
+Variable greater(const Variable& a, const Variable& b) { return compare(CompareFn::gt, a, b); }
+Variable greater_equal(const Variable& a, const Variable& b) { return compare(CompareFn::ge, a, b); }
+Variable greater(const Variable& a, double b) { return compare(CompareFn::gt, a, number_like(a, b)); }
+Variable equal(const Variable& a, double b) { return compare(CompareFn::eq, a, number_like(a, b)); }
+
+Variable where(const Variable& condition, const Variable& a, const Variable& b) {
+  const Shape shape = broadcast_shapes(broadcast_shapes(a.shape(), b.shape(), "where"), condition.shape(), "where");
+  const Variable mask = expand(condition, shape);
+  const Variable left = expand(a, shape);
+  const Variable right = expand(b, shape);
+  return apply(where_op, {}, {&mask, &left, &right});
+}
+
+}  // namespace gradus

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+// loss_i = lse_i - x_i[t_i], lse_i = log sum_j exp(x_i[j]);  0 where t_i is the ignored index.
+// dx_i = (softmax(x_i) - onehot(t_i)) g_i, made from x and lse by the backward op.
+#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/example.hpp>
+#include <gradus/autograd/ops/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise.hpp>
+#include <gradus/autograd/ops/neural.hpp>
+#include <gradus/autograd/ops/reduce.hpp>
+#include <gradus/autograd/ops/rules.hpp>
+#include <gradus/autograd/ops/views.hpp>
+#include <gradus/autograd/ops_list.hpp>
+#include <gradus/autograd/reference.hpp>
+#include <gradus/tensor/kernels/tensor_softmax.hpp>
+
+namespace gradus {
+namespace {
+
+struct IgnoreAttrs {
+  int64_t ignore_index;
+  bool operator==(const IgnoreAttrs&) const = default;
+};
+
+void check_pair(const ShapeArgs& s) {
+  rules::require_floating(s, 0, "logits");
+  rules::require_rank(s, 0, 2, "logits");
+  rules::require_dtype(s, 1, DType::i64, "targets");
+  rules::require_shape(s, 1, {s.shape(0)[0]}, "targets");
+}
+
+// loss = lse - <x, onehot>, with the mean of each row taken out first so that exp cannot overflow.
+void rows_reference(const Attrs& attrs, InputSpan inputs, Variable* outputs) {
+  const Variable& targets = *inputs[1];
+  const Variable x = sub(*inputs[0], mean(*inputs[0], {1}, {.keepdim = true}));
+  const Variable classes = arange(x.size(1), {.dtype = DType::i64});
+  const Variable chosen = equal(unsqueeze(targets, 1), unsqueeze(classes, 0));
+  const Variable zero = affine(x, 0.0, 0.0);
+  const Variable loss = sub(log(sum(exp(x), {1})), sum(where(chosen, x, zero), {1}));
+  const auto ignored = static_cast<double>(attrs.as<IgnoreAttrs>().ignore_index);
+  outputs[0] = where(equal(targets, ignored), affine(loss, 0.0, 0.0), loss);
+}
+
+// Inputs of the backward op: logits, targets, g, lse (auxiliary).
+void complete_backward(const Attrs& attrs, std::vector<Variable>& inputs) {
+  Variable outputs[2];
+  const Variable* forward_inputs[] = {&inputs[0], &inputs[1]};
+  apply_into(cross_entropy_op, attrs, forward_inputs, outputs);
+  inputs[3] = outputs[1].detach();
+}
+
+void backward_reference(const Attrs& attrs, InputSpan inputs, Variable* outputs) {
+  const Variable cotangents[2] = {*inputs[2], Variable()};
+  Variable gradients[2];
+  reference_of_backward(cross_entropy_op, attrs, inputs.first(2), cotangents, 0b1, gradients);
+  outputs[0] = gradients[0];
+}
+
+std::vector<Example> rows_examples() {
+  const Tensor some_ignored = Tensor::from({1, -100, 4, -100}, {4}, {.dtype = DType::i64});
+  const Tensor all_ignored = Tensor::from({-100, -100}, {2}, {.dtype = DType::i64});
+  const Tensor bad = Tensor::from({1, 5}, {2}, {.dtype = DType::i64});
+  const IgnoreAttrs attrs{-100};
+  return {
+      {.name = "rows", .attrs = attrs, .inputs = {real({3, 5}), integers({3}, 0, 5)}},
+      {.name = "one past a vector", .attrs = attrs, .inputs = {real({2, 17}), integers({2}, 0, 17)}},
+      {.name = "one class", .attrs = attrs, .inputs = {real({2, 1}), integers({2}, 0, 1)}},
+      {.name = "some ignored", .attrs = attrs, .inputs = {real({4, 5}), fixed(some_ignored)}},
+      {.name = "all ignored", .attrs = attrs, .inputs = {real({2, 3}), fixed(all_ignored)}},
+      {.name = "no rows", .attrs = attrs, .inputs = {real({0, 3}), integers({0}, 0, 3)}},
+      {.name = "target out of range",
+       .attrs = attrs,
+       .inputs = {real({2, 5}), fixed(bad)},
+       .error =
+           "[cross_entropy] target out of range: expected 0 <= target < 5 or the ignored index -100, got 5 in row 1"},
+      {.name = "other number of targets",
+       .attrs = attrs,
+       .inputs = {real({2, 5}), integers({3}, 0, 5)},
+       .error = "[cross_entropy] wrong shape of targets: expected [2], got i64 [3]"},
+  };
+}
+
+}  // namespace
+
+const OpDef cross_entropy_op = {
+    .name = "cross_entropy",
+    .shape =
+        [](ShapeArgs& s) {
+          check_pair(s);
+          s.output({s.shape(0)[0]}, s.dtype(0));
+          s.output({s.shape(0)[0]}, s.dtype(0));
+        },
+    .forward =
+        [](ForwardArgs& f) {
+          kernels::cross_entropy(f.in(0), f.in(1), f.attrs<IgnoreAttrs>().ignore_index, f.out(0), f.out(1));
+        },
+    .derivative =
+        [](VjpArgs& v) {
+          const Variable logits = v.in(0);
+          const Variable targets = v.in(1);
+          const Variable lse = v.out(1);
+          v.set(0, apply(cross_entropy_backward_op, v.raw_attrs(), {&logits, &targets, &v.cotangent(), &lse}));
+        },
+    .saves = {.inputs = 0b11, .outputs = 0b10},
+    .auxiliary_outputs = 0b10,
+    .reference = rows_reference,
+    .examples = rows_examples,
+};
+
+const OpDef cross_entropy_backward_op = {
+    .name = "cross_entropy_backward",
+    .shape =
+        [](ShapeArgs& s) {
+          check_pair(s);
+          rules::require_shape(s, 2, s.shape(1), "the cotangent");
+          rules::require_shape(s, 3, s.shape(1), "lse");
+          rules::require_same_dtype(s, 0, 2);
+          s.output(s.shape(0), s.dtype(0));
+        },
+    .forward =
+        [](ForwardArgs& f) {
+          kernels::cross_entropy_backward(f.in(0), f.in(1), f.attrs<IgnoreAttrs>().ignore_index, f.in(2), f.in(3),
+                                          f.out(0));
+        },
+    .derivative = vjp_via_reference,
+    .saves = {.inputs = 0b1111},
+    .auxiliary_inputs = 0b1000,
+    .reference = backward_reference,
+    .complete = complete_backward,
+    .examples =
+        [] {
+          const Tensor some_ignored = Tensor::from({1, -100, 4, -100}, {4}, {.dtype = DType::i64});
+          const IgnoreAttrs attrs{-100};
+          return std::vector<Example>{
+              {.name = "rows", .attrs = attrs, .inputs = {real({3, 5}), integers({3}, 0, 5), real({3}), absent()}},
+              {.name = "some ignored",
+               .attrs = attrs,
+               .inputs = {real({4, 5}), fixed(some_ignored), real({4}), absent()}},
+              {.name = "one row, one past a vector",
+               .attrs = attrs,
+               .inputs = {real({1, 17}), integers({1}, 0, 17), real({1}), absent()}},
+              {.name = "no rows", .attrs = attrs, .inputs = {real({0, 3}), integers({0}, 0, 3), real({0}), absent()}},
+              {.name = "cotangent of another shape",
+               .attrs = attrs,
+               .inputs = {real({3, 5}), integers({3}, 0, 5), real({4}), real({3})},
+               .error = "wrong shape of the cotangent: expected [3], got f64 [4]"},
+          };
+        },
+};
+
+Variable cross_entropy_rows(const Variable& logits, const Variable& targets, CrossEntropyOptions options) {
+  GRADUS_CHECK(logits.rank() >= 1, "[cross_entropy] expected logits [.., C], got ", describe(logits));
+  const Variable rows = reshape(logits, {logits.shape().without(logits.rank() - 1).numel(), logits.size(-1)});
+  const Variable flat_targets = reshape(targets, {targets.numel()});
+  Variable outputs[2];
+  const Variable* inputs[] = {&rows, &flat_targets};
+  apply_into(cross_entropy_op, IgnoreAttrs{options.ignore_index}, inputs, outputs);
+  return reshape(outputs[0], targets.shape());
+}
+
+Variable cross_entropy(const Variable& logits, const Variable& targets, CrossEntropyOptions options) {
+  const Variable losses = cross_entropy_rows(logits, targets, options);
+  const Variable one = ones({}, {.dtype = losses.dtype()});
+  const Variable zero = zeros({}, {.dtype = losses.dtype()});
+  const Variable rows = sum(where(equal(targets, static_cast<double>(options.ignore_index)), zero, one));
+  return div(sum(losses), where(equal(rows, 0.0), one, rows));
+}
+
+}  // namespace gradus

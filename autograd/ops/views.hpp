@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <initializer_list>
+#include <vector>
+
+#include <gradus/autograd/variable.hpp>
+
+// Functions that rearrange elements. Any dtype; the results share the bytes of x where strides can say it. Axes may be
+// negative (-1 is the last). Each throws Error when an axis or a range is out of bounds.
+
+namespace gradus {
+
+/// Axes of size 1 stretched, new axes in front: NumPy's broadcast_to. Moves no bytes.
+GRADUS_API Variable expand(const Variable& x, const Shape& shape);
+/// The same elements in row-major order; copies only when strides cannot say it.
+GRADUS_API Variable reshape(const Variable& x, const Shape& shape);
+GRADUS_API Variable squeeze(const Variable& x, int64_t axis);
+GRADUS_API Variable unsqueeze(const Variable& x, int64_t axis);
+GRADUS_API Variable permute(const Variable& x, std::initializer_list<int> axes);
+GRADUS_API Variable transpose(const Variable& x, int64_t a, int64_t b);
+/// Elements start, start + step, ... before stop of one axis; 0 <= start <= stop <= size, step >= 1.
+GRADUS_API Variable slice(const Variable& x, int64_t axis, int64_t start, int64_t stop, int64_t step = 1);
+/// `length` elements of one axis from `start`.
+inline Variable narrow(const Variable& x, int64_t axis, int64_t start, int64_t length) {
+  return slice(x, axis, start, start + length);
+}
+/// One index of an axis; the axis goes.
+GRADUS_API Variable select(const Variable& x, int64_t axis, int64_t index);
+/// All of them: x [.., T, ..] as T Variables [.., ..]. One op, so that T steps over a sequence cost T steps back.
+GRADUS_API std::vector<Variable> unbind(const Variable& x, int64_t axis);
+/// The vjp of slice: zeros of `shape` with g in the place of the slice.
+GRADUS_API Variable slice_backward(const Variable& g, const Shape& shape, int64_t axis, int64_t start, int64_t step);
+
+/// Along an existing axis; equal sizes on all others.
+GRADUS_API Variable concat(const std::vector<Variable>& parts, int64_t axis);
+/// Along a new axis; equal shapes.
+GRADUS_API Variable stack(const std::vector<Variable>& parts, int64_t axis);
+
+}  // namespace gradus

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/autograd/parameter.hpp>
+
+#include <gradus/autograd/node.hpp>
+
+namespace gradus {
+namespace {
+
+NodeRef make_leaf(const Tensor& value) {
+  GRADUS_CHECK(value.defined() && is_floating(value.dtype()), "[leaf] expected an f32 or f64 tensor, got ",
+               describe(value));
+  NodeRef node = detail::make_node(nullptr, Attrs(), 0, 1);
+  node->output(0).value = Tensor(Storage(), Layout(value.shape()), value.dtype());
+  return node;
+}
+
+}  // namespace
+
+Variable leaf(Tensor value) {
+  NodeRef node = make_leaf(value);
+  return Variable(std::move(value), std::move(node), 0);
+}
+
+Parameter::Parameter(Tensor value) { reset_(std::move(value)); }
+
+Parameter::~Parameter() {
+  if (variable_.node()) variable_.node()->parameter = nullptr;
+}
+
+void Parameter::reset_(Tensor value) {
+  if (variable_.node()) variable_.node()->parameter = nullptr;
+  // Training writes in place: the bytes must be dense and nobody else's.
+  value_alias_ = value.clone();
+  variable_ = leaf(value_alias_);
+  variable_.node()->parameter = this;
+  grad_ = Tensor();
+}
+
+void Parameter::assign_(const Tensor& value) {
+  GRADUS_CHECK(value.defined() && value.shape() == shape() && value.dtype() == variable_.dtype(), "[assign_] expected ",
+               describe(variable_), ", got ", describe(value));
+  value_alias_.copy_(value);
+}
+
+void Parameter::set_grad_(Tensor grad) {
+  GRADUS_CHECK(!grad.defined() || (grad.shape() == shape() && grad.dtype() == variable_.dtype()),
+               "[set_grad_] expected ", describe(variable_), ", got ", describe(grad));
+  grad_ = std::move(grad);
+}
+
+void Parameter::add_gradient(Variable cotangent) {
+  Tensor value = cotangent.value();
+  cotangent = Variable();
+  if (grad_.defined()) {
+    grad_.add_(value);
+  } else if (value.is_contiguous() && value.storage().is_unique()) {
+    grad_ = std::move(value);
+  } else {
+    grad_ = value.clone();
+  }
+}
+
+}  // namespace gradus

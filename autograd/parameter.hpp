@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+
+#include <gradus/autograd/variable.hpp>
+
+namespace gradus {
+
+/// The one mutable leaf: a value that training changes, and the gradient that `backward` adds into. Neither copied nor
+/// moved, because modules and graphs hold its address.
+class GRADUS_API Parameter {
+ public:
+  Parameter() = default;
+  /// `value`: f32 or f64.
+  explicit Parameter(Tensor value);
+  Parameter(const Parameter&) = delete;
+  Parameter& operator=(const Parameter&) = delete;
+  ~Parameter();
+
+  const Variable& variable() const noexcept { return variable_; }
+  operator const Variable&() const noexcept { return variable_; }  // NOLINT(google-explicit-constructor)
+  const Tensor& value() const noexcept { return variable_.value(); }
+  const Shape& shape() const noexcept { return variable_.shape(); }
+  /// The gradient gathered since the last zero_grad_(); not defined() when none arrived.
+  const Tensor& grad() const noexcept { return grad_; }
+
+  /// Forgets the gradient.
+  void zero_grad_() { grad_ = Tensor(); }
+  /// Replaces the gradient (clipping, or one computed elsewhere); requires the value's shape and dtype.
+  void set_grad_(Tensor grad);
+  /// Copies `value` into this parameter in place; requires its shape and dtype. Graphs recorded before notice the
+  /// change.
+  void assign_(const Tensor& value);
+  /// Takes another value, of any shape and dtype, as a new leaf; the gradient goes.
+  void reset_(Tensor value);
+  /// The value for writing in place, as an optimiser does; bumps its version.
+  Tensor& mutable_value_() noexcept { return value_alias_; }
+
+ private:
+  friend class Pass;
+  friend class ParameterBinding;
+  void add_gradient(Variable cotangent);
+
+  Variable variable_;
+  Tensor value_alias_;  // shares the bytes of variable_
+  Tensor grad_;
+};
+
+/// A parameter by its full path, "encoder.weight_ih_l0": what modules hand to optimisers.
+struct NamedParameter {
+  std::string name;
+  Parameter* parameter = nullptr;
+};
+
+/// While it lives, `parameter` stands for another Variable of its shape and dtype: a module becomes a function of its
+/// parameters. Not to be trained meanwhile: the parameter's own value and gradient rest.
+class ParameterBinding {
+ public:
+  ParameterBinding(Parameter& parameter, const Variable& value) : parameter_(parameter), own_(parameter.variable_) {
+    GRADUS_CHECK(value.defined() && value.shape() == own_.shape() && value.dtype() == own_.dtype(),
+                 "[ParameterBinding] expected ", describe(own_), ", got ", describe(value));
+    parameter_.variable_ = value;
+  }
+  ~ParameterBinding() { parameter_.variable_ = own_; }
+  ParameterBinding(const ParameterBinding&) = delete;
+  ParameterBinding& operator=(const ParameterBinding&) = delete;
+
+ private:
+  Parameter& parameter_;
+  Variable own_;
+};
+
+}  // namespace gradus

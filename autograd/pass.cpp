@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/autograd/pass.hpp>
+
+#include <algorithm>
+#include <atomic>
+
+#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/inline_array.hpp>
+#include <gradus/autograd/ops/arithmetic.hpp>
+
+namespace gradus {
+namespace {
+
+uint64_t next_pass_id() {
+  static std::atomic<uint64_t> counter{0};
+  return ++counter;
+}
+
+size_t hash_address(const Node* node) { return reinterpret_cast<uintptr_t>(node) / 64 * 0x9E3779B97F4A7C15ULL >> 20; }
+
+bool later(const Node* a, const Node* b) { return a->sequence < b->sequence; }
+
+}  // namespace
+
+Pass::Pass(const std::vector<Variable>* targets, bool create_graph, bool retain_graph)
+    : targets_(targets), create_graph_(create_graph), retain_graph_(retain_graph), id_(next_pass_id()) {
+  if (targets_ != nullptr) mark_targets();
+}
+
+// An exception may have left cotangents behind in nodes that were still queued.
+Pass::~Pass() {
+  for (Node* node : heap_) {
+    for (int k = 0; k < node->num_outputs; ++k) node->output(k).cotangent = Variable();
+    node->queued = false;
+    node->pass = nullptr;
+  }
+}
+
+Pass::Leaf* Pass::find_leaf(const Node* node) const {
+  if (table_.empty()) return nullptr;
+  for (size_t at = hash_address(node);; ++at) {
+    const int index = table_[at % table_.size()];
+    if (index == 0) return nullptr;
+    Leaf& leaf = leaves_[static_cast<size_t>(index) - 1];
+    if (leaf.node == node) return &leaf;
+  }
+}
+
+void Pass::grow_table() {
+  table_.assign(std::max<size_t>(64, table_.size() * 2), 0);
+  for (size_t i = 0; i < leaves_.size(); ++i) {
+    size_t at = hash_address(leaves_[i].node);
+    while (table_[at % table_.size()] != 0) ++at;
+    table_[at % table_.size()] = static_cast<int>(i) + 1;
+  }
+}
+
+Pass::Leaf& Pass::leaf_of(Node* node) {
+  if (Leaf* found = find_leaf(node)) return *found;
+  leaves_.push_back({.node = node, .cotangent = Variable(), .target = false});
+  if (leaves_.size() * 2 > table_.size()) {
+    grow_table();
+  } else {
+    size_t at = hash_address(node);
+    while (table_[at % table_.size()] != 0) ++at;
+    table_[at % table_.size()] = static_cast<int>(leaves_.size());
+  }
+  return leaves_.back();
+}
+
+void Pass::mark_targets() {
+  results_.resize(targets_->size());
+  lowest_sequence_ = INT64_MAX;
+  for (const Variable& target : *targets_) {
+    Node* node = target.node().get();
+    if (node->op == nullptr) {
+      leaf_of(node).target = true;
+    } else {
+      node->marked_by = id_;
+      node->wanted = true;
+      node->leads_to_input = true;
+    }
+    lowest_sequence_ = std::min(lowest_sequence_, node->sequence);
+  }
+}
+
+bool Pass::wants(const InputSlot& slot) const {
+  const Node* node = slot.node.get();
+  if (node == nullptr) return false;
+  if (targets_ == nullptr) return true;
+  if (node->op != nullptr) return marked(*node);
+  const Leaf* leaf = find_leaf(node);
+  return leaf != nullptr && leaf->target;
+}
+
+// Depth first, with a stack of its own: a node leads to a target when it is one or some input of it does. Nodes older
+// than every target cannot.
+void Pass::mark(const std::vector<Variable>& outputs) {
+  struct Frame {
+    Node* node;
+    int next_input;
+  };
+  std::vector<Frame> stack;
+  const auto enter = [&](Node* node) {
+    if (node == nullptr || node->op == nullptr || node->sequence < lowest_sequence_) return;
+    if (node->marked_by != id_) {
+      node->marked_by = id_;
+      node->wanted = false;
+      node->leads_to_input = false;
+    } else if (!node->wanted || node->queued) {
+      return;  // seen before
+    }
+    node->queued = true;  // while marking: on the stack once already
+    stack.push_back({node, 0});
+  };
+  std::vector<Node*> entered;
+  for (const Variable& output : outputs) {
+    enter(output.node().get());
+    while (!stack.empty()) {
+      Frame& frame = stack.back();
+      if (frame.next_input < frame.node->num_inputs) {
+        enter(frame.node->input(frame.next_input++).node.get());
+        continue;
+      }
+      Node* node = frame.node;
+      stack.pop_back();
+      entered.push_back(node);
+      for (int i = 0; i < node->num_inputs && !node->leads_to_input; ++i) node->leads_to_input = wants(node->input(i));
+    }
+  }
+  for (Node* node : entered) node->queued = false;
+}
+
+void Pass::push(Node* node) {
+  heap_.push_back(node);
+  if (heap_.size() > 1) std::push_heap(heap_.begin(), heap_.end(), later);
+}
+
+Node* Pass::pop() {
+  if (heap_.size() > 1) std::pop_heap(heap_.begin(), heap_.end(), later);
+  Node* node = heap_.back();
+  heap_.pop_back();
+  return node;
+}
+
+void Pass::seed(const Variable& output, Variable cotangent) {
+  Node* node = output.node().get();
+  if (node == nullptr) return;
+  if (targets_ != nullptr) {
+    const Leaf* leaf = node->op == nullptr ? find_leaf(node) : nullptr;
+    if (node->op == nullptr ? leaf == nullptr : !marked(*node)) return;
+  }
+  accumulate(*node, output.output(), std::move(cotangent));
+}
+
+void Pass::accumulate(Node& node, int output, Variable cotangent) {
+  const bool is_leaf = node.op == nullptr;
+  Variable& slot = is_leaf ? leaf_of(&node).cotangent : node.output(output).cotangent;
+  if (!is_leaf && !node.queued) {
+    GRADUS_CHECK(node.pass == nullptr, "[grad] the graph of [", node.op->name,
+                 "] is being differentiated by another pass");
+    node.queued = true;
+    node.pass = this;
+    push(&node);
+  }
+  if (!slot.defined()) {
+    slot = std::move(cotangent);
+    return;
+  }
+  const Tensor& held = slot.value();
+  // Our own buffer when nobody else holds it: never one that a vjp still shares with somebody.
+  if (!create_graph_ && held.storage().is_unique() && held.is_contiguous()) {
+    Tensor buffer = std::move(const_cast<Tensor&>(held));
+    buffer.add_(cotangent.value());
+    slot = Variable(std::move(buffer));
+  } else {
+    slot = add(slot, cotangent);
+  }
+}
+
+void Pass::collect_targets(Node& node, const Variable* cotangents) {
+  for (size_t i = 0; i < targets_->size(); ++i) {
+    const Variable& target = (*targets_)[i];
+    if (target.node().get() == &node) results_[i] = cotangents[target.output()];
+  }
+}
+
+void Pass::visit(Node& node) {
+  detail::InlineArray<Variable, kInlineOutputs> gathered(node.num_outputs);
+  Variable* cotangents = gathered.data();
+  for (int k = 0; k < node.num_outputs; ++k) cotangents[k] = std::move(node.output(k).cotangent);
+  node.queued = false;
+  node.pass = nullptr;
+  if (targets_ != nullptr && node.wanted) collect_targets(node, cotangents);
+  bool any = targets_ == nullptr;
+  for (int i = 0; i < node.num_inputs && !any; ++i) any = wants(node.input(i));
+  if (!any) return;
+
+  const OpDef& op = *node.op;
+  GRADUS_CHECK(op.derivative.refusal() == nullptr, "[", op.name, "] is not differentiable: ", op.derivative.refusal());
+  GRADUS_CHECK(!node.freed, "[", op.name,
+               "] was differentiated before, and what it saved is freed: pass retain_graph to the first backward, or "
+               "detach() what is kept from one step to the next");
+  VjpArgs args(*this, node, cotangents);
+  op.derivative.vjp()(args);
+  if (!retain_graph_) {
+    detail::release_saved(node);
+    node.freed = true;
+  }
+}
+
+void Pass::run() {
+  const GradModeGuard mode(create_graph_);
+  while (!heap_.empty()) visit(*pop());
+}
+
+void Pass::deliver() {
+  for (Leaf& leaf : leaves_) {
+    if (leaf.node->parameter != nullptr && leaf.cotangent.defined()) {
+      leaf.node->parameter->add_gradient(std::move(leaf.cotangent));
+    }
+  }
+}
+
+Variable Pass::result(size_t i) const {
+  Node* node = (*targets_)[i].node().get();
+  return node->op == nullptr ? find_leaf(node)->cotangent : results_[i];
+}
+
+}  // namespace gradus

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <utility>
+
+#include <gradus/tensor/tensor.hpp>
+
+namespace gradus {
+
+struct Node;
+
+namespace detail {
+GRADUS_API void destroy_node(Node* node) noexcept;
+}
+
+/// Counted reference to a Node of the recorded graph.
+class NodeRef {
+ public:
+  NodeRef() = default;
+  /// Shares `node`, which may be null. The count is the node's first member.
+  explicit NodeRef(Node* node) noexcept : node_(node) { retain(); }
+  NodeRef(const NodeRef& other) noexcept : node_(other.node_) { retain(); }
+  NodeRef(NodeRef&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+  NodeRef& operator=(NodeRef other) noexcept {
+    std::swap(node_, other.node_);
+    return *this;
+  }
+  ~NodeRef() {
+    if (node_ != nullptr && __atomic_sub_fetch(count(), 1, __ATOMIC_ACQ_REL) == 0) detail::destroy_node(node_);
+  }
+  Node* get() const noexcept { return node_; }
+  Node* operator->() const noexcept { return node_; }
+  explicit operator bool() const noexcept { return node_ != nullptr; }
+
+ private:
+  uint32_t* count() const noexcept { return reinterpret_cast<uint32_t*>(node_); }
+  void retain() noexcept {
+    if (node_ != nullptr) __atomic_add_fetch(count(), 1, __ATOMIC_RELAXED);
+  }
+
+  Node* node_ = nullptr;
+};
+
+/// A Tensor and, when it was recorded, where it came from. The currency of all public ops; a Tensor converts to it as a
+/// constant, `leaf` makes a differentiable input. A Variable never changes.
+class Variable {
+ public:
+  Variable() = default;
+  Variable(Tensor value) noexcept : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Variable(Tensor value, NodeRef node, int output) noexcept
+      : value_(std::move(value)), node_(std::move(node)), output_(output) {}
+
+  bool defined() const noexcept { return value_.defined(); }
+  const Tensor& value() const noexcept { return value_; }
+  const Shape& shape() const noexcept { return value_.shape(); }
+  DType dtype() const noexcept { return value_.dtype(); }
+  int rank() const noexcept { return value_.rank(); }
+  int64_t size(int64_t axis) const { return value_.size(axis); }
+  int64_t numel() const noexcept { return value_.numel(); }
+  template <class T>
+  T item() const {
+    return value_.item<T>();
+  }
+
+  /// True when a derivative can flow through this Variable.
+  bool requires_grad() const noexcept { return static_cast<bool>(node_); }
+  /// The same values as a constant: no derivative flows back from here.
+  Variable detach() const { return Variable(value_); }
+
+  const NodeRef& node() const noexcept { return node_; }
+  /// Which of its node's outputs this is.
+  int output() const noexcept { return output_; }
+
+ private:
+  Tensor value_;
+  NodeRef node_;
+  int output_ = 0;
+};
+
+/// A differentiable input holding `value` (f32 or f64): what `grad` differentiates with respect to.
+GRADUS_API Variable leaf(Tensor value);
+
+inline std::string describe(const Variable& v) { return describe(v.value()); }
+
+}  // namespace gradus
