@@ -75,14 +75,21 @@ std::string header_text(const std::vector<NamedTensor>& tensors, const std::vect
   }
   std::string text = "{";
   const auto add = [&text](const std::string& key, const std::string& value) {
-    text += (text.size() > 1 ? "," : "") + json(key).dump() + ":" + value;
+    if (text.size() > 1) text += ',';
+    text += json(key).dump();
+    text += ':';
+    text += value;
   };
   if (!metadata.empty()) {
     std::string items;
     for (const auto& [key, value] : metadata) {
-      items += (items.empty() ? "" : ",") + json(key).dump() + ":" + json(value).dump();
+      items += items.empty() ? '{' : ',';
+      items += json(key).dump();
+      items += ':';
+      items += json(value).dump();
     }
-    add("__metadata__", "{" + items + "}");
+    items += '}';
+    add("__metadata__", items);
   }
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& value = tensors[i].value;

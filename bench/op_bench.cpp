@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+
+// What one op costs beside its arithmetic: a chain of 100 ops on 16 numbers. The column per_op is seconds an op.
+
+#include <benchmark/benchmark.h>
+
+#include <cmath>
+#include <vector>
+
+#include <gradus/autograd/context.hpp>
+#include <gradus/autograd/grad.hpp>
+
+#include "checks.hpp"
+#include "workloads.hpp"
+
+namespace gradus::bench {
+namespace {
+
+constexpr uint64_t kSeed = 1;
+
+struct ChainValues {
+  Tensor y, dx, dw;
+};
+
+// The chain and its derivatives in f64, carried forward one number at a time.
+ChainValues expected_chain(const OpChain& chain) {
+  const int64_t size = chain.x.numel();
+  ChainValues result{Tensor::empty({size}, DType::f64), Tensor::empty({size}, DType::f64),
+                     Tensor::empty({size}, DType::f64)};
+  for (int64_t i = 0; i < size; ++i) {
+    const double w = chain.w.at({i});
+    double y = chain.x.at({i}), by_x = 1.0, by_w = 0.0;
+    for (int op = 0; op < OpChain::kOps; ++op) {
+      if (op % 3 == 0) {
+        y += w;
+        by_w += 1.0;
+      } else if (op % 3 == 1) {
+        by_x *= w;
+        by_w = by_w * w + y;
+        y *= w;
+      } else {
+        y = std::tanh(y);
+        by_x *= 1.0 - y * y;
+        by_w *= 1.0 - y * y;
+      }
+    }
+    const double cotangent = chain.cotangent.at({i});
+    result.y.mutable_data_<double>()[i] = y;
+    result.dx.mutable_data_<double>()[i] = by_x * cotangent;
+    result.dw.mutable_data_<double>()[i] = by_w * cotangent;
+  }
+  return result;
+}
+
+void check_chain(const OpChain& chain, bool create_graph) {
+  const ChainValues expected = expected_chain(chain);
+  const Variable x = leaf(chain.x), w = leaf(chain.w);
+  const Variable y = OpChain::run(x, w);
+  const std::vector<Variable> gradients =
+      grad({y}, {x, w}, {.create_graph = create_graph, .cotangents = {chain.cotangent}});
+  // Measured: 3.1e-7.
+  constexpr double kTolerance = 1e-5;
+  require_close("the chain's value", y.value(), expected.y, kTolerance);
+  require_close("the chain's derivative by x", gradients[0].value(), expected.dx, kTolerance);
+  require_close("the chain's derivative by w", gradients[1].value(), expected.dw, kTolerance);
+}
+
+void count_ops(benchmark::State& state) {
+  state.counters["per_op"] =
+      benchmark::Counter(OpChain::kOps, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+}
+
+void forward_unrecorded(benchmark::State& state) {
+  const OpChain chain(kSeed);
+  check_chain(chain, false);
+  const Variable x = leaf(chain.x), w = leaf(chain.w);
+  const NoGrad no_grad;
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(OpChain::run(x, w));
+  count_ops(state);
+}
+BENCHMARK(forward_unrecorded);
+
+void forward_recorded(benchmark::State& state) {
+  const OpChain chain(kSeed);
+  check_chain(chain, false);
+  const Variable x = leaf(chain.x), w = leaf(chain.w);
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(OpChain::run(x, w));
+  count_ops(state);
+}
+BENCHMARK(forward_recorded);
+
+void forward_and_gradient(benchmark::State& state, bool create_graph) {
+  const OpChain chain(kSeed);
+  check_chain(chain, create_graph);
+  const Variable x = leaf(chain.x), w = leaf(chain.w);
+  const std::vector<Variable> inputs = {x, w};
+  const GradOptions options = {.create_graph = create_graph, .cotangents = {chain.cotangent}};
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(grad({OpChain::run(x, w)}, inputs, options));
+  count_ops(state);
+}
+
+void forward_backward(benchmark::State& state) { forward_and_gradient(state, false); }
+BENCHMARK(forward_backward);
+
+void forward_backward_create_graph(benchmark::State& state) { forward_and_gradient(state, true); }
+BENCHMARK(forward_backward_create_graph);
+
+}  // namespace
+}  // namespace gradus::bench

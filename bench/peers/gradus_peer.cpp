@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+
+// Our side of scripts/peers.
+//   gradus_peer write FILE           writes weights, batches, and what we make of them: loss, gradients, the op chain
+//   gradus_peer serve FILE THREADS   starts from that file and answers requests on stdin, one line each:
+//     <what> <seconds>   repeats <what> for that long -> {"seconds": seconds a time, "count": how often}
+//     memory             -> {"peak_kilobytes": ...}
+//   where <what> is train, forward_unrecorded, forward, forward_backward or create_graph
+
+#include <chrono>
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gradus/autograd/context.hpp>
+#include <gradus/autograd/grad.hpp>
+#include <gradus/tensor/parallel.hpp>
+#include <gradus/tensor/safetensors.hpp>
+
+#include "../workloads.hpp"
+
+namespace gradus::bench {
+namespace {
+
+constexpr int kBatches = 16;
+// So many whole steps are compared with the peers' own, clipping and Adam included.
+constexpr int kComparedSteps = 5;
+
+using Tensors = std::vector<NamedTensor>;
+
+const Tensor& find(const Tensors& tensors, const std::string& name) {
+  for (const NamedTensor& entry : tensors) {
+    if (entry.name == name) return entry.value;
+  }
+  throw Error("[gradus_peer] the file holds no " + name);
+}
+
+// The tensors whose names begin with `prefix`, without it.
+Tensors below(const Tensors& tensors, const std::string& prefix) {
+  Tensors result;
+  for (const NamedTensor& entry : tensors) {
+    if (entry.name.compare(0, prefix.size(), prefix) == 0) {
+      result.push_back({entry.name.substr(prefix.size()), entry.value});
+    }
+  }
+  return result;
+}
+
+std::string batch_name(int batch, const char* what) { return "batches." + std::to_string(batch) + "." + what; }
+
+void write_training(Tensors& file) {
+  Generator generator(1);
+  const std::vector<examples::Batch> batches = TrainingWorkload::batches(kBatches, generator);
+  Seq2Seq model(TrainingWorkload::model_options(), generator);
+  for (const NamedTensor& entry : model.state_dict()) file.push_back({"weights." + entry.name, entry.value});
+  for (int i = 0; i < kBatches; ++i) {
+    const examples::Batch& batch = batches[static_cast<size_t>(i)];
+    file.push_back({batch_name(i, "source"), batch.source});
+    file.push_back({batch_name(i, "lengths"), batch.lengths});
+    file.push_back({batch_name(i, "target_in"), batch.target_in});
+    file.push_back({batch_name(i, "target_out"), batch.target_out});
+  }
+  const Variable loss = TrainingWorkload::loss(model, batches[0]);
+  backward(loss);
+  file.push_back({"loss", loss.value()});
+  for (const NamedParameter& named : model.parameters()) {
+    file.push_back({"gradients." + named.name, named.parameter->grad().clone()});
+  }
+  examples::Trainer trainer(model, TrainingWorkload::trainer_options());
+  for (int i = 0; i < kComparedSteps; ++i) {
+    const double value = trainer.step(batches[static_cast<size_t>(i)]);
+    file.push_back({"losses." + std::to_string(i), scalar(value, {.dtype = DType::f64})});
+  }
+}
+
+void write_chain(Tensors& file) {
+  const OpChain chain(1);
+  const Variable x = leaf(chain.x), w = leaf(chain.w);
+  const Variable y = OpChain::run(x, w);
+  const std::vector<Variable> gradients = grad({y}, {x, w}, {.cotangents = {chain.cotangent}});
+  file.insert(file.end(), {{"chain.x", chain.x},
+                           {"chain.w", chain.w},
+                           {"chain.cotangent", chain.cotangent},
+                           {"chain.y", y.value()},
+                           {"chain.dx", gradients[0].value()},
+                           {"chain.dw", gradients[1].value()}});
+}
+
+/// The model of the file and its batches, trained in turn.
+class Training {
+ public:
+  explicit Training(const Tensors& file)
+      : model_(TrainingWorkload::model_options(), generator_), trainer_(model_, TrainingWorkload::trainer_options()) {
+    model_.load_state_dict(below(file, "weights."));
+    for (int i = 0; i < kBatches; ++i) {
+      batches_.push_back({.source = find(file, batch_name(i, "source")),
+                          .lengths = find(file, batch_name(i, "lengths")),
+                          .target_in = find(file, batch_name(i, "target_in")),
+                          .target_out = find(file, batch_name(i, "target_out")),
+                          .tokens = TrainingWorkload::kTokens});
+    }
+  }
+  void step() { trainer_.step(batches_[next_++ % batches_.size()]); }
+
+ private:
+  Generator generator_{0};
+  Seq2Seq model_;
+  examples::Trainer trainer_;
+  std::vector<examples::Batch> batches_;
+  size_t next_ = 0;
+};
+
+class Chain {
+ public:
+  explicit Chain(const Tensors& file)
+      : inputs_{leaf(find(file, "chain.x")), leaf(find(file, "chain.w"))}, cotangent_(find(file, "chain.cotangent")) {}
+  Variable forward() const { return OpChain::run(inputs_[0], inputs_[1]); }
+  void gradient(bool create_graph) const {
+    grad({forward()}, inputs_, {.create_graph = create_graph, .cotangents = {cotangent_}});
+  }
+
+ private:
+  std::vector<Variable> inputs_;
+  Tensor cotangent_;
+};
+
+struct Timing {
+  double seconds;
+  int64_t count;
+};
+
+template <class Work>
+Timing repeat_for(double seconds, Work work) {
+  const auto begin = std::chrono::steady_clock::now();
+  double passed = 0.0;
+  int64_t count = 0;
+  do {
+    work();
+    ++count;
+    passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  } while (passed < seconds);
+  return {passed / static_cast<double>(count), count};
+}
+
+// The largest resident size of this process so far, as Linux tells it.
+int64_t peak_kilobytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    if (word != "VmHWM:") continue;
+    int64_t value = 0;
+    status >> value;
+    return value;
+  }
+  throw Error("[gradus_peer] /proc/self/status holds no VmHWM");
+}
+
+/// Does what is asked for, with only that in memory.
+class Server {
+ public:
+  explicit Server(Tensors file) : file_(std::move(file)) {}
+
+  std::string answer(const std::string& request) {
+    std::istringstream words(request);
+    std::string what;
+    double seconds = 0.0;
+    words >> what;
+    if (what == "memory") return "{\"peak_kilobytes\": " + std::to_string(peak_kilobytes()) + "}";
+    GRADUS_CHECK(words >> seconds, "[gradus_peer] expected \"<what> <seconds>\", got \"", request, "\"");
+    const Timing timing = what == "train" ? time_training(seconds) : time_chain(what, seconds);
+    char line[96];
+    std::snprintf(line, sizeof line, "{\"seconds\": %.9g, \"count\": %" PRId64 "}", timing.seconds, timing.count);
+    return line;
+  }
+
+ private:
+  Timing time_training(double seconds) {
+    if (!training_) training_ = std::make_unique<Training>(file_);
+    return repeat_for(seconds, [&] { training_->step(); });
+  }
+
+  Timing time_chain(const std::string& what, double seconds) {
+    if (!chain_) chain_ = std::make_unique<Chain>(file_);
+    if (what == "forward_unrecorded") {
+      const NoGrad no_grad;
+      return repeat_for(seconds, [&] { chain_->forward(); });
+    }
+    if (what == "forward") return repeat_for(seconds, [&] { chain_->forward(); });
+    if (what == "forward_backward") return repeat_for(seconds, [&] { chain_->gradient(false); });
+    GRADUS_CHECK(what == "create_graph", "[gradus_peer] nothing is called ", what);
+    return repeat_for(seconds, [&] { chain_->gradient(true); });
+  }
+
+  Tensors file_;
+  std::unique_ptr<Training> training_;
+  std::unique_ptr<Chain> chain_;
+};
+
+void write(const std::string& path) {
+  Tensors file;
+  write_training(file);
+  write_chain(file);
+  save_safetensors(path, file);
+}
+
+void serve(const std::string& path, int threads) {
+  set_num_threads(threads);
+  Server server(load_safetensors(path).tensors);
+  for (std::string request; std::getline(std::cin, request);) std::cout << server.answer(request) << std::endl;
+}
+
+}  // namespace
+}  // namespace gradus::bench
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  try {
+    if (arguments.size() == 2 && arguments[0] == "write") {
+      gradus::bench::write(arguments[1]);
+    } else if (arguments.size() == 3 && arguments[0] == "serve") {
+      gradus::bench::serve(arguments[1], std::stoi(arguments[2]));
+    } else {
+      std::cerr << "usage: gradus_peer write FILE | gradus_peer serve FILE THREADS\n";
+      return 2;
+    }
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << '\n';
+    return 2;
+  }
+  return 0;
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <vector>
+
+#include <gradus/autograd/variable.hpp>
+#include <gradus/examples/batches.hpp>
+#include <gradus/examples/trainer.hpp>
+#include <gradus/nn/seq2seq.hpp>
+
+// What is timed, here and beside other libraries (scripts/peers).
+
+namespace gradus::bench {
+
+/// What each op costs, whatever it computes: 100 ops on 16 numbers, in turn y + w, y * w and tanh(y), from y = x. With
+/// w near -1 neither values nor derivatives vanish.
+struct OpChain {
+  static constexpr int kOps = 100;
+  Tensor x;          ///< f32 [16]
+  Tensor w;          ///< f32 [16]
+  Tensor cotangent;  ///< f32 [16]: the derivative is that of sum(y * cotangent)
+
+  explicit OpChain(uint64_t seed);
+  static Variable run(const Variable& x, const Variable& w);
+};
+
+/// A training step of the example's model: bidirectional GRU, additive attention, GRU decoder, cross-entropy, clipping
+/// and Adam, on the reversal of random sequences.
+struct TrainingWorkload {
+  static constexpr int64_t kVocabulary = 20;
+  static constexpr int64_t kLength = 20;
+  static constexpr int64_t kBatch = 32;
+  static constexpr int64_t kTokens = kBatch * kLength;
+
+  static Seq2SeqOptions model_options();
+  static examples::TrainerOptions trainer_options();
+  /// Sources of the symbols 1 to kVocabulary - 1, all of kLength; the symbol 0 begins each target.
+  static std::vector<examples::Batch> batches(int count, Generator& generator);
+  static Variable loss(Seq2Seq& model, const examples::Batch& batch);
+};
+
+}  // namespace gradus::bench

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace gradus::examples {
+
+/// A folder for results. Each file is replaced in one step, so that none is ever half old and half new.
+class OutputFolder {
+ public:
+  /// Makes the folder where it is missing, and makes sure that `files` can be written into it; changes no file. Throws
+  /// BadInput.
+  OutputFolder(std::string path, const std::vector<std::string>& files);
+
+  std::string file(const std::string& name) const;
+  /// Throws Error with the system's reason.
+  void write(const std::string& name, const std::string& content) const;
+
+ private:
+  std::string path_;
+};
+
+}  // namespace gradus::examples

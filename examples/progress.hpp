@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <iosfwd>
+#include <optional>
+#include <string>
+
+namespace gradus::examples {
+
+struct ProgressOptions {
+  int64_t steps = 0;
+  bool terminal = false;  ///< one line that is written over and over, instead of a line now and then
+};
+
+/// The line that tells how the training goes: step, loss, exact match, tokens/s, time left.
+class Progress {
+ public:
+  /// `out` must outlive it.
+  Progress(std::ostream& out, const ProgressOptions& options);
+  /// Leaves the line, too, when training ended by an exception.
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// True about twenty times in all, the last step among them: when the exact match is to be measured anew.
+  bool wants_exact_match(int64_t step) const;
+  void set_exact_match(double rate) { exact_match_ = rate; }
+  /// To be called after each step, counted from 1.
+  void step_done(int64_t step, double loss, int64_t tokens);
+  /// Leaves the line; to be called after the last step.
+  void finish();
+
+  double seconds() const;
+  double tokens_per_second() const;
+  /// Mean over the last tenth of all steps.
+  double final_loss() const { return tail_loss_.mean(); }
+
+ private:
+  struct Mean {
+    double sum = 0;
+    int64_t count = 0;
+    double mean() const { return count == 0 ? 0.0 : sum / static_cast<double>(count); }
+  };
+  using Clock = std::chrono::steady_clock;
+
+  std::string line(int64_t step) const;
+
+  std::ostream& out_;
+  ProgressOptions options_;
+  Clock::time_point start_;
+  Clock::time_point shown_;
+  Clock::time_point end_;
+  bool finished_ = false;
+  bool line_open_ = false;
+  int64_t tokens_ = 0;
+  Mean recent_loss_;  // since the last line in a pipe; of the last steps on a terminal
+  Mean tail_loss_;
+  std::optional<double> exact_match_;
+};
+
+/// "8 s", "2 min 05 s", "3 h 20 min".
+std::string duration_text(double seconds);
+
+}  // namespace gradus::examples

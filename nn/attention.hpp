@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <optional>
+
+#include <gradus/nn/linear.hpp>
+#include <gradus/nn/mask.hpp>
+#include <gradus/nn/module.hpp>
+
+namespace gradus {
+
+/// What an attention keeps of one memory for all its queries.
+struct PreparedMemory {
+  Variable memory;  ///< [B, Tk, Dk]: what is averaged
+  Variable keys;    ///< its share of the scores, in the attention's own form
+  Variable keep;    ///< bool, broadcasts to [B, Tq, Tk]; undefined: no mask
+};
+
+/// A query that may attend to nothing has weights, context and gradients of exactly 0. What a blocked position holds
+/// changes no bit, as long as it is finite.
+struct AttentionOutput {
+  Variable context;  ///< [B, Tq, Dk]
+  Variable weights;  ///< [B, Tq, Tk]
+};
+
+struct AdditiveAttentionOptions {
+  int64_t query_size = 0;
+  int64_t key_size = 0;
+  int64_t attention_size = 0;
+  DType dtype = DType::f32;
+};
+
+/// Attention with the score v^T tanh(W_a q + U_a k) (Bahdanau et al. 2015, A.1.2). Parameters: query_proj.weight (W_a),
+/// key_proj.weight (U_a), both as in Linear and without bias, and v [A], uniform within 1 / sqrt(A).
+class GRADUS_API AdditiveAttention : public Layer<AdditiveAttention> {
+ public:
+  AdditiveAttention(const AdditiveAttentionOptions& options, Generator& generator);
+  const AdditiveAttentionOptions& options() const noexcept { return options_; }
+
+  /// Projects the keys, once for each memory [B, Tk, Dk].
+  PreparedMemory prepare(const Variable& memory, const Mask& mask = Mask::none());
+  /// The attention weights alone, [B, Tq, Tk]; query [B, Tq, Dq].
+  Variable weights(const Variable& query, const PreparedMemory& prepared);
+  AttentionOutput forward(const Variable& query, const PreparedMemory& prepared);
+
+ private:
+  Variable masked_softmax(const Variable& query, const PreparedMemory& prepared);
+
+  AdditiveAttentionOptions options_;
+  Linear query_proj_;
+  Linear key_proj_;
+  Parameter v_;
+};
+
+struct DotAttentionOptions {
+  int64_t query_size = 0;
+  int64_t key_size = 0;
+  DType dtype = DType::f32;
+};
+
+/// Attention with the score q^T k / sqrt(Dk) (Vaswani et al. 2017, 3.2.1). When the sizes differ, the query is
+/// projected to the keys' size by query_proj.weight [Dk, Dq]; computed as q^T (W^T k), so that only prepare()
+/// multiplies by it.
+class GRADUS_API DotAttention : public Layer<DotAttention> {
+ public:
+  DotAttention(const DotAttentionOptions& options, Generator& generator);
+  const DotAttentionOptions& options() const noexcept { return options_; }
+
+  PreparedMemory prepare(const Variable& memory, const Mask& mask = Mask::none());
+  Variable weights(const Variable& query, const PreparedMemory& prepared);
+  AttentionOutput forward(const Variable& query, const PreparedMemory& prepared);
+
+ private:
+  Variable masked_softmax(const Variable& query, const PreparedMemory& prepared);
+
+  DotAttentionOptions options_;
+  std::optional<Linear> query_proj_;
+};
+
+}  // namespace gradus

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gradus/tensor/random.hpp>
+
+// Initial values of weights [out, in, ..]: fan_in is the number of elements of one row, fan_out the size of axis 0
+// times what follows axis 1. All draw from the given generator, never from a global one. (Plain `uniform` and `normal`
+// are in tensor/random.hpp.)
+
+namespace gradus {
+
+struct InitOptions {
+  double gain = 1.0;
+  DType dtype = DType::f32;
+};
+
+/// Uniform within gain * sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010). Requires rank >= 2.
+GRADUS_API Tensor xavier_uniform(const Shape& shape, Generator& generator, const InitOptions& options = {});
+
+/// Uniform within gain * sqrt(3 / fan_in) (He et al. 2015; gain sqrt(2) suits relu). Requires rank >= 2. PyTorch's
+/// default for Linear, kaiming_uniform with a = sqrt(5), is a gain of 1 / sqrt(3).
+GRADUS_API Tensor kaiming_uniform(const Shape& shape, Generator& generator, const InitOptions& options = {});
+
+/// Rows (columns, if there are fewer) orthonormal, times gain (Saxe et al. 2014): Gram and Schmidt, twice, in f64, on
+/// normal numbers. [rows, cols].
+GRADUS_API Tensor orthogonal(const Shape& shape, Generator& generator, const InitOptions& options = {});
+
+}  // namespace gradus

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/nn/module.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace gradus {
+
+/// Visits a tree depth first: a module's own parameters, then its own generators, then its children.
+class ModuleWalk {
+ public:
+  template <class OnParameter, class OnGenerator>
+  static void run(const Module& module, const std::string& prefix, const OnParameter& on_parameter,
+                  const OnGenerator& on_generator) {
+    for (const auto& entry : module.parameters_) on_parameter(prefix + entry.name, *entry.object);
+    for (const auto& entry : module.generators_) on_generator(prefix + entry.name, *entry.object);
+    for (const auto& entry : module.children_)
+      run(*entry.object, prefix + entry.name + ".", on_parameter, on_generator);
+  }
+
+  template <class OnParameter>
+  static void parameters(const Module& module, const OnParameter& on_parameter) {
+    run(module, "", on_parameter, [](const std::string&, Generator&) {});
+  }
+};
+
+namespace {
+
+Tensor generator_tensor(const Generator& generator) {
+  const int64_t words[] = {static_cast<int64_t>(generator.seed()), static_cast<int64_t>(generator.counter())};
+  return Tensor::from<int64_t>(words, {2});
+}
+
+GeneratorState generator_state(const Tensor& tensor) {
+  const Tensor dense = tensor.contiguous();
+  const int64_t* words = dense.data<int64_t>();
+  return {.seed = static_cast<uint64_t>(words[0]), .counter = static_cast<uint64_t>(words[1])};
+}
+
+// What is wrong with a dictionary, gathered into one message.
+class LoadFaults {
+ public:
+  void missing(const std::string& name) { add(missing_, name); }
+  void unexpected(const std::string& name) { add(unexpected_, name); }
+  void repeated(const std::string& name) { add(repeated_, name); }
+  void misfit(const std::string& name, const std::string& expected, const Tensor& got) {
+    add(misfit_, name + ": expected " + expected + ", got " + (got.defined() ? describe(got) : "an undefined tensor"));
+  }
+  std::string text() const {
+    std::string out;
+    append(out, "missing", missing_);
+    append(out, "unexpected", unexpected_);
+    append(out, "given twice", repeated_);
+    append(out, "wrong shape", misfit_);
+    return out;
+  }
+
+ private:
+  static void add(std::string& list, const std::string& item) { list += (list.empty() ? "" : ", ") + item; }
+  static void append(std::string& out, const char* title, const std::string& list) {
+    if (!list.empty()) out += (out.empty() ? "" : "; ") + std::string(title) + ": " + list;
+  }
+
+  std::string missing_, unexpected_, repeated_, misfit_;
+};
+
+std::string grouped(int64_t count) {
+  std::string digits = std::to_string(count);
+  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<size_t>(at), 1, ',');
+  return digits;
+}
+
+}  // namespace
+
+void Module::require_free_name(const char* name) const {
+  GRADUS_CHECK(*name != '\0' && std::strchr(name, '.') == nullptr, "[", kind_,
+               "] a name to register must not be empty or hold a dot, got \"", name, "\"");
+  const auto taken = [&](const auto& entry) { return entry.name == name; };
+  const bool any = std::any_of(parameters_.begin(), parameters_.end(), taken) ||
+                   std::any_of(generators_.begin(), generators_.end(), taken) ||
+                   std::any_of(children_.begin(), children_.end(), taken);
+  GRADUS_CHECK(!any, "[", kind_, "] \"", name, "\" is registered already");
+}
+
+void Module::register_parameter(const char* name, Parameter& parameter) {
+  require_free_name(name);
+  parameters_.push_back({name, &parameter});
+}
+
+void Module::register_module(const char* name, Module& module) {
+  require_free_name(name);
+  module.name_ = name;
+  children_.push_back({name, &module});
+}
+
+void Module::register_generator(const char* name, Generator& generator) {
+  require_free_name(name);
+  generators_.push_back({name, &generator});
+}
+
+std::vector<NamedParameter> Module::parameters() {
+  std::vector<NamedParameter> result;
+  std::unordered_set<const Parameter*> seen;
+  ModuleWalk::parameters(*this, [&](const std::string& path, Parameter& parameter) {
+    if (seen.insert(&parameter).second) result.push_back({path, &parameter});
+  });
+  return result;
+}
+
+int64_t Module::parameter_count() const {
+  int64_t count = 0;
+  std::unordered_set<const Parameter*> seen;
+  ModuleWalk::parameters(*this, [&](const std::string&, const Parameter& parameter) {
+    if (seen.insert(&parameter).second) count += parameter.shape().numel();
+  });
+  return count;
+}
+
+StateDict Module::state_dict(const StateDictOptions& options) const {
+  StateDict state;
+  ModuleWalk::run(
+      *this, "",
+      [&](const std::string& path, const Parameter& parameter) {
+        state.push_back({path, parameter.value().clone()});
+      },
+      [&](const std::string& path, const Generator& generator) {
+        if (options.generators) state.push_back({path, generator_tensor(generator)});
+      });
+  return state;
+}
+
+void Module::load_state_dict(const StateDict& state, const LoadOptions& options) {
+  LoadFaults faults;
+  std::unordered_map<std::string, const Tensor*> given;
+  for (const NamedTensor& entry : state) {
+    if (!given.emplace(entry.name, &entry.value).second) faults.repeated(entry.name);
+  }
+  std::unordered_set<std::string> known;
+  std::vector<std::pair<Parameter*, const Tensor*>> values;
+  std::vector<std::pair<Generator*, const Tensor*>> streams;
+  const auto find = [&](const std::string& path) {
+    known.insert(path);
+    const auto found = given.find(path);
+    return found == given.end() ? nullptr : found->second;
+  };
+  ModuleWalk::run(
+      *this, "",
+      [&](const std::string& path, Parameter& parameter) {
+        const Tensor* value = find(path);
+        if (value == nullptr) {
+          if (options.strict) faults.missing(path);
+        } else if (!value->defined() || !(value->shape() == parameter.shape()) || !is_floating(value->dtype())) {
+          faults.misfit(path, describe(parameter.variable()), *value);
+        } else {
+          values.push_back({&parameter, value});
+        }
+      },
+      [&](const std::string& path, Generator& generator) {
+        const Tensor* value = find(path);
+        if (value == nullptr) return;
+        if (!value->defined() || !(value->shape() == Shape{2}) || value->dtype() != DType::i64) {
+          faults.misfit(path, "i64 [2]", *value);
+        } else {
+          streams.push_back({&generator, value});
+        }
+      });
+  for (const NamedTensor& entry : state) {
+    if (options.strict && known.count(entry.name) == 0) faults.unexpected(entry.name);
+  }
+  const std::string text = faults.text();
+  GRADUS_CHECK(text.empty(), "[load_state_dict] the dictionary does not fit ", name_, ": ", text);
+  for (const auto& [parameter, value] : values) parameter->assign_(value->to(parameter->variable().dtype()));
+  for (const auto& [generator, value] : streams) generator->set_state(generator_state(*value));
+}
+
+void Module::set_training(bool training) {
+  training_ = training;
+  for (const auto& child : children_) child.object->set_training(training);
+}
+
+void Module::train_() { set_training(true); }
+
+void Module::eval_() { set_training(false); }
+
+void Module::to_(DType dtype) {
+  GRADUS_CHECK(is_floating(dtype), "[to_] expected f32 or f64, got ", dtype);
+  for (const NamedParameter& entry : parameters()) {
+    if (entry.parameter->variable().dtype() != dtype) entry.parameter->reset_(entry.parameter->value().to(dtype));
+  }
+}
+
+void Module::become_copy_of(const Module& other) {
+  GRADUS_ASSERT(parameters_.size() == other.parameters_.size() && children_.size() == other.children_.size());
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const Tensor& value = other.parameters_[i].object->value();
+    if (parameters_[i].object->variable().dtype() != value.dtype()) {
+      parameters_[i].object->reset_(value);
+    } else {
+      parameters_[i].object->assign_(value);
+    }
+  }
+  for (size_t i = 0; i < generators_.size(); ++i) {
+    generators_[i].object->set_state(other.generators_[i].object->state());
+  }
+  training_ = other.training_;
+  for (size_t i = 0; i < children_.size(); ++i) children_[i].object->become_copy_of(*other.children_[i].object);
+}
+
+namespace {
+
+void append_line(std::string& out, int depth, const std::string& text) {
+  out.append(static_cast<size_t>(2 * depth), ' ');
+  out += text + "\n";
+}
+
+}  // namespace
+
+std::string to_string(const Module& module) {
+  struct Printer {
+    static void print(const Module& at, int depth, std::string& out) {
+      const std::string kind = at.name() == at.kind() ? "" : std::string(": ") + at.kind();
+      append_line(out, depth, at.name() + kind + ", " + grouped(at.parameter_count()) + " parameters");
+      for (const auto& entry : at.parameters_) {
+        append_line(out, depth + 1, entry.name + " " + describe(entry.object->variable()));
+      }
+      for (const auto& entry : at.children_) print(*entry.object, depth + 1, out);
+    }
+  };
+  std::string out;
+  Printer::print(module, 0, out);
+  return out;
+}
+
+namespace detail {
+
+std::string in_scope() {
+  const std::string path = scope_path();
+  return path.empty() ? "" : " (in " + path + ")";
+}
+
+}  // namespace detail
+}  // namespace gradus

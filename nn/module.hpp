@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gradus/autograd/context.hpp>
+#include <gradus/autograd/parameter.hpp>
+#include <gradus/nn/owned.hpp>
+#include <gradus/tensor/random.hpp>
+#include <gradus/tensor/safetensors.hpp>
+
+namespace gradus {
+
+/// The tensors of a module by full path, in the order in which they were registered.
+using StateDict = std::vector<NamedTensor>;
+
+struct StateDictOptions {
+  /// Also where each dropout stands in its random stream (i64 [2]: seed, counter), so that training resumes exactly.
+  bool generators = false;
+};
+
+struct LoadOptions {
+  /// Every parameter must be given, and nothing else. Otherwise what is missing stays, what is unknown is ignored.
+  bool strict = true;
+};
+
+/// A tree of names: parameters and other modules, which are plain members, registered once in the constructor. Neither
+/// copied nor moved, because those registrations are addresses.
+class GRADUS_API Module {
+ public:
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  /// What it was registered as; for a root, its kind ("gru").
+  const std::string& name() const noexcept { return name_; }
+  const char* kind() const noexcept { return kind_; }
+
+  /// All parameters below, by full path; one that is registered twice (tied) only under its first name.
+  std::vector<NamedParameter> parameters();
+  int64_t parameter_count() const;
+
+  /// Copies: a dictionary kept as the best so far does not follow the training. A tied parameter stands under each
+  /// name.
+  StateDict state_dict(const StateDictOptions& options = {}) const;
+  /// Copies the values in, converted to each parameter's floating dtype; generators are taken where given. Throws one
+  /// Error with all names that are missing, unexpected or of another shape, and then has changed nothing.
+  void load_state_dict(const StateDict& state, const LoadOptions& options = {});
+
+  /// Training mode (the default) or evaluation: what dropout looks at. For all modules below.
+  void train_();
+  void eval_();
+  bool training() const noexcept { return training_; }
+  /// Converts all parameters below; their gradients go. Checks of derivatives run in f64.
+  void to_(DType dtype);
+
+ protected:
+  /// `kind`: a literal, the layer's name in snake_case.
+  explicit Module(const char* kind) : kind_(kind), name_(kind) {}
+  ~Module() = default;
+
+  /// Each must be a member of this module. The order is that of state_dict. Throws when the name is empty, holds a dot
+  /// or is taken.
+  void register_parameter(const char* name, Parameter& parameter);
+  void register_module(const char* name, Module& module);
+  void register_generator(const char* name, Generator& generator);
+
+  /// Takes values, dtypes, generators and modes from a module built alike.
+  void become_copy_of(const Module& other);
+
+ private:
+  friend GRADUS_API std::string to_string(const Module& module);
+  friend class ModuleWalk;
+  template <class T>
+  struct Named {
+    std::string name;
+    T* object;
+  };
+  void require_free_name(const char* name) const;
+  void set_training(bool training);
+
+  const char* kind_;
+  std::string name_;
+  bool training_ = true;
+  std::vector<Named<Parameter>> parameters_;
+  std::vector<Named<Generator>> generators_;
+  std::vector<Named<Module>> children_;
+};
+
+/// The tree with kinds, shapes and parameter counts, one line each.
+GRADUS_API std::string to_string(const Module& module);
+
+namespace detail {
+/// " (in seq2seq.encoder)", or "" outside any module: the end of a layer's own error messages.
+GRADUS_API std::string in_scope();
+}  // namespace detail
+
+/// The base of every layer: `class Linear : public Layer<Linear>`, with a constructor (Options, Generator&), options()
+/// and forward(...). Calling the layer opens its name scope, so that errors inside name the path.
+template <class Derived, class Base = Module>
+class Layer : public Base {
+ public:
+  template <class... Args>
+  auto operator()(Args&&... args) {
+    const NameScope scope(this->name().c_str());
+    return static_cast<Derived&>(*this).forward(std::forward<Args>(args)...);
+  }
+
+  /// An independent copy, dtype, mode and generators included: it would give the same numbers.
+  Owned<Derived> clone() const {
+    Generator unused(0);
+    Owned<Derived> copy(new Derived(static_cast<const Derived&>(*this).options(), unused));
+    static_cast<Layer&>(*copy).become_copy_of(*this);
+    return copy;
+  }
+
+ protected:
+  template <class... Args>
+  explicit Layer(Args&&... args) : Base(std::forward<Args>(args)...) {}
+  ~Layer() = default;
+};
+
+}  // namespace gradus

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gradus/optim/optimizer.hpp>
+
+namespace gradus {
+
+struct AdamOptions {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  /// Added to the gradient, times the parameter (L2, not AdamW's).
+  double weight_decay = 0.0;
+};
+
+/// Adam (Kingma and Ba 2015, algorithm 1), t counting the updates of each parameter:
+///   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
+///   p -= rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
+class GRADUS_API Adam : public Optimizer {
+ public:
+  explicit Adam(const std::vector<NamedParameter>& parameters, const AdamOptions& options = {});
+
+ protected:
+  void update(Slot& slot, const Tensor& gradient) override;
+
+ private:
+  AdamOptions options_;
+};
+
+}  // namespace gradus

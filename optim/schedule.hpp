@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include <gradus/tensor/api.hpp>
+
+namespace gradus {
+
+struct WarmupCosineOptions {
+  double peak = 1e-3;
+  /// Steps of the rise; 0: none.
+  int64_t warmup = 0;
+  /// All steps, the rise included.
+  int64_t total = 0;
+};
+
+/// The learning rate of step 1, 2, ..: peak * step / warmup up to `warmup`, then half a cosine down to 0 at `total` and
+/// beyond. For `optimizer.set_learning_rate_(warmup_cosine(step, {...}))` before each step.
+GRADUS_API double warmup_cosine(int64_t step, const WarmupCosineOptions& options);
+
+}  // namespace gradus
