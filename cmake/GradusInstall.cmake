@@ -9,15 +9,14 @@ install(TARGETS gradus EXPORT gradus-targets
 install(EXPORT gradus-targets NAMESPACE gradus:: DESTINATION "${_gradus_config_dir}")
 
 # The public headers, spelt as in the source tree. tensor/kernels and *-inl.hpp are private.
-foreach(_gradus_folder IN ITEMS tensor autograd autograd/ops nn optim)
+foreach(_gradus_folder IN ITEMS tensor autograd nn optim)
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/${_gradus_folder}/"
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/gradus/${_gradus_folder}"
     FILES_MATCHING
     PATTERN "*-inl.hpp" EXCLUDE
     PATTERN "*.hpp"
     PATTERN "*.inc"
-    PATTERN "kernels" EXCLUDE
-    PATTERN "ops" EXCLUDE)
+    PATTERN "kernels" EXCLUDE)
 endforeach()
 install(FILES "${PROJECT_SOURCE_DIR}/gradus.hpp" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/gradus")
 
