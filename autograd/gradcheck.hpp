@@ -80,7 +80,7 @@ struct GradcheckResult {
   std::string where = {};
 };
 
-struct GradcheckReport {
+struct GRADUS_API GradcheckReport {
   bool ok = true;
   std::vector<GradcheckResult> results = {};
   /// What else was found wrong, a sentence each: results that differ from run to run, values that are not finite, ...
