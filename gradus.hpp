@@ -2,9 +2,13 @@
 #pragma once
 
 // All of gradus: tensors, derivatives of any order, layers, optimisers.
+#include <gradus/autograd/anomaly.hpp>
+#include <gradus/autograd/checkpoint.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/gradcheck.hpp>
+#include <gradus/autograd/hook.hpp>
 #include <gradus/autograd/ops.hpp>
+#include <gradus/autograd/transforms.hpp>
 #include <gradus/nn/attention.hpp>
 #include <gradus/nn/dropout.hpp>
 #include <gradus/nn/embedding.hpp>

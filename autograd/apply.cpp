@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/autograd/apply.hpp>
 
+#include <gradus/autograd/anomaly.hpp>
 #include <gradus/autograd/context.hpp>
 #include <gradus/autograd/inline_array.hpp>
 #include <gradus/autograd/node.hpp>
@@ -32,37 +33,19 @@ void infer_shapes(const OpDef& op, ShapeArgs& shapes) {
   }
 }
 
-Tensor dropped(const Tensor& value) { return Tensor(Storage(), value.layout(), value.dtype()); }
-
 NodeRef record(Context& here, const OpDef& op, const Attrs& attrs, InputSpan inputs, const Tensor* outputs,
                int num_outputs) {
   NodeRef node = detail::make_node(&op, attrs, static_cast<int>(inputs.size()), num_outputs);
   int64_t sequence = here.sequence;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Variable& input = *inputs[i];
-    InputSlot& slot = node->input(static_cast<int>(i));
-    slot.node = input.node();
-    slot.output = input.output();
-    slot.given = input.defined();
+    new (&node->input(static_cast<int>(i))) InputSlot(input, in_mask(op.saves.inputs, static_cast<int>(i)));
     if (input.requires_grad() && input.node()->sequence > sequence) sequence = input.node()->sequence;
-    if (!slot.given) continue;
-    if (in_mask(op.saves.inputs, static_cast<int>(i))) {
-      slot.value = input.value();
-      slot.version = input.value().version();
-    } else {
-      slot.value = dropped(input.value());
-    }
   }
-  for (int k = 0; k < num_outputs; ++k) {
-    OutputSlot& slot = node->output(k);
-    if (in_mask(op.saves.outputs, k)) {
-      slot.value = outputs[k];
-      slot.version = outputs[k].version();
-    } else {
-      slot.value = dropped(outputs[k]);
-    }
-  }
+  for (int k = 0; k < num_outputs; ++k) new (&node->output(k)) OutputSlot(outputs[k], in_mask(op.saves.outputs, k));
   node->sequence = here.sequence = sequence + 1;
+  if (here.anomaly) [[unlikely]]
+    node->path = detail::lasting_scope_path();
   return node;
 }
 
@@ -88,6 +71,8 @@ void apply_into(const OpDef& op, const Attrs& attrs, InputSpan inputs, std::span
     ForwardArgs forward(attrs, inputs, results);
     op.forward(forward);
   }
+  if (here.anomaly) [[unlikely]]
+    detail::check_forward(op, inputs, results, count);
   if (!recorded) {
     for (int k = 0; k < count; ++k) outputs[static_cast<size_t>(k)] = Variable(std::move(results[k]));
     return;

@@ -34,6 +34,7 @@ struct Context {
   int64_t fused_applications = 0;
   int64_t reference_runs = 0;
   const VjpFilter* vjp_filter = nullptr;  ///< null but in tests
+  bool anomaly = false;
 };
 
 GRADUS_API Context& context();

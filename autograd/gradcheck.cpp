@@ -27,7 +27,7 @@ double default_tolerance(const GradcheckOptions& options, int order) {
 
 // The derivative of `inner` (of num_inputs inputs) as a function of its inputs and of one cotangent for each output.
 struct Derivative {
-  const CheckedFunction& inner;
+  const FunctionRef& inner;
   size_t num_inputs;
 
   std::vector<Variable> operator()(const std::vector<Variable>& all) const {
@@ -57,7 +57,7 @@ struct Derivative {
 // One order of one function.
 class OrderCheck {
  public:
-  OrderCheck(const CheckedFunction& f, std::vector<NamedInput> inputs, int order, GradcheckReport& report)
+  OrderCheck(const FunctionRef& f, std::vector<NamedInput> inputs, int order, GradcheckReport& report)
       : f_(f),
         inputs_(std::move(inputs)),
         order_(order),
@@ -246,7 +246,7 @@ class OrderCheck {
     result.ok = result.error <= (asked > 0 ? asked : default_tolerance(report_.options, order_));
   }
 
-  const CheckedFunction& f_;
+  const FunctionRef& f_;
   std::vector<NamedInput> inputs_;
   const int order_;
   GradcheckReport& report_;
@@ -256,7 +256,7 @@ class OrderCheck {
   std::vector<Tensor> cotangents_;
 };
 
-void check_order(const CheckedFunction& f, const std::vector<NamedInput>& inputs, int order, GradcheckReport& report) {
+void check_order(const FunctionRef& f, const std::vector<NamedInput>& inputs, int order, GradcheckReport& report) {
   const std::vector<NamedInput> next = OrderCheck(f, inputs, order, report).run();
   // A wrong derivative has wrong derivatives of its own: the lowest order that fails says more.
   if (order >= report.options.order || next.empty() || !report.ok) return;
@@ -283,7 +283,7 @@ std::vector<NamedInput> checked_inputs(const std::vector<NamedInput>& inputs) {
 
 }  // namespace
 
-GradcheckReport gradcheck(CheckedFunction f, const std::vector<NamedInput>& inputs, const GradcheckOptions& options) {
+GradcheckReport gradcheck(FunctionRef f, const std::vector<NamedInput>& inputs, const GradcheckOptions& options) {
   GRADUS_CHECK(options.order >= 1 && options.order <= 3, "[gradcheck] expected an order of 1, 2 or 3, got ",
                options.order);
   GRADUS_CHECK(options.directions >= 1, "[gradcheck] expected at least one direction, got ", options.directions);

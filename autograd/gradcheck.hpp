@@ -2,10 +2,9 @@
 #pragma once
 
 #include <string>
-#include <type_traits>
 #include <vector>
 
-#include <gradus/autograd/variable.hpp>
+#include <gradus/autograd/function_ref.hpp>
 
 namespace gradus {
 
@@ -13,30 +12,6 @@ namespace gradus {
 struct NamedInput {
   std::string name;
   Tensor value;
-};
-
-/// A reference to a callable `(const std::vector<Variable>&) -> Variable or std::vector<Variable>`, which must outlive
-/// it.
-class CheckedFunction {
- public:
-  using Inputs = std::vector<Variable>;
-
-  template <class F, class = std::enable_if_t<!std::is_same_v<std::remove_cvref_t<F>, CheckedFunction>>>
-  CheckedFunction(F&& f)  // NOLINT(google-explicit-constructor): made from a lambda at the call
-      : context_(const_cast<void*>(static_cast<const void*>(&f))), call_([](void* context, const Inputs& inputs) {
-          auto& function = *static_cast<std::remove_reference_t<F>*>(context);
-          if constexpr (std::is_convertible_v<decltype(function(inputs)), Variable>) {
-            return Inputs{function(inputs)};
-          } else {
-            return Inputs(function(inputs));
-          }
-        }) {}
-
-  std::vector<Variable> operator()(const Inputs& inputs) const { return call_(context_, inputs); }
-
- private:
-  void* context_;
-  std::vector<Variable> (*call_)(void*, const Inputs&);
 };
 
 /// six_point: error of order h^6. central: two points, error of order h^2, for functions that change their shape within
@@ -97,7 +72,7 @@ struct GRADUS_API GradcheckReport {
 /// Compares the derivatives of f with differences in f64, at `inputs`, for a random cotangent. Also checked: f and its
 /// derivative give the same bits twice, the derivative is linear in the cotangent and exactly zero for a zero one, all
 /// values are finite. Throws when an input is not f64, is expanded, or shares its bytes with another one.
-GRADUS_API GradcheckReport gradcheck(CheckedFunction f, const std::vector<NamedInput>& inputs,
+GRADUS_API GradcheckReport gradcheck(FunctionRef f, const std::vector<NamedInput>& inputs,
                                      const GradcheckOptions& options = {});
 
 }  // namespace gradus

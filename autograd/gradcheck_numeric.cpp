@@ -15,7 +15,7 @@ Tensor CheckNumbers::tensor(const Shape& shape) {
   return result;
 }
 
-std::vector<Variable> floating_outputs(const CheckedFunction& f, const std::vector<Variable>& inputs) {
+std::vector<Variable> floating_outputs(const FunctionRef& f, const std::vector<Variable>& inputs) {
   std::vector<Variable> outputs = f(inputs);
   const auto discrete = [](const Variable& v) { return !v.defined() || !is_floating(v.dtype()); };
   outputs.erase(std::remove_if(outputs.begin(), outputs.end(), discrete), outputs.end());
@@ -26,7 +26,7 @@ std::vector<Variable> floating_outputs(const CheckedFunction& f, const std::vect
   return outputs;
 }
 
-std::vector<Tensor> evaluate(const CheckedFunction& f, const std::vector<Tensor>& values) {
+std::vector<Tensor> evaluate(const FunctionRef& f, const std::vector<Tensor>& values) {
   const NoGrad off;
   const std::vector<Variable> inputs(values.begin(), values.end());
   std::vector<Tensor> outputs;
@@ -63,7 +63,7 @@ long double change(const std::vector<Tensor>& plus, const std::vector<Tensor>& m
 
 }  // namespace
 
-double directional_difference(const CheckedFunction& f, const std::vector<Tensor>& values, size_t input,
+double directional_difference(const FunctionRef& f, const std::vector<Tensor>& values, size_t input,
                               const std::vector<double>& direction, const std::vector<Tensor>& cotangents,
                               const Differences& differences) {
   const double h = differences.step;

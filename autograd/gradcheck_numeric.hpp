@@ -22,10 +22,10 @@ class CheckNumbers {
 };
 
 /// The function under check without its outputs that carry no derivative (integers).
-std::vector<Variable> floating_outputs(const CheckedFunction& f, const std::vector<Variable>& inputs);
+std::vector<Variable> floating_outputs(const FunctionRef& f, const std::vector<Variable>& inputs);
 
 /// f(values), recorded nowhere.
-std::vector<Tensor> evaluate(const CheckedFunction& f, const std::vector<Tensor>& values);
+std::vector<Tensor> evaluate(const FunctionRef& f, const std::vector<Tensor>& values);
 
 struct Differences {
   Stencil stencil = Stencil::six_point;
@@ -35,7 +35,7 @@ struct Differences {
 /// The derivative of sum_k <cotangents[k], f_k> along `direction`, in values[input]:
 ///   six_point: (45 (f1 - f-1) - 9 (f2 - f-2) + (f3 - f-3)) / 60 h,  central: (f1 - f-1) / 2 h,  fn = f(x + n h
 ///   direction)
-double directional_difference(const CheckedFunction& f, const std::vector<Tensor>& values, size_t input,
+double directional_difference(const FunctionRef& f, const std::vector<Tensor>& values, size_t input,
                               const std::vector<double>& direction, const std::vector<Tensor>& cotangents,
                               const Differences& differences);
 

@@ -13,6 +13,10 @@ class InlineArray {
   explicit InlineArray(size_t count) : count_(count) {
     void* memory = count_ <= N ? static_cast<void*>(buffer_) : ::operator new(count_ * sizeof(T));
     data_ = static_cast<T*>(memory);
+    if (count_ == 1) [[likely]] {
+      new (data_) T();  // a loop would become a call of memset
+      return;
+    }
     for (size_t i = 0; i < count_; ++i) new (data_ + i) T();
   }
   ~InlineArray() {

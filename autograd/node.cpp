@@ -3,7 +3,7 @@
 
 #include <new>
 
-#include <gradus/tensor/allocator.hpp>
+#include <gradus/tensor/block_cache.hpp>
 
 namespace gradus::detail {
 
@@ -13,23 +13,14 @@ static_assert(sizeof(Node) % alignof(InputSlot) == 0 && sizeof(InputSlot) % alig
 NodeRef make_node(const OpDef* op, const Attrs& attrs, int num_inputs, int num_outputs) {
   const size_t bytes = sizeof(Node) + sizeof(InputSlot) * static_cast<size_t>(num_inputs) +
                        sizeof(OutputSlot) * static_cast<size_t>(num_outputs);
-  const Block block = allocate_block(bytes);
-  Node* node = new (block.data) Node;
-  node->op = op;
-  node->attrs = attrs;
+  const Block block = allocate_small(bytes);
+  auto* node = new (block.data) Node(attrs);
   node->num_inputs = static_cast<uint16_t>(num_inputs);
   node->num_outputs = static_cast<uint16_t>(num_outputs);
   node->block_bytes = static_cast<uint32_t>(bytes);
+  node->op = op;
   node->owner = block.owner;
-  for (int i = 0; i < num_inputs; ++i) new (&node->input(i)) InputSlot;
-  for (int k = 0; k < num_outputs; ++k) new (&node->output(k)) OutputSlot;
   return NodeRef(node);
-}
-
-void release_saved(Node& node) {
-  const auto drop = [](Tensor& value) { value = Tensor(Storage(), value.layout(), value.dtype()); };
-  for (int i = 0; i < node.num_inputs; ++i) drop(node.input(i).value);
-  for (int k = 0; k < node.num_outputs; ++k) drop(node.output(k).value);
 }
 
 namespace {
@@ -40,7 +31,7 @@ void free_one(Node* node) noexcept {
   const size_t bytes = node->block_bytes;
   ThreadCache* owner = node->owner;
   node->~Node();
-  free_block(node, bytes, owner);
+  free_small(node, bytes, owner);
 }
 
 }  // namespace

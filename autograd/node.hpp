@@ -8,38 +8,61 @@ namespace gradus {
 class Pass;
 class Parameter;
 
-/// An input of a node: the edge to where it came from and, when the vjp reads it, its value. A dropped value keeps its
-/// shape and dtype.
+/// An input of a node: the edge to where it came from and, when the vjp reads it, its value.
 struct InputSlot {
+  InputSlot(const Variable& x, bool save)
+      : node(x.node()), output(static_cast<uint16_t>(x.output())), given(x.defined()), shape(x.shape()) {
+    if (!given) return;
+    dtype = x.dtype();
+    if (!save) return;
+    value = x.value();
+    version = value.version();
+  }
+
   NodeRef node;  // null: no derivative flows there
-  int output = 0;
-  uint32_t version = 0;
-  bool given = false;
   Tensor value;
+  uint16_t output = 0;
+  bool given = false;
+  bool wanted = false;  // by the pass that marked this node
+  DType dtype = DType::f32;
+  uint32_t version = 0;
+  Shape shape;
 };
 
-/// An output of a node: its storage when the vjp reads it (never a Variable: that would be a reference cycle), and the
+/// An output of a node: its value when the vjp reads it (never a Variable: that would be a reference cycle), and the
 /// cotangent that the running pass has gathered for it.
 struct OutputSlot {
-  uint32_t version = 0;
+  OutputSlot(const Tensor& y, bool save) : dtype(y.dtype()), shape(y.shape()) {
+    if (!save) return;
+    value = y;
+    version = y.version();
+  }
+
   Tensor value;
   Variable cotangent;
+  DType dtype = DType::f32;
+  uint32_t version = 0;
+  Shape shape;
 };
 
 /// One application of an op, or a leaf (op == nullptr). The slots follow it in the same block of memory.
 struct Node {
+  explicit Node(const Attrs& given) : attrs(given) {}
+
   uint32_t references = 0;  // must be first: NodeRef counts here
   bool freed = false;       // saved values were released by a backward without retain_graph
   bool queued = false;
   bool wanted = false;  // some output is an input of grad(): the pass looks it up
   bool leads_to_input = false;
+  bool entered = false;  // by the walk that makes those marks
   uint16_t num_inputs = 0;
   uint16_t num_outputs = 0;
   uint32_t block_bytes = 0;
   int64_t sequence = 0;
-  uint64_t marked_by = 0;  // the pass whose marks `wanted` and `leads_to_input` are
+  uint64_t marked_by = 0;  // the pass whose marks `wanted`, `leads_to_input` and `entered` are
   Pass* pass = nullptr;    // the running pass that holds cotangents here
   const OpDef* op = nullptr;
+  const char* path = nullptr;      // of the module that applied it; known in anomaly mode
   Parameter* parameter = nullptr;  // of a leaf; cleared when the parameter goes
   detail::ThreadCache* owner = nullptr;
   Node* next_dead = nullptr;
@@ -53,11 +76,8 @@ struct Node {
 
 namespace detail {
 
-/// A node with its slots constructed and one reference to it.
+/// A node without slots and with one reference to it; the caller constructs all of them before it does anything else.
 NodeRef make_node(const OpDef* op, const Attrs& attrs, int num_inputs, int num_outputs);
-
-/// Drops what was saved; shapes stay.
-void release_saved(Node& node);
 
 }  // namespace detail
 }  // namespace gradus

@@ -114,6 +114,7 @@ class GRADUS_API VjpArgs {
   /// Whether an optional input was given.
   bool has(int i) const;
   const Shape& in_shape(int i) const;
+  const Shape& out_shape(int k) const;
   /// The derivative of the loss with respect to output k; zeros (one element, expanded) when none arrived.
   const Variable& cotangent(int k = 0) const;
   bool has_cotangent(int k) const;

@@ -10,7 +10,7 @@ NodeRef make_leaf(const Tensor& value) {
   GRADUS_CHECK(value.defined() && is_floating(value.dtype()), "[leaf] expected an f32 or f64 tensor, got ",
                describe(value));
   NodeRef node = detail::make_node(nullptr, Attrs(), 0, 1);
-  node->output(0).value = Tensor(Storage(), Layout(value.shape()), value.dtype());
+  new (&node->output(0)) OutputSlot(value, false);
   return node;
 }
 
@@ -53,7 +53,7 @@ void Parameter::add_gradient(Variable cotangent) {
   cotangent = Variable();
   if (grad_.defined()) {
     grad_.add_(value);
-  } else if (value.is_contiguous() && value.storage().is_unique()) {
+  } else if (value.is_contiguous() && value.is_unique()) {
     grad_ = std::move(value);
   } else {
     grad_ = value.clone();

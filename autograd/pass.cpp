@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
 
+#include <gradus/autograd/anomaly.hpp>
 #include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/inline_array.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
@@ -20,10 +22,38 @@ size_t hash_address(const Node* node) { return reinterpret_cast<uintptr_t>(node)
 
 bool later(const Node* a, const Node* b) { return a->sequence < b->sequence; }
 
+constexpr size_t kFewLeaves = 8;
+
+// One idle scratch a thread: a pass within a pass makes its own.
+thread_local std::unique_ptr<Pass::Scratch> t_idle;
+
+Pass::Scratch* take_scratch() { return t_idle ? t_idle.release() : new Pass::Scratch; }
+
+void give_back(Pass::Scratch* scratch) {
+  // Destroying Variables may run a user's code, so the scratch is in nobody's hands until it is empty.
+  scratch->heap.clear();
+  scratch->leaves.clear();
+  scratch->table.clear();
+  scratch->stack.clear();
+  scratch->results.clear();
+  t_idle.reset(scratch);
+}
+
 }  // namespace
 
-Pass::Pass(const std::vector<Variable>* targets, bool create_graph, bool retain_graph)
-    : targets_(targets), create_graph_(create_graph), retain_graph_(retain_graph), id_(next_pass_id()) {
+Pass::Pass(const std::vector<Variable>* targets, bool create_graph, bool retain_graph, int64_t horizon)
+    : targets_(targets),
+      create_graph_(create_graph),
+      retain_graph_(retain_graph),
+      id_(next_pass_id()),
+      horizon_(horizon),
+      filter_(context().vjp_filter),
+      anomaly_(context().anomaly),
+      scratch_(take_scratch()),
+      heap_(scratch_->heap),
+      leaves_(scratch_->leaves),
+      table_(scratch_->table),
+      results_(scratch_->results) {
   if (targets_ != nullptr) mark_targets();
 }
 
@@ -34,15 +64,21 @@ Pass::~Pass() {
     node->queued = false;
     node->pass = nullptr;
   }
+  give_back(scratch_);
 }
 
-Pass::Leaf* Pass::find_leaf(const Node* node) const {
-  if (table_.empty()) return nullptr;
+Pass::Leaf* Pass::find_leaf(const Node* node, int output) const {
+  if (table_.empty()) {
+    for (Leaf& leaf : leaves_) {
+      if (leaf.node == node && leaf.output == output) return &leaf;
+    }
+    return nullptr;
+  }
   for (size_t at = hash_address(node);; ++at) {
     const int index = table_[at % table_.size()];
     if (index == 0) return nullptr;
     Leaf& leaf = leaves_[static_cast<size_t>(index) - 1];
-    if (leaf.node == node) return &leaf;
+    if (leaf.node == node && leaf.output == output) return &leaf;
   }
 }
 
@@ -55,12 +91,12 @@ void Pass::grow_table() {
   }
 }
 
-Pass::Leaf& Pass::leaf_of(Node* node) {
-  if (Leaf* found = find_leaf(node)) return *found;
-  leaves_.push_back({.node = node, .cotangent = Variable(), .target = false});
-  if (leaves_.size() * 2 > table_.size()) {
+Pass::Leaf& Pass::leaf_of(Node* node, int output) {
+  if (Leaf* found = find_leaf(node, output)) return *found;
+  leaves_.push_back({.node = node, .output = output, .cotangent = Variable(), .target = false});
+  if (leaves_.size() > kFewLeaves && leaves_.size() * 2 > table_.size()) {
     grow_table();
-  } else {
+  } else if (!table_.empty()) {
     size_t at = hash_address(node);
     while (table_[at % table_.size()] != 0) ++at;
     table_[at % table_.size()] = static_cast<int>(leaves_.size());
@@ -73,47 +109,42 @@ void Pass::mark_targets() {
   lowest_sequence_ = INT64_MAX;
   for (const Variable& target : *targets_) {
     Node* node = target.node().get();
-    if (node->op == nullptr) {
-      leaf_of(node).target = true;
+    if (is_end(*node)) {
+      leaf_of(node, target.output()).target = true;
     } else {
       node->marked_by = id_;
+      node->entered = false;
       node->wanted = true;
       node->leads_to_input = true;
     }
-    lowest_sequence_ = std::min(lowest_sequence_, node->sequence);
+    lowest_sequence_ = std::min(lowest_sequence_, is_end(*node) ? horizon_ + 1 : node->sequence);
   }
 }
 
-bool Pass::wants(const InputSlot& slot) const {
+bool Pass::leads_to_target(const InputSlot& slot) const {
   const Node* node = slot.node.get();
   if (node == nullptr) return false;
-  if (targets_ == nullptr) return true;
-  if (node->op != nullptr) return marked(*node);
-  const Leaf* leaf = find_leaf(node);
+  if (!is_end(*node)) return marked(*node);
+  const Leaf* leaf = find_leaf(node, slot.output);
   return leaf != nullptr && leaf->target;
 }
 
 // Depth first, with a stack of its own: a node leads to a target when it is one or some input of it does. Nodes older
 // than every target cannot.
 void Pass::mark(const std::vector<Variable>& outputs) {
-  struct Frame {
-    Node* node;
-    int next_input;
-  };
-  std::vector<Frame> stack;
+  std::vector<Frame>& stack = scratch_->stack;
   const auto enter = [&](Node* node) {
-    if (node == nullptr || node->op == nullptr || node->sequence < lowest_sequence_) return;
+    if (node == nullptr || is_end(*node) || node->sequence < lowest_sequence_) return;
     if (node->marked_by != id_) {
       node->marked_by = id_;
       node->wanted = false;
       node->leads_to_input = false;
-    } else if (!node->wanted || node->queued) {
-      return;  // seen before
+    } else if (node->entered) {
+      return;
     }
-    node->queued = true;  // while marking: on the stack once already
+    node->entered = true;
     stack.push_back({node, 0});
   };
-  std::vector<Node*> entered;
   for (const Variable& output : outputs) {
     enter(output.node().get());
     while (!stack.empty()) {
@@ -124,11 +155,13 @@ void Pass::mark(const std::vector<Variable>& outputs) {
       }
       Node* node = frame.node;
       stack.pop_back();
-      entered.push_back(node);
-      for (int i = 0; i < node->num_inputs && !node->leads_to_input; ++i) node->leads_to_input = wants(node->input(i));
+      for (int i = 0; i < node->num_inputs; ++i) {
+        InputSlot& slot = node->input(i);
+        slot.wanted = leads_to_target(slot);
+        node->leads_to_input = node->leads_to_input || slot.wanted;
+      }
     }
   }
-  for (Node* node : entered) node->queued = false;
 }
 
 void Pass::push(Node* node) {
@@ -147,15 +180,14 @@ void Pass::seed(const Variable& output, Variable cotangent) {
   Node* node = output.node().get();
   if (node == nullptr) return;
   if (targets_ != nullptr) {
-    const Leaf* leaf = node->op == nullptr ? find_leaf(node) : nullptr;
-    if (node->op == nullptr ? leaf == nullptr : !marked(*node)) return;
+    if (is_end(*node) ? find_leaf(node, output.output()) == nullptr : !marked(*node)) return;
   }
   accumulate(*node, output.output(), std::move(cotangent));
 }
 
 void Pass::accumulate(Node& node, int output, Variable cotangent) {
-  const bool is_leaf = node.op == nullptr;
-  Variable& slot = is_leaf ? leaf_of(&node).cotangent : node.output(output).cotangent;
+  const bool is_leaf = is_end(node);
+  Variable& slot = is_leaf ? leaf_of(&node, output).cotangent : node.output(output).cotangent;
   if (!is_leaf && !node.queued) {
     GRADUS_CHECK(node.pass == nullptr, "[grad] the graph of [", node.op->name,
                  "] is being differentiated by another pass");
@@ -169,7 +201,7 @@ void Pass::accumulate(Node& node, int output, Variable cotangent) {
   }
   const Tensor& held = slot.value();
   // Our own buffer when nobody else holds it: never one that a vjp still shares with somebody.
-  if (!create_graph_ && held.storage().is_unique() && held.is_contiguous()) {
+  if (!create_graph_ && held.is_unique() && held.is_contiguous()) {
     Tensor buffer = std::move(const_cast<Tensor&>(held));
     buffer.add_(cotangent.value());
     slot = Variable(std::move(buffer));
@@ -185,6 +217,20 @@ void Pass::collect_targets(Node& node, const Variable* cotangents) {
   }
 }
 
+void Pass::release_saved(Node& node) {
+  for (int i = 0; i < node.num_inputs; ++i) node.input(i).value = Tensor();
+  for (int k = 0; k < node.num_outputs; ++k) node.output(k).value = Tensor();
+  node.freed = true;
+}
+
+// The first node of this pass was an output of an earlier one too, or it is new and stands on a graph that is gone.
+void Pass::throw_freed(const Node& node) const {
+  detail::throw_error(detail::join(
+      "[", node.op->name, "] was differentiated before, and what it saved is freed: ",
+      visited_any_ ? "a value kept from an earlier step leads there; detach() what is kept from one step to the next"
+                   : "pass retain_graph to the first backward to go through the same graph again"));
+}
+
 void Pass::visit(Node& node) {
   detail::InlineArray<Variable, kInlineOutputs> gathered(node.num_outputs);
   Variable* cotangents = gathered.data();
@@ -193,24 +239,22 @@ void Pass::visit(Node& node) {
   node.pass = nullptr;
   if (targets_ != nullptr && node.wanted) collect_targets(node, cotangents);
   bool any = targets_ == nullptr;
-  for (int i = 0; i < node.num_inputs && !any; ++i) any = wants(node.input(i));
+  for (int i = 0; i < node.num_inputs && !any; ++i) any = node.input(i).wanted;
   if (!any) return;
 
   const OpDef& op = *node.op;
   GRADUS_CHECK(op.derivative.refusal() == nullptr, "[", op.name, "] is not differentiable: ", op.derivative.refusal());
-  GRADUS_CHECK(!node.freed, "[", op.name,
-               "] was differentiated before, and what it saved is freed: pass retain_graph to the first backward, or "
-               "detach() what is kept from one step to the next");
+  if (node.freed) throw_freed(node);
+  visited_any_ = true;
   VjpArgs args(*this, node, cotangents);
   op.derivative.vjp()(args);
-  if (!retain_graph_) {
-    detail::release_saved(node);
-    node.freed = true;
-  }
+  if (!retain_graph_) release_saved(node);
 }
 
 void Pass::run() {
   const GradModeGuard mode(create_graph_);
+  // A vjp's own ops are not looked at one by one: what they give is, by the name of the op that is differentiated.
+  const AnomalyGuard unwatched(false);
   while (!heap_.empty()) visit(*pop());
 }
 
@@ -223,8 +267,8 @@ void Pass::deliver() {
 }
 
 Variable Pass::result(size_t i) const {
-  Node* node = (*targets_)[i].node().get();
-  return node->op == nullptr ? find_leaf(node)->cotangent : results_[i];
+  const Variable& target = (*targets_)[i];
+  return is_end(*target.node().get()) ? find_leaf(target.node().get(), target.output())->cotangent : results_[i];
 }
 
 }  // namespace gradus

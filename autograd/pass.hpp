@@ -14,9 +14,30 @@ namespace gradus {
 /// Interior nodes hold the cotangents gathered so far themselves; leaves may be shared by passes on several threads, so
 /// theirs lie in a table of this pass.
 class Pass {
+  struct Leaf {
+    Node* node;
+    int output;
+    Variable cotangent;
+    bool target;
+  };
+  struct Frame {
+    Node* node;
+    int next_input;
+  };
+
  public:
-  /// Without targets every parameter reached is one.
-  Pass(const std::vector<Variable>* targets, bool create_graph, bool retain_graph);
+  /// Working memory, handed on from pass to pass of a thread.
+  struct Scratch {
+    std::vector<Node*> heap;
+    std::vector<Leaf> leaves;
+    std::vector<int> table;  // open addressing: index into leaves + 1; empty while the leaves are few
+    std::vector<Frame> stack;
+    std::vector<Variable> results;  // of targets that are no leaves
+  };
+
+  /// Without targets every parameter reached is one. No node whose sequence number is at most `horizon` is entered: it
+  /// may be a target, but belongs to a graph that an outer pass may be in the middle of.
+  Pass(const std::vector<Variable>* targets, bool create_graph, bool retain_graph, int64_t horizon = -1);
   ~Pass();
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;
@@ -32,21 +53,22 @@ class Pass {
   Variable result(size_t i) const;
 
   bool create_graph() const { return create_graph_; }
-  bool wants(const InputSlot& slot) const;
+  const VjpFilter* filter() const { return filter_; }
+  bool anomaly() const { return anomaly_; }
+  /// Whether somebody wants the gradient that flows through this edge of a node that is being visited.
+  bool wants(const InputSlot& slot) const { return targets_ == nullptr ? static_cast<bool>(slot.node) : slot.wanted; }
   void accumulate(Node& node, int output, Variable cotangent);
 
  private:
-  struct Leaf {
-    Node* node;
-    Variable cotangent;
-    bool target;
-  };
-
-  Leaf* find_leaf(const Node* node) const;
-  Leaf& leaf_of(Node* node);
+  bool is_end(const Node& node) const { return node.op == nullptr || node.sequence <= horizon_; }
+  Leaf* find_leaf(const Node* node, int output) const;
+  Leaf& leaf_of(Node* node, int output);
   void grow_table();
   bool marked(const Node& node) const { return node.marked_by == id_ && node.leads_to_input; }
+  bool leads_to_target(const InputSlot& slot) const;
   void mark_targets();
+  static void release_saved(Node& node);
+  [[noreturn]] void throw_freed(const Node& node) const;
   void visit(Node& node);
   void collect_targets(Node& node, const Variable* cotangents);
   void push(Node* node);
@@ -56,11 +78,16 @@ class Pass {
   const bool create_graph_;
   const bool retain_graph_;
   const uint64_t id_;
+  const int64_t horizon_;
+  const VjpFilter* const filter_;
+  const bool anomaly_;
   int64_t lowest_sequence_ = 0;
-  std::vector<Node*> heap_;
-  mutable std::vector<Leaf> leaves_;
-  std::vector<int> table_;  // open addressing: index into leaves_ + 1
-  std::vector<Variable> results_;
+  bool visited_any_ = false;  // a node that still had what it saved
+  Scratch* scratch_;
+  std::vector<Node*>& heap_;
+  std::vector<Leaf>& leaves_;
+  std::vector<int>& table_;
+  std::vector<Variable>& results_;
 };
 
 }  // namespace gradus

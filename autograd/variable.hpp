@@ -26,7 +26,7 @@ class NodeRef {
     return *this;
   }
   ~NodeRef() {
-    if (node_ != nullptr && __atomic_sub_fetch(count(), 1, __ATOMIC_ACQ_REL) == 0) detail::destroy_node(node_);
+    if (node_ != nullptr && detail::release_reference(*count())) detail::destroy_node(node_);
   }
   Node* get() const noexcept { return node_; }
   Node* operator->() const noexcept { return node_; }

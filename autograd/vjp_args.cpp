@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <gradus/autograd/anomaly.hpp>
 #include <gradus/autograd/context.hpp>
 #include <gradus/autograd/node.hpp>
 #include <gradus/autograd/op.hpp>
@@ -13,8 +14,8 @@ namespace {
                                    ") but it was changed in place: version ", value.version(), ", expected ", version));
 }
 
-void show_filter(const OpDef& op, VjpValue what, int index, Variable& value) {
-  const VjpFilter* filter = context().vjp_filter;
+inline void show_filter(const Pass& pass, const OpDef& op, VjpValue what, int index, Variable& value) {
+  const VjpFilter* filter = pass.filter();
   if (filter != nullptr) [[unlikely]] {
     filter->call(filter->state, op, what, index, value);
   }
@@ -27,7 +28,8 @@ const Attrs& VjpArgs::raw_attrs() const { return node_.attrs; }
 int VjpArgs::num_inputs() const { return node_.num_inputs; }
 int VjpArgs::num_outputs() const { return node_.num_outputs; }
 bool VjpArgs::has(int i) const { return node_.input(i).given; }
-const Shape& VjpArgs::in_shape(int i) const { return node_.input(i).value.shape(); }
+const Shape& VjpArgs::in_shape(int i) const { return node_.input(i).shape; }
+const Shape& VjpArgs::out_shape(int k) const { return node_.output(k).shape; }
 
 Variable VjpArgs::in(int i) const {
   const InputSlot& slot = node_.input(i);
@@ -35,7 +37,7 @@ Variable VjpArgs::in(int i) const {
   GRADUS_ASSERT(slot.value.defined());  // `saves` of the op must name it
   if (slot.value.version() != slot.version) throw_changed(op(), "input", i, slot.value, slot.version);
   Variable value = pass_.create_graph() ? Variable(slot.value, slot.node, slot.output) : Variable(slot.value);
-  show_filter(op(), VjpValue::input, i, value);
+  show_filter(pass_, op(), VjpValue::input, i, value);
   return value;
 }
 
@@ -43,9 +45,9 @@ Variable VjpArgs::out(int k) const {
   const OutputSlot& slot = node_.output(k);
   GRADUS_ASSERT(slot.value.defined());
   if (slot.value.version() != slot.version) throw_changed(op(), "output", k, slot.value, slot.version);
-  const bool constant = !pass_.create_graph() || in_mask(op().auxiliary_outputs, k) || !is_floating(slot.value.dtype());
+  const bool constant = !pass_.create_graph() || in_mask(op().auxiliary_outputs, k) || !is_floating(slot.dtype);
   Variable value = constant ? Variable(slot.value) : Variable(slot.value, NodeRef(&node_), k);
-  show_filter(op(), VjpValue::output, k, value);
+  show_filter(pass_, op(), VjpValue::output, k, value);
   return value;
 }
 
@@ -53,25 +55,26 @@ bool VjpArgs::has_cotangent(int k) const { return cotangents_[k].defined(); }
 
 const Variable& VjpArgs::cotangent(int k) const {
   if (!cotangents_[k].defined()) {
-    const Tensor& value = node_.output(k).value;
-    cotangents_[k] = zeros({}, {.dtype = value.dtype()}).expand(value.shape());
+    const OutputSlot& slot = node_.output(k);
+    cotangents_[k] = zeros({}, {.dtype = slot.dtype}).expand(slot.shape);
   }
-  show_filter(op(), VjpValue::cotangent, k, cotangents_[k]);
+  show_filter(pass_, op(), VjpValue::cotangent, k, cotangents_[k]);
   return cotangents_[k];
 }
 
 bool VjpArgs::needs(int i) const { return pass_.wants(node_.input(i)); }
 
 void VjpArgs::set(int i, Gradient gradient) {
-  show_filter(op(), VjpValue::gradient, i, gradient.variable);
+  show_filter(pass_, op(), VjpValue::gradient, i, gradient.variable);
   if (!needs(i) || !gradient.variable.defined()) return;
   InputSlot& slot = node_.input(i);
   const Variable& g = gradient.variable;
-  if (!(g.shape() == slot.value.shape()) || g.dtype() != slot.value.dtype()) {
+  if (!(g.shape() == slot.shape) || g.dtype() != slot.dtype) {
     detail::throw_error(detail::join("[", op().name, "] vjp gave a gradient of the wrong shape for input ", i,
-                                     ": expected ", slot.value.dtype(), " ", slot.value.shape(), ", got ",
-                                     describe(g)));
+                                     ": expected ", slot.dtype, " ", slot.shape, ", got ", describe(g)));
   }
+  if (pass_.anomaly()) [[unlikely]]
+    detail::check_gradient(node_, i, g, cotangents_);
   pass_.accumulate(*slot.node.get(), slot.output, std::move(gradient.variable));
 }
 

@@ -21,6 +21,12 @@ struct PreparedMemory {
 struct AttentionOutput {
   Variable context;  ///< [B, Tq, Dk]
   Variable weights;  ///< [B, Tq, Tk]
+
+  template <class Visit>
+  void each_variable(Visit&& visit) {
+    visit(context);
+    visit(weights);
+  }
 };
 
 struct AdditiveAttentionOptions {

@@ -17,7 +17,7 @@ StateDict generators_of(const Module& module) {
 
 }  // namespace
 
-GradcheckReport gradcheck(Module& module, const std::vector<NamedInput>& inputs, CheckedFunction f,
+GradcheckReport gradcheck(Module& module, const std::vector<NamedInput>& inputs, FunctionRef f,
                           const GradcheckOptions& options) {
   const std::vector<NamedParameter> parameters = module.parameters();
   std::vector<NamedInput> all = inputs;

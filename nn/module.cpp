@@ -241,4 +241,29 @@ std::string in_scope() {
 }
 
 }  // namespace detail
+void Module::remove_hooks_() {
+  output_hooks_.clear();
+  gradient_hooks_.clear();
+}
+
+void Module::run_hooks_on(Variable& value) {
+  for (const VariableHook& hook : output_hooks_) {
+    Variable changed = hook(value);
+    if (!changed.defined()) continue;
+    GRADUS_CHECK(changed.shape() == value.shape() && changed.dtype() == value.dtype(), "[", kind(),
+                 "] an output hook gave another shape or dtype: expected ", describe(value), ", got ",
+                 describe(changed), detail::in_scope());
+    value = std::move(changed);
+  }
+  if (!value.requires_grad()) return;
+  for (const VariableHook& hook : gradient_hooks_) value = detail::hook_gradient(value, hook);
+}
+
+void Module::refuse_hooks() const {
+  detail::throw_error(detail::join("[", kind(),
+                                   "] hooks cannot see what this layer returns: expected a Variable or a "
+                                   "struct with each_variable(visit)",
+                                   detail::in_scope()));
+}
+
 }  // namespace gradus

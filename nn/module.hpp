@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <gradus/autograd/context.hpp>
+#include <gradus/autograd/hook.hpp>
 #include <gradus/autograd/parameter.hpp>
 #include <gradus/nn/owned.hpp>
 #include <gradus/tensor/random.hpp>
@@ -55,6 +56,19 @@ class GRADUS_API Module {
   /// Converts all parameters below; their gradients go. Checks of derivatives run in f64.
   void to_(DType dtype);
 
+  /// From now on `hook` sees each Variable that a call of this module returns, in the order of their members; one that
+  /// it returns takes its place. Hooks run in the order in which they were set, and are not copied by clone().
+  template <class F>
+  void on_output_(F hook) {
+    output_hooks_.push_back(detail::make_hook(std::move(hook)));
+  }
+  /// The same for the gradient that arrives at each of them in a backward pass (see hook_gradient).
+  template <class F>
+  void on_gradient_(F hook) {
+    gradient_hooks_.push_back(detail::make_hook(std::move(hook)));
+  }
+  void remove_hooks_();
+
  protected:
   /// `kind`: a literal, the layer's name in snake_case.
   explicit Module(const char* kind) : kind_(kind), name_(kind) {}
@@ -65,6 +79,20 @@ class GRADUS_API Module {
   void register_parameter(const char* name, Parameter& parameter);
   void register_module(const char* name, Module& module);
   void register_generator(const char* name, Generator& generator);
+
+  /// Shows the hooks each Variable in `result`: one itself, or what its each_variable(visit) visits.
+  template <class Result>
+  void run_hooks(Result& result) {
+    if (output_hooks_.empty() && gradient_hooks_.empty()) [[likely]]
+      return;
+    if constexpr (std::is_same_v<Result, Variable>) {
+      run_hooks_on(result);
+    } else if constexpr (requires { result.each_variable([](Variable&) {}); }) {
+      result.each_variable([this](Variable& value) { run_hooks_on(value); });
+    } else {
+      refuse_hooks();
+    }
+  }
 
   /// Takes values, dtypes, generators and modes from a module built alike.
   void become_copy_of(const Module& other);
@@ -77,6 +105,8 @@ class GRADUS_API Module {
     std::string name;
     T* object;
   };
+  void run_hooks_on(Variable& value);
+  [[noreturn]] void refuse_hooks() const;
   void require_free_name(const char* name) const;
   void set_training(bool training);
 
@@ -86,6 +116,8 @@ class GRADUS_API Module {
   std::vector<Named<Parameter>> parameters_;
   std::vector<Named<Generator>> generators_;
   std::vector<Named<Module>> children_;
+  std::vector<VariableHook> output_hooks_;
+  std::vector<VariableHook> gradient_hooks_;
 };
 
 /// The tree with kinds, shapes and parameter counts, one line each.
@@ -104,7 +136,9 @@ class Layer : public Base {
   template <class... Args>
   auto operator()(Args&&... args) {
     const NameScope scope(this->name().c_str());
-    return static_cast<Derived&>(*this).forward(std::forward<Args>(args)...);
+    auto result = static_cast<Derived&>(*this).forward(std::forward<Args>(args)...);
+    this->run_hooks(result);
+    return result;
   }
 
   /// An independent copy, dtype, mode and generators included: it would give the same numbers.

@@ -150,12 +150,16 @@ RecurrentOutput RecurrentModule::forward(const EmbeddedSymbols& x, const Recurre
 
 RecurrentOutput RecurrentModule::operator()(const Variable& x, const RecurrentInput& input) {
   const NameScope scope(name().c_str());
-  return forward(x, input);
+  RecurrentOutput result = forward(x, input);
+  run_hooks(result);
+  return result;
 }
 
 RecurrentOutput RecurrentModule::operator()(const EmbeddedSymbols& x, const RecurrentInput& input) {
   const NameScope scope(name().c_str());
-  return forward(x, input);
+  RecurrentOutput result = forward(x, input);
+  run_hooks(result);
+  return result;
 }
 
 RecurrentState RecurrentModule::initial_state(int64_t batch) const {

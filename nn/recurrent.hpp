@@ -40,6 +40,13 @@ struct RecurrentOutput {
   Variable output;  ///< [B, T, D H]: the last layer, both directions side by side; exactly 0 beyond a length
   Variable h;       ///< [B, L D, H]: final states, layer by layer, forward before reverse
   Variable c;       ///< LSTM: [B, L D, H]
+
+  template <class Visit>
+  void each_variable(Visit&& visit) {
+    visit(output);
+    visit(h);
+    if (c.defined()) visit(c);
+  }
 };
 
 /// Between two steps of a unidirectional layer.

@@ -17,7 +17,7 @@ double sum_squares(const Tensor& x) {
 
 // In place where nobody else holds the bytes.
 void scale_gradient(Parameter& parameter, double scale) {
-  const bool own = parameter.grad().storage().is_unique() && !parameter.grad().layout().is_expanded();
+  const bool own = parameter.grad().is_unique() && !parameter.grad().layout().is_expanded();
   Tensor gradient = own ? parameter.grad() : parameter.grad().clone();
   gradient.scale_(scale);
   if (!own) parameter.set_grad_(gradient);

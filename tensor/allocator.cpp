@@ -16,6 +16,8 @@
 #include <new>
 #include <vector>
 
+#include <gradus/tensor/block_cache.hpp>
+
 #if defined(__SANITIZE_ADDRESS__)
 #define GRADUS_ASAN 1
 #elif defined(__has_feature)
@@ -30,23 +32,16 @@
 namespace gradus {
 namespace {
 
-constexpr size_t kAlignment = 64;
-constexpr size_t kSmallLimit = 1024;  // up to here: one class for each 64 bytes
-constexpr int kSmallClasses = kSmallLimit / kAlignment;
+constexpr size_t kAlignment = detail::kBlockAlignment;
 constexpr size_t kCachedLimit = size_t{64} << 20;  // larger blocks go back to the system at once
-constexpr int kClasses = kSmallClasses + 4 * (26 - 10) + 4;
-constexpr int64_t kFlushBytes = 32 << 10;
-
-struct FreeBlock {
-  FreeBlock* next;
-  int size_class;
-};
-
+constexpr bool kSanitized =
 #if defined(GRADUS_ASAN)
-constexpr AllocatorMode kDefaultMode = AllocatorMode::system;
+    true;
 #else
-constexpr AllocatorMode kDefaultMode = AllocatorMode::caching;
+    false;
 #endif
+
+constexpr AllocatorMode kDefaultMode = kSanitized ? AllocatorMode::system : AllocatorMode::caching;
 
 std::atomic<AllocatorMode> g_mode{kDefaultMode};
 std::atomic<int64_t> g_live{0};
@@ -54,20 +49,13 @@ std::atomic<int64_t> g_peak{0};
 std::atomic<int64_t> g_cached{0};
 std::atomic<int64_t> g_system{0};
 
-}  // namespace
-
-namespace detail {
-
-struct ThreadCache {
-  FreeBlock* free[kClasses] = {};
-  std::atomic<FreeBlock*> remote{nullptr};
-  int64_t unreported_bytes = 0;
-};
-
-}  // namespace detail
-
-namespace {
-
+using detail::count_live;
+using detail::FreeBlock;
+using detail::kClasses;
+using detail::kSmallClasses;
+using detail::kSmallLimit;
+using detail::report_live;
+using detail::t_cache;
 using detail::ThreadCache;
 
 struct CachePool {
@@ -81,7 +69,12 @@ CachePool& cache_pool() {
   return *pool;
 }
 
-thread_local ThreadCache* t_cache = nullptr;
+}  // namespace
+
+namespace detail {
+
+thread_local constinit ThreadCache* t_cache = nullptr;
+std::atomic<bool> g_plain_blocks{!kSanitized};
 
 void report_live(ThreadCache& cache) {
   const int64_t live = g_live.fetch_add(cache.unreported_bytes, std::memory_order_relaxed) + cache.unreported_bytes;
@@ -90,6 +83,10 @@ void report_live(ThreadCache& cache) {
   while (live > peak && !g_peak.compare_exchange_weak(peak, live, std::memory_order_relaxed)) {
   }
 }
+
+}  // namespace detail
+
+namespace {
 
 struct ThreadExit {
   ~ThreadExit() {
@@ -173,11 +170,6 @@ void drain_remote(ThreadCache& cache) {
     push_free(cache, block, block->size_class);
     block = next;
   }
-}
-
-inline void count_live(ThreadCache& cache, int64_t bytes) {
-  cache.unreported_bytes += bytes;
-  if (cache.unreported_bytes > kFlushBytes || cache.unreported_bytes < -kFlushBytes) report_live(cache);
 }
 
 [[gnu::noinline]] detail::Block allocate_slow(ThreadCache& cache, size_t bytes, AllocatorMode mode) {
@@ -273,7 +265,10 @@ void release_cached_memory() {
   }
 }
 
-void set_allocator_mode(AllocatorMode mode) { g_mode.store(mode); }
+void set_allocator_mode(AllocatorMode mode) {
+  g_mode.store(mode);
+  detail::g_plain_blocks.store(mode == AllocatorMode::caching && !kSanitized);
+}
 
 AllocatorMode allocator_mode() { return g_mode.load(); }
 

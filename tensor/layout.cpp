@@ -5,14 +5,6 @@
 
 namespace gradus {
 
-Layout::Layout(const Shape& shape) : shape_(shape) {
-  int64_t stride = 1;
-  for (int i = shape_.rank() - 1; i >= 0; --i) {
-    strides_[i] = stride;
-    stride *= shape_[i];
-  }
-}
-
 bool Layout::is_contiguous() const noexcept {
   int64_t expected = 1;
   for (int i = rank() - 1; i >= 0; --i) {

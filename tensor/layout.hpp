@@ -10,9 +10,15 @@ namespace gradus {
 /// Strides and offset count elements. Pure values: every view is one of these functions and moves no bytes.
 class GRADUS_API Layout {
  public:
-  Layout() = default;
+  constexpr Layout() noexcept : strides_{} {}
   /// Dense, row-major, offset 0.
-  explicit Layout(const Shape& shape);
+  explicit Layout(const Shape& shape) noexcept : shape_(shape) {
+    int64_t stride = 1;
+    for (int i = shape_.rank() - 1; i >= 0; --i) {
+      strides_[i] = stride;
+      stride *= shape_[i];
+    }
+  }
   Layout(const Layout& other) noexcept : shape_(other.shape_), offset_(other.offset_) { copy_strides(other); }
   Layout& operator=(const Layout& other) noexcept {
     shape_ = other.shape_;
@@ -54,7 +60,7 @@ class GRADUS_API Layout {
   }
 
   Shape shape_;
-  int64_t strides_[kMaxRank] = {};
+  int64_t strides_[kMaxRank];
   int64_t offset_ = 0;
 };
 

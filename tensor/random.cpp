@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/tensor/random.hpp>
+#include <gradus/tensor/random_tape.hpp>
 
 #include <cmath>
 #include <utility>
@@ -7,6 +8,11 @@
 #include <gradus/tensor/kernels/random.hpp>
 
 namespace gradus {
+namespace {
+
+thread_local RandomTape::Scope* t_tape = nullptr;  // the innermost one
+
+}  // namespace
 
 Generator::Generator(uint64_t seed) : state_{.seed = seed, .counter = 0} {}
 
@@ -27,8 +33,30 @@ void Generator::set_state(const GeneratorState& state) noexcept {
 DropoutKey Generator::reserve(int64_t words) {
   GRADUS_CHECK(usable_, "[generator] this generator was moved away and would repeat numbers");
   GRADUS_CHECK(words >= 0, "[generator] expected a number of words >= 0, got ", words);
+  return t_tape == nullptr ? advance(words) : t_tape->take(*this, words);
+}
+
+DropoutKey Generator::advance(int64_t words) {
   const DropoutKey out{.key = state_.seed, .counter = state_.counter};
   state_.counter += (static_cast<uint64_t>(words) + 3) / 4;
+  return out;
+}
+
+RandomTape::Scope::Scope(RandomTape& tape, bool replay) : tape_(tape), replay_(replay), outer_(t_tape) {
+  t_tape = this;
+}
+
+RandomTape::Scope::~Scope() { t_tape = outer_; }
+
+DropoutKey RandomTape::Scope::take(Generator& generator, int64_t words) {
+  if (replay_) {
+    GRADUS_CHECK(next_ < tape_.draws_.size(),
+                 "[generator] a replayed function draws more random numbers than before: ", tape_.draws_.size(),
+                 " draws were written down");
+    return tape_.draws_[next_++];
+  }
+  const DropoutKey out = outer_ == nullptr ? generator.advance(words) : outer_->take(generator, words);
+  tape_.draws_.push_back(out);
   return out;
 }
 

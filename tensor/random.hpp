@@ -44,6 +44,9 @@ class GRADUS_API Generator {
   DropoutKey reserve(int64_t words);
 
  private:
+  friend class RandomTape;
+  DropoutKey advance(int64_t words);
+
   GeneratorState state_;
   bool usable_ = true;
 };

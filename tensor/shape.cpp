@@ -7,7 +7,7 @@ namespace gradus {
 
 Shape::Shape(std::initializer_list<int64_t> sizes) : Shape(std::span<const int64_t>(sizes.begin(), sizes.size())) {}
 
-Shape::Shape(std::span<const int64_t> sizes) {
+Shape::Shape(std::span<const int64_t> sizes) : sizes_{} {
   GRADUS_CHECK(sizes.size() <= kMaxRank, "[shape] rank too large: expected at most ", kMaxRank, " axes, got ",
                sizes.size());
   int64_t product = 1;

@@ -16,7 +16,7 @@ inline constexpr int kMaxRank = 8;
 /// Rank 0 is a scalar (one element). Throws when a size is negative, the rank too large or the product overflows.
 class GRADUS_API Shape {
  public:
-  Shape() = default;
+  constexpr Shape() noexcept : sizes_{} {}
   Shape(std::initializer_list<int64_t> sizes);
   explicit Shape(std::span<const int64_t> sizes);
   Shape(const Shape& other) noexcept : rank_(other.rank_) { copy_sizes(other); }  // NOLINT: sizes_ by copy_sizes
@@ -44,10 +44,9 @@ class GRADUS_API Shape {
 
   friend bool operator==(const Shape& a, const Shape& b) noexcept {
     if (a.rank_ != b.rank_) return false;
-    for (int i = 0; i < a.rank_; ++i) {
-      if (a.sizes_[i] != b.sizes_[i]) return false;
-    }
-    return true;
+    if (a.rank_ > 4) return __builtin_memcmp(a.sizes_, b.sizes_, kMaxRank * sizeof(int64_t)) == 0;
+    return ((a.sizes_[0] ^ b.sizes_[0]) | (a.sizes_[1] ^ b.sizes_[1]) | (a.sizes_[2] ^ b.sizes_[2]) |
+            (a.sizes_[3] ^ b.sizes_[3])) == 0;
   }
 
  private:
@@ -58,7 +57,7 @@ class GRADUS_API Shape {
   }
 
   static_assert(kMaxRank == 8);
-  int64_t sizes_[kMaxRank] = {};
+  int64_t sizes_[kMaxRank];  // zero beyond the rank, as far as one copies (4 or 8)
   int rank_ = 0;
 };
 

@@ -1,29 +1,83 @@
 // SPDX-License-Identifier: MIT
+// Storages and tensor bodies, in one file so that the compiler sees the whole way of an op's output.
 #include <gradus/tensor/storage.hpp>
 
 #include <new>
 
-#include <gradus/tensor/allocator.hpp>
+#include <gradus/tensor/block_cache.hpp>
+#include <gradus/tensor/tensor_body.hpp>
 
 namespace gradus {
+namespace detail {
 
-using detail::StorageHeader;
+constinit const TensorBody kNoBody{};
 
-Storage Storage::allocate(size_t bytes) {
+namespace {
+
+inline StorageHeader* make_header(size_t room, size_t bytes) {
   if (bytes > static_cast<size_t>(PTRDIFF_MAX)) throw std::bad_alloc();
-  const detail::Block block = detail::allocate_block(sizeof(StorageHeader) + bytes);
+  const size_t block_bytes = sizeof(StorageHeader) + room + bytes;
+  const Block block = allocate_small(block_bytes);
   auto* header = new (block.data) StorageHeader;
-  *header = {.data = header + 1,
-             .bytes = bytes,
-             .owner = block.owner,
-             .release = nullptr,
-             .context = nullptr,
-             .references = 1,
-             .version = 0};
-  Storage out;
-  out.header_ = header;
-  return out;
+  header->data = reinterpret_cast<char*>(header + 1) + room;
+  header->bytes = bytes;
+  header->block_bytes = block_bytes;
+  header->owner = block.owner;
+  header->release = nullptr;
+  header->references = 1;
+  header->version = 0;
+  return header;
 }
+
+inline void free_storage(StorageHeader* header) noexcept {
+  if (header->release != nullptr) [[unlikely]]
+    header->release(header->context);
+  free_small(header, header->block_bytes, header->owner);
+}
+
+}  // namespace
+
+void destroy_storage(StorageHeader* header) noexcept { free_storage(header); }
+
+TensorBody* make_body(Storage storage, const Layout& layout, DType dtype) {
+  const Block block = allocate_small(sizeof(TensorBody));
+  auto* body = new (block.data) TensorBody(layout);
+  body->dtype = dtype;
+  body->contiguous = layout.is_contiguous();
+  body->data = static_cast<char*>(storage.data()) + layout.offset() * static_cast<int64_t>(dtype_size(dtype));
+  body->numel = layout.shape().numel();
+  body->owner = block.owner;
+  body->storage = std::move(storage);
+  return body;
+}
+
+TensorBody* make_dense_body(const Shape& shape, DType dtype) {
+  const int64_t numel = shape.numel();
+  StorageHeader* header = make_header(sizeof(TensorBody), static_cast<size_t>(numel) * dtype_size(dtype));
+  auto* body = new (header + 1) TensorBody(Layout(shape));
+  body->dtype = dtype;
+  body->embedded = true;
+  body->data = header->data;
+  body->numel = numel;
+  body->storage = Storage::adopt(header);
+  return body;
+}
+
+void destroy_body(TensorBody* body) noexcept {
+  if (body->embedded) {
+    // The last reference may take the memory of the body along.
+    StorageHeader* header = body->storage.give_up();
+    if (release_reference(header->references)) free_storage(header);
+    return;
+  }
+  ThreadCache* owner = body->owner;
+  body->~TensorBody();
+  free_small(body, sizeof(TensorBody), owner);
+}
+
+}  // namespace detail
+
+Storage Storage::allocate(size_t bytes) { return adopt(detail::make_header(0, bytes)); }
 
 Storage Storage::borrow(void* data, size_t bytes, void (*release)(void*), void* context) {
   Storage out = allocate(0);
@@ -32,12 +86,6 @@ Storage Storage::borrow(void* data, size_t bytes, void (*release)(void*), void* 
   out.header_->release = release;
   out.header_->context = context;
   return out;
-}
-
-void detail::destroy_storage(StorageHeader* header) noexcept {
-  const bool own_bytes = header->data == header + 1;
-  if (header->release != nullptr) header->release(header->context);
-  free_block(header, sizeof(StorageHeader) + (own_bytes ? header->bytes : 0), header->owner);
 }
 
 }  // namespace gradus

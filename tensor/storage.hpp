@@ -13,10 +13,17 @@ namespace detail {
 
 struct ThreadCache;
 
+/// Gives one reference back; true when it was the last one. Who holds the only one needs no atomic write to know it.
+inline bool release_reference(uint32_t& references) noexcept {
+  return __atomic_load_n(&references, __ATOMIC_ACQUIRE) == 1 ||
+         __atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL) == 0;
+}
+
 /// Head of a storage; the bytes follow it in the same block (or lie elsewhere, when they are borrowed).
 struct alignas(64) StorageHeader {
   void* data;
   size_t bytes;
+  size_t block_bytes;
   ThreadCache* owner;
   void (*release)(void* context);  // borrowed bytes: called once when the last handle goes
   void* context;
@@ -53,11 +60,16 @@ class GRADUS_API Storage {
   void bump_version_() noexcept { ++header_->version; }
   /// True when this handle is the only one.
   bool is_unique() const noexcept { return __atomic_load_n(&header_->references, __ATOMIC_ACQUIRE) == 1; }
+  /// Takes over, or hands out, one reference to a head.
+  static Storage adopt(detail::StorageHeader* header) noexcept {
+    Storage out;
+    out.header_ = header;
+    return out;
+  }
+  detail::StorageHeader* give_up() noexcept { return std::exchange(header_, nullptr); }
   bool is_same(const Storage& other) const noexcept { return header_ == other.header_; }
   void reset() noexcept {
-    if (header_ != nullptr && __atomic_sub_fetch(&header_->references, 1, __ATOMIC_ACQ_REL) == 0) {
-      detail::destroy_storage(header_);
-    }
+    if (header_ != nullptr && detail::release_reference(header_->references)) detail::destroy_storage(header_);
     header_ = nullptr;
   }
 

@@ -49,10 +49,6 @@ Tensor unshared(const Tensor& source, const Tensor& target) {
 
 }  // namespace
 
-Tensor Tensor::empty(const Shape& shape, DType dtype) {
-  return Tensor(Storage::allocate(static_cast<size_t>(shape.numel()) * dtype_size(dtype)), Layout(shape), dtype);
-}
-
 Tensor Tensor::from(std::initializer_list<double> values, const Shape& shape, TensorOptions options) {
   return from(std::span<const double>(values.begin(), values.size()), shape).to(options.dtype);
 }
@@ -62,20 +58,20 @@ int64_t Tensor::size(int64_t axis) const { return shape()[normalize_axis(axis, r
 double Tensor::at(std::initializer_list<int64_t> index) const {
   GRADUS_CHECK(static_cast<int>(index.size()) == rank(), "[at] wrong number of indices: expected ", rank(), ", got ",
                index.size());
-  Layout layout = layout_;
-  for (int64_t i : index) layout = layout.select(0, i);
-  const Tensor element = view(layout);
-  return dispatch_all(dtype_,
+  Layout at = layout();
+  for (int64_t i : index) at = at.select(0, i);
+  const Tensor element = view(at);
+  return dispatch_all(dtype(),
                       [&](auto tag) { return static_cast<double>(element.item<typename decltype(tag)::type>()); });
 }
 
 Tensor Tensor::permute(std::initializer_list<int> axes) const {
-  return view(layout_.permute(std::span<const int>(axes.begin(), axes.size())));
+  return view(layout().permute(std::span<const int>(axes.begin(), axes.size())));
 }
 
 Tensor Tensor::reshape(const Shape& shape) const {
-  Layout layout;
-  if (layout_.reshape(shape, layout)) return view(layout);
+  Layout same_bytes;
+  if (layout().reshape(shape, same_bytes)) return view(same_bytes);
   return clone().view(Layout(shape));
 }
 
@@ -83,13 +79,13 @@ Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
 
 Tensor Tensor::clone() const {
   check_readable(*this, "clone");
-  Tensor out = empty(shape(), dtype_);
+  Tensor out = empty(shape(), dtype());
   kernels::copy(*this, out);
   return out;
 }
 
 Tensor Tensor::to(DType dtype) const {
-  if (dtype == dtype_) return *this;
+  if (dtype == body().dtype) return *this;
   check_readable(*this, "to");
   Tensor out = empty(shape(), dtype);
   kernels::convert(*this, out);
@@ -107,9 +103,9 @@ void Tensor::copy_(const Tensor& source) {
   GRADUS_CHECK(source.shape() == shape(), "[copy_] shapes differ: expected ", describe(*this), ", got ",
                describe(source));
   bump_version(*this);
-  if (source.dtype() != dtype_) {
+  if (source.dtype() != dtype()) {
     kernels::convert(source, *this);
-  } else if (!source.storage().is_same(storage_) || !same_places(source.layout(), layout_)) {
+  } else if (!source.storage().is_same(storage()) || !same_places(source.layout(), layout())) {
     kernels::copy(unshared(source, *this), *this);
   }
 }
@@ -117,7 +113,7 @@ void Tensor::copy_(const Tensor& source) {
 void Tensor::add_(const Tensor& other, double scale) {
   check_writable(*this, "add_");
   check_readable(other, "add_");
-  GRADUS_CHECK(other.shape() == shape() && other.dtype() == dtype_ && is_floating(dtype_),
+  GRADUS_CHECK(other.shape() == shape() && other.dtype() == dtype() && is_floating(dtype()),
                "[add_] operands differ: expected equal floating tensors, got ", describe(*this), " and ",
                describe(other));
   bump_version(*this);
@@ -126,7 +122,7 @@ void Tensor::add_(const Tensor& other, double scale) {
 
 void Tensor::scale_(double scale) {
   check_writable(*this, "scale_");
-  GRADUS_CHECK(is_floating(dtype_), "[scale_] expected a floating tensor, got ", describe(*this));
+  GRADUS_CHECK(is_floating(dtype()), "[scale_] expected a floating tensor, got ", describe(*this));
   bump_version(*this);
   kernels::scale(*this, scale);
 }

@@ -11,6 +11,7 @@
 #include <gradus/tensor/layout.hpp>
 #include <gradus/tensor/shape.hpp>
 #include <gradus/tensor/storage.hpp>
+#include <gradus/tensor/tensor_body.hpp>
 
 namespace gradus {
 
@@ -24,26 +25,42 @@ class GRADUS_API Tensor {
  public:
   /// No tensor: defined() is false.
   Tensor() = default;
+  /// Requires that every index of `layout` lies within `storage`.
   Tensor(Storage storage, const Layout& layout, DType dtype)
-      : storage_(std::move(storage)), layout_(layout), dtype_(dtype) {}
+      : body_(detail::make_body(std::move(storage), layout, dtype)) {}
+  Tensor(const Tensor& other) noexcept : body_(other.body_) {
+    if (body_ != nullptr) __atomic_add_fetch(&body_->references, 1, __ATOMIC_RELAXED);
+  }
+  Tensor(Tensor&& other) noexcept : body_(std::exchange(other.body_, nullptr)) {}
+  Tensor& operator=(Tensor other) noexcept {
+    std::swap(body_, other.body_);
+    return *this;
+  }
+  ~Tensor() {
+    if (body_ != nullptr && detail::release_reference(body_->references)) detail::destroy_body(body_);
+  }
   /// Uninitialised elements, dense.
-  static Tensor empty(const Shape& shape, DType dtype);
+  static Tensor empty(const Shape& shape, DType dtype) { return Tensor(detail::make_dense_body(shape, dtype)); }
   /// Copies `values`, row-major; throws when their number is not the shape's.
   template <class T>
   static Tensor from(std::span<const T> values, const Shape& shape);
   static Tensor from(std::initializer_list<double> values, const Shape& shape, TensorOptions options = {});
 
-  bool defined() const noexcept { return static_cast<bool>(storage_); }
-  const Shape& shape() const noexcept { return layout_.shape(); }
-  const Layout& layout() const noexcept { return layout_; }
-  const Storage& storage() const noexcept { return storage_; }
-  DType dtype() const noexcept { return dtype_; }
-  int rank() const noexcept { return layout_.rank(); }
-  int64_t numel() const noexcept { return layout_.shape().numel(); }
+  bool defined() const noexcept { return body_ != nullptr; }
+  const Shape& shape() const noexcept { return body().layout.shape(); }
+  const Layout& layout() const noexcept { return body().layout; }
+  const Storage& storage() const noexcept { return body().storage; }
+  DType dtype() const noexcept { return body().dtype; }
+  int rank() const noexcept { return shape().rank(); }
+  int64_t numel() const noexcept { return body().numel; }
   /// Size of an axis; -1 is the last.
   int64_t size(int64_t axis) const;
-  bool is_contiguous() const noexcept { return layout_.is_contiguous(); }
-  uint32_t version() const noexcept { return storage_.version(); }
+  bool is_contiguous() const noexcept { return body().contiguous; }
+  uint32_t version() const noexcept { return body_->storage.version(); }
+  /// True when no other Tensor sees these bytes.
+  bool is_unique() const noexcept {
+    return __atomic_load_n(&body_->references, __ATOMIC_ACQUIRE) == 1 && body_->storage.is_unique();
+  }
 
   /// The first element's address; T must be the dtype's type (float, double, int64_t, bool).
   template <class T>
@@ -59,18 +76,18 @@ class GRADUS_API Tensor {
 
   // Views: share the bytes.
   Tensor permute(std::initializer_list<int> axes) const;
-  Tensor transpose(int64_t a, int64_t b) const { return view(layout_.transpose(a, b)); }
+  Tensor transpose(int64_t a, int64_t b) const { return view(layout().transpose(a, b)); }
   Tensor slice(int64_t axis, int64_t start, int64_t stop, int64_t step = 1) const {
-    return view(layout_.slice(axis, start, stop, step));
+    return view(layout().slice(axis, start, stop, step));
   }
-  Tensor select(int64_t axis, int64_t index) const { return view(layout_.select(axis, index)); }
-  Tensor expand(const Shape& shape) const { return view(layout_.expand(shape)); }
-  Tensor squeeze(int64_t axis) const { return view(layout_.squeeze(axis)); }
-  Tensor unsqueeze(int64_t axis) const { return view(layout_.unsqueeze(axis)); }
-  Tensor diagonal(int64_t a, int64_t b) const { return view(layout_.diagonal(a, b)); }
+  Tensor select(int64_t axis, int64_t index) const { return view(layout().select(axis, index)); }
+  Tensor expand(const Shape& shape) const { return view(layout().expand(shape)); }
+  Tensor squeeze(int64_t axis) const { return view(layout().squeeze(axis)); }
+  Tensor unsqueeze(int64_t axis) const { return view(layout().unsqueeze(axis)); }
+  Tensor diagonal(int64_t a, int64_t b) const { return view(layout().diagonal(a, b)); }
   /// Shares the bytes when strides allow it, else copies.
   Tensor reshape(const Shape& shape) const;
-  Tensor view(const Layout& layout) const { return Tensor(storage_, layout, dtype_); }
+  Tensor view(const Layout& layout) const { return defined() ? Tensor(storage(), layout, dtype()) : Tensor(); }
 
   /// Itself when dense, else a dense copy.
   Tensor contiguous() const;
@@ -89,14 +106,13 @@ class GRADUS_API Tensor {
   void scale_(double scale);
 
   /// As data(), without the check of the dtype.
-  void* raw_data() const noexcept {
-    return static_cast<char*>(storage_.data()) + layout_.offset() * static_cast<int64_t>(dtype_size(dtype_));
-  }
+  void* raw_data() const noexcept { return body_->data; }
 
  private:
-  Storage storage_;
-  Layout layout_;
-  DType dtype_ = DType::f32;
+  explicit Tensor(detail::TensorBody* body) noexcept : body_(body) {}
+  const detail::TensorBody& body() const noexcept { return body_ != nullptr ? *body_ : detail::kNoBody; }
+
+  detail::TensorBody* body_ = nullptr;
 };
 
 // Creation. [shape] as given, dense.
@@ -130,14 +146,14 @@ Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
 
 template <class T>
 const T* Tensor::data() const {
-  if (!defined() || dtype_ != dtype_of<T>) [[unlikely]]
+  if (!defined() || dtype() != dtype_of<T>) [[unlikely]]
     detail::throw_wrong_dtype(*this, dtype_of<T>);
   return static_cast<const T*>(raw_data());
 }
 
 template <class T>
 T* Tensor::mutable_data_() {
-  if (!defined() || dtype_ != dtype_of<T>) [[unlikely]]
+  if (!defined() || dtype() != dtype_of<T>) [[unlikely]]
     detail::throw_wrong_dtype(*this, dtype_of<T>);
   detail::prepare_write(*this, "mutable_data_");
   return static_cast<T*>(raw_data());

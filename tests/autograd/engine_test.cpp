@@ -98,7 +98,7 @@ TEST_CASE("grad: a graph is freed by its first backward and says so at the secon
   const Variable y = exp(x) * x;
   CHECK_NOTHROW(grad({y}, {x}));
   CHECK_THROWS_WITH(grad({y}, {x}), contains_text("[mul] was differentiated before, and what it saved is freed: pass "
-                                                  "retain_graph to the first backward, or detach()"));
+                                                  "retain_graph to the first backward to go"));
 }
 
 TEST_CASE("grad: retain_graph keeps it") {

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+// The forward runs f once, recorded, looks up which recorded values f captured, and drops that graph; one node stands
+// for all of it, with the captured values as further inputs. Its vjp runs f again and differentiates that.
+#include <gradus/autograd/checkpoint.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <unordered_set>
+
+#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/context.hpp>
+#include <gradus/autograd/ops/alias.hpp>
+#include <gradus/autograd/pass.hpp>
+#include <gradus/tensor/random_tape.hpp>
+
+namespace gradus {
+namespace {
+
+constexpr size_t kMostInputs = 32;  // as many as can be saved
+
+struct CheckpointState {
+  detail::CheckpointFunction function;
+  RandomTape tape = {};
+  std::vector<Tensor> outputs = {};  // from the run that found them to the forward that hands them on
+  std::vector<Variable> captured = {};
+  size_t given = 0;  // inputs of the function; the captured values follow them
+};
+
+struct CheckpointAttrs {
+  std::shared_ptr<CheckpointState> state;
+  bool operator==(const CheckpointAttrs&) const = default;
+};
+
+// What the graph between `outputs` and the nodes up to `horizon` stands on, other than `own` leaves.
+class CapturedValues {
+ public:
+  CapturedValues(int64_t horizon, const std::vector<Variable>& own) : horizon_(horizon) {
+    for (const Variable& x : own) {
+      if (x.requires_grad()) own_.insert(x.node().get());
+    }
+  }
+
+  std::vector<Variable> of(const std::vector<Variable>& outputs) {
+    for (const Variable& y : outputs) {
+      if (y.requires_grad()) meet(y.node(), y.output(), y.value(), y.shape(), y.dtype());
+    }
+    while (!open_.empty()) {
+      Node* node = open_.back();
+      open_.pop_back();
+      for (int i = 0; i < node->num_inputs; ++i) {
+        const InputSlot& slot = node->input(i);
+        if (slot.node) meet(slot.node, slot.output, slot.value, slot.shape, slot.dtype);
+      }
+    }
+    return std::move(captured_);
+  }
+
+ private:
+  void meet(const NodeRef& node, int output, const Tensor& value, const Shape& shape, DType dtype) {
+    if (node->op != nullptr && node->sequence > horizon_) {
+      if (seen_.insert(node.get()).second) open_.push_back(node.get());
+      return;
+    }
+    if (own_.count(node.get()) > 0) return;
+    for (const Variable& known : captured_) {
+      if (known.node().get() == node.get() && known.output() == output) return;
+    }
+    // Only its edge matters. With a value, a change of that value in place is noticed.
+    captured_.push_back(Variable(value.defined() ? value : zeros({}, {.dtype = dtype}).expand(shape), node, output));
+  }
+
+  int64_t horizon_;
+  std::unordered_set<Node*> own_;
+  std::unordered_set<Node*> seen_;
+  std::vector<Node*> open_;
+  std::vector<Variable> captured_;
+};
+
+CheckpointState& state_of(const Attrs& attrs) { return *attrs.as<CheckpointAttrs>().state; }
+
+std::vector<Variable> run_again(VjpArgs& v, CheckpointState& state, const std::vector<Variable>& inputs) {
+  RandomTape::Replay replay(state.tape);
+  std::vector<Variable> outputs = state.function(inputs);
+  bool same = static_cast<int>(outputs.size()) == v.num_outputs();
+  for (int k = 0; same && k < v.num_outputs(); ++k) {
+    same = outputs[static_cast<size_t>(k)].shape() == v.out_shape(k);
+  }
+  GRADUS_CHECK(same, "[checkpoint] the function gave other outputs when it was run again: expected ", v.num_outputs(),
+               " outputs of the same shapes, got ", outputs.size());
+  return outputs;
+}
+
+void checkpoint_vjp(VjpArgs& v) {
+  CheckpointState& state = state_of(v.raw_attrs());
+  const bool recorded = context().grad_enabled;
+  const EnableGrad on;
+  std::vector<Variable> inputs, targets;
+  std::vector<int> positions;
+  const auto want = [&](int i, const Variable& target) {
+    if (!v.needs(i)) return;
+    targets.push_back(target);
+    positions.push_back(i);
+  };
+  for (size_t i = 0; i < state.given; ++i) {
+    const Variable x = v.in(static_cast<int>(i));
+    const bool floating = v.needs(static_cast<int>(i));
+    inputs.push_back(!floating ? Variable(x.value()) : recorded ? alias(x) : leaf(x.value()));
+    want(static_cast<int>(i), inputs.back());
+  }
+  for (size_t j = 0; j < state.captured.size(); ++j) {
+    const int i = static_cast<int>(state.given + j);
+    if (static_cast<size_t>(i) < kMostInputs) v.in(i);  // throws when it was changed in place
+    want(i, state.captured[j]);
+  }
+  int64_t& sequence = context().sequence;
+  for (const Variable& target : targets) sequence = std::max(sequence, target.node()->sequence);
+  const int64_t horizon = sequence;
+  const std::vector<Variable> outputs = run_again(v, state, inputs);
+
+  Pass pass(&targets, recorded, recorded, horizon);
+  pass.mark(outputs);
+  for (int k = 0; k < v.num_outputs(); ++k) {
+    if (v.has_cotangent(k)) pass.seed(outputs[static_cast<size_t>(k)], v.cotangent(k));
+  }
+  pass.run();
+  for (size_t t = 0; t < targets.size(); ++t) v.set(positions[t], pass.result(t));
+}
+
+// The rule and the forward state what the first run found.
+const OpDef checkpoint_op = {
+    .name = "checkpoint",
+    .shape =
+        [](ShapeArgs& s) {
+          for (const Tensor& y : s.attrs<CheckpointAttrs>().state->outputs) s.output(y.shape(), y.dtype());
+        },
+    .forward =
+        [](ForwardArgs& f) {
+          std::vector<Tensor>& outputs = f.attrs<CheckpointAttrs>().state->outputs;
+          for (size_t k = 0; k < outputs.size(); ++k) f.out(static_cast<int>(k)) = std::move(outputs[k]);
+          outputs.clear();
+        },
+    .derivative = checkpoint_vjp,
+    .saves = {.inputs = ~0U},
+    .is_view = true,
+};
+
+}  // namespace
+
+std::vector<Variable> detail::checkpoint(CheckpointFunction f, const std::vector<Variable>& inputs) {
+  GRADUS_CHECK(inputs.size() <= kMostInputs, "[checkpoint] too many inputs: expected at most ", kMostInputs, ", got ",
+               inputs.size());
+  Context& here = context();
+  if (!here.grad_enabled) return f(inputs);
+
+  auto state = std::make_shared<CheckpointState>(CheckpointState{.function = std::move(f), .given = inputs.size()});
+  std::vector<Variable> stand_ins;
+  for (const Variable& x : inputs) {
+    if (x.requires_grad()) here.sequence = std::max(here.sequence, x.node()->sequence);
+    stand_ins.push_back(x.requires_grad() ? leaf(x.value()) : x);
+  }
+  std::vector<Variable> all = inputs;
+  {
+    std::vector<Variable> outputs;
+    const int64_t horizon = here.sequence;
+    {
+      RandomTape::Record record(state->tape);
+      outputs = state->function(stand_ins);
+    }
+    state->captured = CapturedValues(horizon, stand_ins).of(outputs);
+    for (const Variable& y : outputs) state->outputs.push_back(y.value());
+  }
+  all.insert(all.end(), state->captured.begin(), state->captured.end());
+  std::vector<const Variable*> pointers;
+  for (const Variable& x : all) pointers.push_back(&x);
+  std::vector<Variable> results(state->outputs.size());
+  apply_into(checkpoint_op, CheckpointAttrs{state}, pointers, results);
+  return results;
+}
+
+}  // namespace gradus

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <vector>
+
+#include <gradus/autograd/closure.hpp>
+#include <gradus/autograd/function_ref.hpp>
+
+namespace gradus {
+
+namespace detail {
+using CheckpointFunction = Closure<std::vector<Variable>(const std::vector<Variable>&)>;
+GRADUS_API std::vector<Variable> checkpoint(CheckpointFunction f, const std::vector<Variable>& inputs);
+}  // namespace detail
+
+/// f(inputs) without keeping what f saves for its derivative: the backward runs f once more and differentiates that
+/// (Chen et al. 2016, "Training deep nets with sublinear memory cost"). f is kept and called again, so what it captures
+/// must live as long as the graph and mean the same then; random numbers are replayed from the first run, and no
+/// generator moves. Parameters and recorded Variables that f captures get their gradients too, to any order; ones that
+/// were recorded on another thread must be passed as inputs. At most 32 inputs. Returns what f returns: a Variable, or
+/// a vector of them.
+template <class F>
+auto checkpoint(F f, const std::vector<Variable>& inputs) {
+  constexpr bool kSingle = std::is_convertible_v<decltype(f(inputs)), Variable>;
+  std::vector<Variable> outputs = detail::checkpoint(
+      [f = std::move(f)](const std::vector<Variable>& given) mutable { return FunctionRef::call(f, given); }, inputs);
+  if constexpr (kSingle) {
+    return std::move(outputs[0]);
+  } else {
+    return outputs;
+  }
+}
+
+}  // namespace gradus
