@@ -100,7 +100,7 @@ GRADUS_API Variable less(const Variable& a, double b);
 GRADUS_API Variable less_equal(const Variable& a, double b);
 GRADUS_API Variable greater(const Variable& a, double b);
 GRADUS_API Variable greater_equal(const Variable& a, double b);
-/// x is NaN; x is infinite, of either sign.
+/// x is NaN; x is infinite, of either sign (floating x).
 GRADUS_API Variable isnan(const Variable& x);
 GRADUS_API Variable isinf(const Variable& x);
 

@@ -2,13 +2,13 @@
 // clamp, leaky_relu, elu: functions with a kink. Each derivative is one op, h(x, g) = g f'(x), with
 //   dg = h(x, c),   dx = c g f''(x):   0 for clamp and leaky_relu;   h(x, c g) where x <= 0 and 0 elsewhere for elu.
 #include <gradus/autograd/apply.hpp>
-#include <gradus/autograd/ops/activation_op.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/rules.hpp>
-#include <gradus/autograd/ops/unary_examples.hpp>
+#include <gradus/autograd/ops/unary_op.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/kernels/tensor_elementwise.hpp>
 
 namespace gradus {
 namespace {
@@ -143,7 +143,7 @@ const OpDef leaky_relu_backward_op = {
           if (v.needs(1)) v.set(1, leaky_relu_backward(v.in(0), v.cotangent(), v.attrs<LeakyReluOptions>()));
         },
     .saves = {.inputs = 0b1},
-    .reference = activation::reference_of_backward<leaky_relu_op>,
+    .reference = detail::reference_of_unary_backward<leaky_relu_op>,
     .examples = [] { return examples::pair(off({0.0}), kSlope); },
 };
 
@@ -178,7 +178,7 @@ const OpDef elu_backward_op = {
           if (v.needs(1)) v.set(1, elu_backward(x, v.cotangent(), options));
         },
     .saves = {.inputs = 0b11},
-    .reference = activation::reference_of_backward<elu_op>,
+    .reference = detail::reference_of_unary_backward<elu_op>,
     .examples = [] { return examples::pair(off({0.0}), kAlpha); },
 };
 

@@ -8,7 +8,7 @@
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/rules.hpp>
-#include <gradus/autograd/ops/unary_examples.hpp>
+#include <gradus/autograd/ops/unary_op.hpp>
 #include <gradus/autograd/ops_list.hpp>
 #include <gradus/tensor/kernels/tensor_elementwise.hpp>
 

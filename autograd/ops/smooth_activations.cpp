@@ -9,17 +9,27 @@
 //                f' = t + x t (1 - t) w'                         f'' = t (1 - t) (2w' + x ((1 - 2t) w'^2 + w''))
 // Where a factor is clamped, the product is 0 beyond the bound in f64 too: infinity times 0 must not arise.
 #include <gradus/autograd/apply.hpp>
-#include <gradus/autograd/ops/activation_op.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/rules.hpp>
-#include <gradus/autograd/ops/unary_examples.hpp>
+#include <gradus/autograd/ops/unary_op.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/kernels/tensor_elementwise.hpp>
 
 namespace gradus {
 namespace {
 
 using kernels::ActivationFn;
+
+template <ActivationFn kFn>
+void forward(ForwardArgs& f) {
+  kernels::activation(kFn, 0.0, 0.0, f.in(0), f.out(0));
+}
+
+template <ActivationFn kFn>
+void backward(ForwardArgs& f) {
+  kernels::activation_backward(kFn, 0.0, 0.0, f.in(0), f.in(1), f.out(0));
+}
 
 constexpr double kTanhScale = 0.7978845608028654;  // sqrt(2 / pi)
 constexpr double kCubic = 0.044715;
@@ -91,7 +101,7 @@ std::vector<Example> pair_examples() { return examples::pair(wide()); }
 const OpDef gelu_op = {
     .name = "gelu",
     .shape = rules::unary,
-    .forward = activation::forward<ActivationFn::gelu>,
+    .forward = forward<ActivationFn::gelu>,
     .derivative = forward_vjp<gelu_backward_op>,
     .saves = {.inputs = 0b1},
     .reference = gelu_reference,
@@ -101,17 +111,17 @@ const OpDef gelu_op = {
 const OpDef gelu_backward_op = {
     .name = "gelu_backward",
     .shape = rules::binary,
-    .forward = activation::backward<ActivationFn::gelu>,
+    .forward = backward<ActivationFn::gelu>,
     .derivative = backward_vjp<gelu_backward_op, gelu_second>,
     .saves = {.inputs = 0b11},
-    .reference = activation::reference_of_backward<gelu_op>,
+    .reference = detail::reference_of_unary_backward<gelu_op>,
     .examples = pair_examples,
 };
 
 const OpDef gelu_tanh_op = {
     .name = "gelu_tanh",
     .shape = rules::unary,
-    .forward = activation::forward<ActivationFn::gelu_tanh>,
+    .forward = forward<ActivationFn::gelu_tanh>,
     .derivative = forward_vjp<gelu_tanh_backward_op>,
     .saves = {.inputs = 0b1},
     .reference = gelu_tanh_reference,
@@ -121,17 +131,17 @@ const OpDef gelu_tanh_op = {
 const OpDef gelu_tanh_backward_op = {
     .name = "gelu_tanh_backward",
     .shape = rules::binary,
-    .forward = activation::backward<ActivationFn::gelu_tanh>,
+    .forward = backward<ActivationFn::gelu_tanh>,
     .derivative = backward_vjp<gelu_tanh_backward_op, gelu_tanh_second>,
     .saves = {.inputs = 0b11},
-    .reference = activation::reference_of_backward<gelu_tanh_op>,
+    .reference = detail::reference_of_unary_backward<gelu_tanh_op>,
     .examples = pair_examples,
 };
 
 const OpDef silu_op = {
     .name = "silu",
     .shape = rules::unary,
-    .forward = activation::forward<ActivationFn::silu>,
+    .forward = forward<ActivationFn::silu>,
     .derivative = forward_vjp<silu_backward_op>,
     .saves = {.inputs = 0b1},
     .reference = silu_reference,
@@ -141,17 +151,17 @@ const OpDef silu_op = {
 const OpDef silu_backward_op = {
     .name = "silu_backward",
     .shape = rules::binary,
-    .forward = activation::backward<ActivationFn::silu>,
+    .forward = backward<ActivationFn::silu>,
     .derivative = backward_vjp<silu_backward_op, silu_second>,
     .saves = {.inputs = 0b11},
-    .reference = activation::reference_of_backward<silu_op>,
+    .reference = detail::reference_of_unary_backward<silu_op>,
     .examples = pair_examples,
 };
 
 const OpDef softplus_op = {
     .name = "softplus",
     .shape = rules::unary,
-    .forward = activation::forward<ActivationFn::softplus>,
+    .forward = forward<ActivationFn::softplus>,
     .derivative = forward_vjp<softplus_backward_op>,
     .saves = {.inputs = 0b1},
     .reference = softplus_reference,
@@ -161,17 +171,17 @@ const OpDef softplus_op = {
 const OpDef softplus_backward_op = {
     .name = "softplus_backward",
     .shape = rules::binary,
-    .forward = activation::backward<ActivationFn::softplus>,
+    .forward = backward<ActivationFn::softplus>,
     .derivative = backward_vjp<softplus_backward_op, softplus_second>,
     .saves = {.inputs = 0b11},
-    .reference = activation::reference_of_backward<softplus_op>,
+    .reference = detail::reference_of_unary_backward<softplus_op>,
     .examples = pair_examples,
 };
 
 const OpDef log_sigmoid_op = {
     .name = "log_sigmoid",
     .shape = rules::unary,
-    .forward = activation::forward<ActivationFn::log_sigmoid>,
+    .forward = forward<ActivationFn::log_sigmoid>,
     .derivative = forward_vjp<log_sigmoid_backward_op>,
     .saves = {.inputs = 0b1},
     .reference = log_sigmoid_reference,
@@ -181,10 +191,10 @@ const OpDef log_sigmoid_op = {
 const OpDef log_sigmoid_backward_op = {
     .name = "log_sigmoid_backward",
     .shape = rules::binary,
-    .forward = activation::backward<ActivationFn::log_sigmoid>,
+    .forward = backward<ActivationFn::log_sigmoid>,
     .derivative = backward_vjp<log_sigmoid_backward_op, log_sigmoid_second>,
     .saves = {.inputs = 0b11},
-    .reference = activation::reference_of_backward<log_sigmoid_op>,
+    .reference = detail::reference_of_unary_backward<log_sigmoid_op>,
     .examples = pair_examples,
 };
 

@@ -100,6 +100,33 @@ TEST_CASE("first and second derivatives of activations stay finite far out") {
   }
 }
 
+TEST_CASE("curved functions: derivatives up to the third order") {
+  struct Curved {
+    const char* name;
+    Function f;
+  };
+  const Curved all[] = {
+      {"erf", erf},
+      {"gelu", gelu},
+      {"gelu_tanh", gelu_tanh},
+      {"silu", silu},
+      {"softplus", softplus},
+      {"log_sigmoid", log_sigmoid},
+      {"elu", [](const Variable& x) { return elu(x, {.alpha = 0.5}); }},
+      {"expm1", expm1},
+      {"log1p", [](const Variable& x) { return log1p(square(x)); }},
+      {"rsqrt", [](const Variable& x) { return rsqrt(square(x) + 1.0); }},
+      {"reciprocal", [](const Variable& x) { return reciprocal(square(x) + 1.0); }},
+      {"sin of cos", [](const Variable& x) { return sin(cos(x)); }},
+  };
+  for (const Curved& curved : all) {
+    const auto f = [&](const std::vector<Variable>& x) { return curved.f(x[0]); };
+    const GradcheckReport report = gradcheck(f, {{"x", row({-3.1, -1.2, -0.4, 0.3, 0.9, 2.5})}}, {.order = 3});
+    INFO(curved.name << "\n" << report.text());
+    CHECK(report.ok);
+  }
+}
+
 TEST_CASE("derivatives at a kink are those that the contracts name") {
   check_slopes([](const Variable& x) { return leaky_relu(x, {.negative_slope = 0.25}); }, {-1, 0, 1}, {0.25, 0.25, 1},
                {0, 0, 0});

@@ -81,7 +81,7 @@ TEST_CASE("losses: first and second derivatives with respect to input and target
   // Differences stay away from 0 (l1) and from 0.7 (huber).
   const Tensor x = Tensor::from({0.3, -1.2, 1.7, 0.9, -0.3, 2.0}, {2, 3}, {.dtype = DType::f64});
   const Tensor t = Tensor::from({0.6, 0.4, 0.2, 0.5, 0.1, 0.7}, {2, 3}, {.dtype = DType::f64});
-  for (const Loss loss : kLosses) {
+  for (const Loss& loss : kLosses) {
     for (const Reduction reduction : {Reduction::mean, Reduction::sum, Reduction::none}) {
       const auto f = [&](const std::vector<Variable>& in) { return loss(in[0], in[1], reduction); };
       const GradcheckReport report = gradcheck(f, {{"input", x}, {"target", t}}, {.order = 2});

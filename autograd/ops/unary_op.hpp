@@ -1,12 +1,26 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <utility>
+#include <initializer_list>
 #include <vector>
 
 #include <gradus/autograd/example.hpp>
+#include <gradus/autograd/reference.hpp>
 
-// Examples that ops of one floating input share, and their backward ops, of that input and a cotangent.
+// Pieces that ops of one floating input x share, and their backward ops, of x and a cotangent.
+
+namespace gradus::detail {
+
+/// What the backward op means: the derivative of the forward op's reference.
+template <const OpDef& kForward>
+void reference_of_unary_backward(const Attrs& attrs, InputSpan inputs, Variable* outputs) {
+  const Variable cotangents[1] = {*inputs[1]};
+  Variable gradients[1];
+  reference_of_backward(kForward, attrs, inputs.first(1), cotangents, 0b1, gradients);
+  outputs[0] = gradients[0];
+}
+
+}  // namespace gradus::detail
 
 namespace gradus::examples {
 
