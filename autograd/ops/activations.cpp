@@ -28,11 +28,11 @@ void forward(ForwardArgs& f) {
   kernels::binary(kFn, f.in(0), f.in(1), f.out(0));
 }
 
-std::vector<Example> anywhere() { return examples::unary(Domain{}); }
-std::vector<Example> off_zero() { return examples::unary(Domain{.keep_away = {0.0}}); }
-std::vector<Example> tanh_pairs() { return examples::pair(Domain{.low = -0.9, .high = 0.9}); }
-std::vector<Example> sigmoid_pairs() { return examples::pair(Domain{.low = 0.1, .high = 0.9}); }
-std::vector<Example> relu_pairs() { return examples::pair(Domain{.keep_away = {0.0}}); }
+std::vector<Example> anywhere() { return op_examples::unary(Domain{}); }
+std::vector<Example> off_zero() { return op_examples::unary(Domain{.keep_away = {0.0}}); }
+std::vector<Example> tanh_pairs() { return op_examples::pair(Domain{.low = -0.9, .high = 0.9}); }
+std::vector<Example> sigmoid_pairs() { return op_examples::pair(Domain{.low = 0.1, .high = 0.9}); }
+std::vector<Example> relu_pairs() { return op_examples::pair(Domain{.keep_away = {0.0}}); }
 
 }  // namespace
 

@@ -33,7 +33,7 @@ void vjp(VjpArgs& v) {
 
 // Numbers that keep a distance from those of the other input.
 std::vector<Example> distant_examples(bool larger) {
-  std::vector<Example> out = examples::pair(spaced(0.6), {}, spaced(0.6, 0.5));
+  std::vector<Example> out = op_examples::pair(spaced(0.6), {}, spaced(0.6, 0.5));
   const TensorOptions f64{.dtype = DType::f64};
   const Tensor a = Tensor::from({1, 2, 3}, {3}, f64);
   const Tensor b = Tensor::from({2, 2, -1}, {3}, f64);

@@ -28,11 +28,11 @@ constexpr EluOptions kAlpha{.alpha = 0.7};
 Domain off(std::vector<double> kinks) { return {.keep_away = std::move(kinks)}; }
 
 std::vector<Example> clamp_examples() {
-  std::vector<Example> out = examples::unary(off({-1.0, 0.5}), kBounds);
+  std::vector<Example> out = op_examples::unary(off({-1.0, 0.5}), kBounds);
   out.push_back({.name = "from below", .attrs = ClampOptions{.min = 0.25}, .inputs = {real({9}, off({0.25}))}});
   out.push_back({.name = "from above", .attrs = ClampOptions{.max = 0.25}, .inputs = {real({9}, off({0.25}))}});
   out.push_back({.name = "no bound", .attrs = ClampOptions{}, .inputs = {real({3})}});
-  out.push_back(examples::known("known", {-3, -1, 0, 0.5, 7}, {-1, -1, 0, 0.5, 0.5}, kBounds));
+  out.push_back(op_examples::known("known", {-3, -1, 0, 0.5, 7}, {-1, -1, 0, 0.5, 0.5}, kBounds));
   out.back().no_differences = "lies on a bound";
   out.push_back({.name = "bounds crossed",
                  .attrs = ClampOptions{.min = 2.0, .max = 1.0},
@@ -42,7 +42,7 @@ std::vector<Example> clamp_examples() {
 }
 
 std::vector<Example> clamp_backward_examples() {
-  std::vector<Example> out = examples::pair(off({-1.0, 0.5}), kBounds);
+  std::vector<Example> out = op_examples::pair(off({-1.0, 0.5}), kBounds);
   out.push_back({.name = "bounds crossed",
                  .attrs = ClampOptions{.min = 2.0, .max = 1.0},
                  .inputs = {real({3}), real({3})},
@@ -51,16 +51,16 @@ std::vector<Example> clamp_backward_examples() {
 }
 
 std::vector<Example> leaky_relu_examples() {
-  std::vector<Example> out = examples::unary(off({0.0}), kSlope);
-  out.push_back(examples::known("known", {-3, 0, 2}, {-0.75, 0, 2}, LeakyReluOptions{.negative_slope = 0.25}));
+  std::vector<Example> out = op_examples::unary(off({0.0}), kSlope);
+  out.push_back(op_examples::known("known", {-3, 0, 2}, {-0.75, 0, 2}, LeakyReluOptions{.negative_slope = 0.25}));
   out.back().no_differences = "lies on the kink";
   return out;
 }
 
 // e^log(2) - 1 = 1
 std::vector<Example> elu_examples() {
-  std::vector<Example> out = examples::unary(off({0.0}), kAlpha);
-  out.push_back(examples::known("known", {-0.6931471805599453, 0, 2}, {-0.5, 0, 2}, EluOptions{}));
+  std::vector<Example> out = op_examples::unary(off({0.0}), kAlpha);
+  out.push_back(op_examples::known("known", {-0.6931471805599453, 0, 2}, {-0.5, 0, 2}, EluOptions{}));
   out.back().no_differences = "lies on the kink";
   return out;
 }
@@ -144,7 +144,7 @@ const OpDef leaky_relu_backward_op = {
         },
     .saves = {.inputs = 0b1},
     .reference = detail::reference_of_unary_backward<leaky_relu_op>,
-    .examples = [] { return examples::pair(off({0.0}), kSlope); },
+    .examples = [] { return op_examples::pair(off({0.0}), kSlope); },
 };
 
 const OpDef elu_op = {
@@ -179,7 +179,7 @@ const OpDef elu_backward_op = {
         },
     .saves = {.inputs = 0b11},
     .reference = detail::reference_of_unary_backward<elu_op>,
-    .examples = [] { return examples::pair(off({0.0}), kAlpha); },
+    .examples = [] { return op_examples::pair(off({0.0}), kAlpha); },
 };
 
 Variable clamp(const Variable& x, const ClampOptions& options) { return apply(clamp_op, options, {&x}); }

@@ -45,7 +45,7 @@ Tensor row(std::initializer_list<double> values) {
 }
 
 std::vector<Example> pow_examples() {
-  std::vector<Example> out = examples::pair(positive());
+  std::vector<Example> out = op_examples::pair(positive());
   InputSpec whole = fixed(row({0, 1, 2, 3, 2, 3, -2}));
   whole.constant = "at base 0 its derivative is 0 by convention, at a negative one NaN";
   out.push_back({.name = "whole exponents of bases that are not positive",
@@ -58,7 +58,7 @@ std::vector<Example> pow_examples() {
 }
 
 std::vector<Example> pow_scalar_examples() {
-  std::vector<Example> out = examples::unary(positive(), PowAttrs{-1.5});
+  std::vector<Example> out = op_examples::unary(positive(), PowAttrs{-1.5});
   out.push_back({.name = "cube", .attrs = PowAttrs{3.0}, .inputs = {fixed(row({-1.5, 0.0, 2.0}))}});
   out.back().expected = {row({-3.375, 0.0, 8.0})};
   out.push_back({.name = "square", .attrs = PowAttrs{2.0}, .inputs = {fixed(row({-1.5, 0.0, 2.0}))}});

@@ -93,8 +93,8 @@ void log_sigmoid_reference(const Attrs&, InputSpan in, Variable* outputs) { outp
 
 // Wide enough to meet both tails.
 Domain wide() { return {.low = -4.0, .high = 4.0}; }
-std::vector<Example> unary_examples() { return examples::unary(wide()); }
-std::vector<Example> pair_examples() { return examples::pair(wide()); }
+std::vector<Example> unary_examples() { return op_examples::unary(wide()); }
+std::vector<Example> pair_examples() { return op_examples::pair(wide()); }
 
 }  // namespace
 

@@ -22,14 +22,14 @@ void forward(ForwardArgs& f) {
   kernels::unary(kFn, f.in(0), f.out(0));
 }
 
-std::vector<Example> anywhere() { return examples::unary(Domain{}); }
-std::vector<Example> above_zero() { return examples::unary(positive()); }
-std::vector<Example> off_zero() { return examples::unary(Domain{.keep_away = {0.0}}); }
+std::vector<Example> anywhere() { return op_examples::unary(Domain{}); }
+std::vector<Example> above_zero() { return op_examples::unary(positive()); }
+std::vector<Example> off_zero() { return op_examples::unary(Domain{.keep_away = {0.0}}); }
 
 // Away from the steps of functions that are constant between them, with the given values at halves and signed zeros.
 std::vector<Example> steps(const Domain& domain, std::initializer_list<double> expected) {
-  std::vector<Example> out = examples::unary(domain);
-  out.push_back(examples::known("halves", {-2.5, -1.5, -0.5, -0.25, 0.0, 0.5, 1.5, 2.5, 1e30}, expected));
+  std::vector<Example> out = op_examples::unary(domain);
+  out.push_back(op_examples::known("halves", {-2.5, -1.5, -0.5, -0.25, 0.0, 0.5, 1.5, 2.5, 1e30}, expected));
   out.back().no_differences = "lies on a step";
   return out;
 }
@@ -108,7 +108,7 @@ const OpDef reciprocal_op = {
     .forward = forward<UnaryFn::reciprocal>,
     .derivative = [](VjpArgs& v) { v.set(0, neg(mul(v.cotangent(), square(v.out(0))))); },
     .saves = {.outputs = 0b1},
-    .examples = [] { return examples::unary(Domain{.low = -2.5, .high = -0.5}); },
+    .examples = [] { return op_examples::unary(Domain{.low = -2.5, .high = -0.5}); },
 };
 
 const OpDef expm1_op = {
@@ -126,7 +126,7 @@ const OpDef log1p_op = {
     .forward = forward<UnaryFn::log1p>,
     .derivative = [](VjpArgs& v) { v.set(0, div(v.cotangent(), affine(v.in(0), 1.0, 1.0))); },
     .saves = {.inputs = 0b1},
-    .examples = [] { return examples::unary(between(-0.6, 2.0)); },
+    .examples = [] { return op_examples::unary(between(-0.6, 2.0)); },
 };
 
 const OpDef sin_op = {

@@ -22,7 +22,7 @@ void reference_of_unary_backward(const Attrs& attrs, InputSpan inputs, Variable*
 
 }  // namespace gradus::detail
 
-namespace gradus::examples {
+namespace gradus::op_examples {
 
 inline std::vector<Example> unary(const Domain& domain, const Attrs& attrs = {}) {
   return {
@@ -61,4 +61,4 @@ inline Example known(const char* name, std::initializer_list<double> x, std::ini
           .expected = {Tensor::from(y, {count}, f64)}};
 }
 
-}  // namespace gradus::examples
+}  // namespace gradus::op_examples
