@@ -87,17 +87,16 @@ void check_forward(const OpDef& op, InputSpan inputs, const Tensor* outputs, int
   }
 }
 
-void check_gradient(const Node& node, int i, const Variable& gradient, const Variable* cotangents) {
+void check_gradient(Node& node, int i, const Variable& gradient) {
   const Range range(gradient.value());
   if (range.nans + range.infinities == 0) return;
   Sources sources;
-  auto& slots = const_cast<Node&>(node);
   for (int k = 0; k < node.num_outputs; ++k) {
-    if (cotangents[k].defined()) sources.add(join("cotangent ", k), cotangents[k].value());
-    if (slots.output(k).value.defined()) sources.add(join("output ", k), slots.output(k).value);
+    if (node.output(k).cotangent.defined()) sources.add(join("cotangent ", k), node.output(k).cotangent.value());
+    if (node.output(k).value.defined()) sources.add(join("output ", k), node.output(k).value);
   }
   for (int j = 0; j < node.num_inputs; ++j) {
-    if (slots.input(j).value.defined()) sources.add(join("input ", j), slots.input(j).value);
+    if (node.input(j).value.defined()) sources.add(join("input ", j), node.input(j).value);
   }
   if (sources.explain(range)) return;
   const std::string path = node.path != nullptr ? node.path : "a forward that ran without DetectAnomaly";

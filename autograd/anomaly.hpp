@@ -31,7 +31,7 @@ namespace detail {
 /// Throws when an output is not finite and its inputs do not explain it.
 void check_forward(const OpDef& op, InputSpan inputs, const Tensor* outputs, int num_outputs);
 /// The same for the gradient of input i of `node`.
-void check_gradient(const Node& node, int i, const Variable& gradient, const Variable* cotangents);
+void check_gradient(Node& node, int i, const Variable& gradient);
 /// scope_path() as text that stays.
 const char* lasting_scope_path();
 

@@ -3,10 +3,7 @@
 
 namespace gradus {
 
-Context& context() {
-  thread_local Context instance;
-  return instance;
-}
+thread_local constinit Context detail::t_context;
 
 std::string scope_path() {
   std::string path;

@@ -37,7 +37,10 @@ struct Context {
   bool anomaly = false;
 };
 
-GRADUS_API Context& context();
+namespace detail {
+GRADUS_API extern thread_local constinit Context t_context;
+}
+inline Context& context() { return detail::t_context; }
 
 /// "seq2seq.encoder.gru", or "" outside any module.
 GRADUS_API std::string scope_path();

@@ -97,7 +97,7 @@ struct Gradient {
 /// What a vjp sees: Variables, on which it calls public ops (or a backward OpDef), so that it can be differentiated.
 class GRADUS_API VjpArgs {
  public:
-  VjpArgs(Pass& pass, Node& node, Variable* cotangents) : pass_(pass), node_(node), cotangents_(cotangents) {}
+  VjpArgs(Pass& pass, Node& node) : pass_(pass), node_(node) {}
 
   const OpDef& op() const;
   const Attrs& raw_attrs() const;
@@ -126,7 +126,6 @@ class GRADUS_API VjpArgs {
  private:
   Pass& pass_;
   Node& node_;
-  Variable* cotangents_;
 };
 
 /// How an op is differentiated: by a vjp, not at all because its outputs are discrete, or not at all with a reason.

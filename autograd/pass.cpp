@@ -7,7 +7,6 @@
 
 #include <gradus/autograd/anomaly.hpp>
 #include <gradus/autograd/apply.hpp>
-#include <gradus/autograd/inline_array.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
 
 namespace gradus {
@@ -23,6 +22,14 @@ size_t hash_address(const Node* node) { return reinterpret_cast<uintptr_t>(node)
 bool later(const Node* a, const Node* b) { return a->sequence < b->sequence; }
 
 constexpr size_t kFewLeaves = 8;
+
+// What a node has gathered goes with its visit, however that ends.
+struct DropCotangents {
+  Node& node;
+  ~DropCotangents() {
+    for (int k = 0; k < node.num_outputs; ++k) node.output(k).cotangent = Variable();
+  }
+};
 
 // One idle scratch a thread: a pass within a pass makes its own.
 thread_local std::unique_ptr<Pass::Scratch> t_idle;
@@ -210,10 +217,10 @@ void Pass::accumulate(Node& node, int output, Variable cotangent) {
   }
 }
 
-void Pass::collect_targets(Node& node, const Variable* cotangents) {
+void Pass::collect_targets(Node& node) {
   for (size_t i = 0; i < targets_->size(); ++i) {
     const Variable& target = (*targets_)[i];
-    if (target.node().get() == &node) results_[i] = cotangents[target.output()];
+    if (target.node().get() == &node) results_[i] = node.output(target.output()).cotangent;
   }
 }
 
@@ -232,12 +239,10 @@ void Pass::throw_freed(const Node& node) const {
 }
 
 void Pass::visit(Node& node) {
-  detail::InlineArray<Variable, kInlineOutputs> gathered(node.num_outputs);
-  Variable* cotangents = gathered.data();
-  for (int k = 0; k < node.num_outputs; ++k) cotangents[k] = std::move(node.output(k).cotangent);
+  const DropCotangents drop{node};
   node.queued = false;
   node.pass = nullptr;
-  if (targets_ != nullptr && node.wanted) collect_targets(node, cotangents);
+  if (targets_ != nullptr && node.wanted) collect_targets(node);
   bool any = targets_ == nullptr;
   for (int i = 0; i < node.num_inputs && !any; ++i) any = node.input(i).wanted;
   if (!any) return;
@@ -246,7 +251,10 @@ void Pass::visit(Node& node) {
   GRADUS_CHECK(op.derivative.refusal() == nullptr, "[", op.name, "] is not differentiable: ", op.derivative.refusal());
   if (node.freed) throw_freed(node);
   visited_any_ = true;
-  VjpArgs args(*this, node, cotangents);
+  for (int k = 0; k < node.num_outputs; ++k) {
+    if (node.output(k).cotangent.defined()) show(op, VjpValue::cotangent, k, node.output(k).cotangent);
+  }
+  VjpArgs args(*this, node);
   op.derivative.vjp()(args);
   if (!retain_graph_) release_saved(node);
 }

@@ -53,7 +53,11 @@ class Pass {
   Variable result(size_t i) const;
 
   bool create_graph() const { return create_graph_; }
-  const VjpFilter* filter() const { return filter_; }
+  /// Lets a test's filter see, and change, a value that a vjp reads or states.
+  void show(const OpDef& op, VjpValue what, int index, Variable& value) const {
+    if (filter_ != nullptr) [[unlikely]]
+      filter_->call(filter_->state, op, what, index, value);
+  }
   bool anomaly() const { return anomaly_; }
   /// Whether somebody wants the gradient that flows through this edge of a node that is being visited.
   bool wants(const InputSlot& slot) const { return targets_ == nullptr ? static_cast<bool>(slot.node) : slot.wanted; }
@@ -70,7 +74,7 @@ class Pass {
   static void release_saved(Node& node);
   [[noreturn]] void throw_freed(const Node& node) const;
   void visit(Node& node);
-  void collect_targets(Node& node, const Variable* cotangents);
+  void collect_targets(Node& node);
   void push(Node* node);
   Node* pop();
 

@@ -14,13 +14,6 @@ namespace {
                                    ") but it was changed in place: version ", value.version(), ", expected ", version));
 }
 
-inline void show_filter(const Pass& pass, const OpDef& op, VjpValue what, int index, Variable& value) {
-  const VjpFilter* filter = pass.filter();
-  if (filter != nullptr) [[unlikely]] {
-    filter->call(filter->state, op, what, index, value);
-  }
-}
-
 }  // namespace
 
 const OpDef& VjpArgs::op() const { return *node_.op; }
@@ -37,7 +30,7 @@ Variable VjpArgs::in(int i) const {
   GRADUS_ASSERT(slot.value.defined());  // `saves` of the op must name it
   if (slot.value.version() != slot.version) throw_changed(op(), "input", i, slot.value, slot.version);
   Variable value = pass_.create_graph() ? Variable(slot.value, slot.node, slot.output) : Variable(slot.value);
-  show_filter(pass_, op(), VjpValue::input, i, value);
+  pass_.show(op(), VjpValue::input, i, value);
   return value;
 }
 
@@ -47,25 +40,25 @@ Variable VjpArgs::out(int k) const {
   if (slot.value.version() != slot.version) throw_changed(op(), "output", k, slot.value, slot.version);
   const bool constant = !pass_.create_graph() || in_mask(op().auxiliary_outputs, k) || !is_floating(slot.dtype);
   Variable value = constant ? Variable(slot.value) : Variable(slot.value, NodeRef(&node_), k);
-  show_filter(pass_, op(), VjpValue::output, k, value);
+  pass_.show(op(), VjpValue::output, k, value);
   return value;
 }
 
-bool VjpArgs::has_cotangent(int k) const { return cotangents_[k].defined(); }
+bool VjpArgs::has_cotangent(int k) const { return node_.output(k).cotangent.defined(); }
 
 const Variable& VjpArgs::cotangent(int k) const {
-  if (!cotangents_[k].defined()) {
-    const OutputSlot& slot = node_.output(k);
-    cotangents_[k] = zeros({}, {.dtype = slot.dtype}).expand(slot.shape);
+  OutputSlot& slot = node_.output(k);
+  if (!slot.cotangent.defined()) {
+    slot.cotangent = zeros({}, {.dtype = slot.dtype}).expand(slot.shape);
+    pass_.show(op(), VjpValue::cotangent, k, slot.cotangent);
   }
-  show_filter(pass_, op(), VjpValue::cotangent, k, cotangents_[k]);
-  return cotangents_[k];
+  return slot.cotangent;
 }
 
 bool VjpArgs::needs(int i) const { return pass_.wants(node_.input(i)); }
 
 void VjpArgs::set(int i, Gradient gradient) {
-  show_filter(pass_, op(), VjpValue::gradient, i, gradient.variable);
+  pass_.show(op(), VjpValue::gradient, i, gradient.variable);
   if (!needs(i) || !gradient.variable.defined()) return;
   InputSlot& slot = node_.input(i);
   const Variable& g = gradient.variable;
@@ -74,7 +67,7 @@ void VjpArgs::set(int i, Gradient gradient) {
                                      ": expected ", slot.dtype, " ", slot.shape, ", got ", describe(g)));
   }
   if (pass_.anomaly()) [[unlikely]]
-    detail::check_gradient(node_, i, g, cotangents_);
+    detail::check_gradient(node_, i, g);
   pass_.accumulate(*slot.node.get(), slot.output, std::move(gradient.variable));
 }
 

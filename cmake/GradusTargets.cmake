@@ -51,10 +51,6 @@ function(gradus_add_room name)
     list(APPEND patterns ${folder}/*.cpp)
   endforeach()
   file(GLOB sources CONFIGURE_DEPENDS ${patterns})
-  if(NOT sources)  # SCAFFOLD: until the room has its first file
-    file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/empty.cpp" "")
-    set(sources "${CMAKE_CURRENT_BINARY_DIR}/empty.cpp")
-  endif()
 
   set(target gradus_${name})
   add_library(${target} STATIC ${sources})

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <exception>
@@ -9,16 +7,17 @@
 
 #include <gradus/tensor/check.hpp>
 #include <gradus/tensor/parallel.hpp>
+#include <gradus/tensor/thread_team.hpp>
 
 namespace gradus {
 namespace {
 
 std::atomic<int>& thread_count() {
-  static std::atomic<int> count{std::max(1, omp_get_max_threads())};
+  static std::atomic<int> count{detail::default_thread_count()};
   return count;
 }
 
-// Asked at start-up: later, omp_get_max_threads() may be what a caller set for its own regions.
+// Asked at start-up: later the answer may be what a caller set for its own regions.
 [[maybe_unused]] const int g_count_at_start = thread_count().load();
 
 thread_local bool t_inside_region = false;
@@ -74,21 +73,14 @@ void parallel_for(int64_t n, RangeBody body, int64_t grain) {
   GRADUS_ASSERT(grain > 0);
   if (n <= 0) return;
   const int threads = n <= grain || t_inside_region ? 1 : num_threads();
-  if (threads == 1 || omp_in_parallel() != 0) {
+  if (threads == 1 || detail::in_foreign_region()) {
     for (int64_t begin = 0; begin < n; begin += grain) body(begin, std::min(n, begin + grain));
     return;
   }
   Region region{.n = n, .grain = grain, .blocks = (n + grain - 1) / grain, .body = body};
-  // Always the whole team: libgomp ends and recreates threads when the size of a region changes.
-#pragma omp parallel num_threads(threads) default(none) shared(region)
-  region.work();
+  detail::run_on_team(
+      threads, [](void* context) { static_cast<Region*>(context)->work(); }, &region);
   if (region.error) std::rethrow_exception(region.error);
 }
 
-namespace detail {
-
-OneThreadScope::OneThreadScope() : previous_(omp_get_max_threads()) { omp_set_num_threads(1); }
-OneThreadScope::~OneThreadScope() { omp_set_num_threads(previous_); }
-
-}  // namespace detail
 }  // namespace gradus

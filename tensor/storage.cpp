@@ -54,7 +54,7 @@ TensorBody* make_body(Storage storage, const Layout& layout, DType dtype) {
 TensorBody* make_dense_body(const Shape& shape, DType dtype) {
   const int64_t numel = shape.numel();
   StorageHeader* header = make_header(sizeof(TensorBody), static_cast<size_t>(numel) * dtype_size(dtype));
-  auto* body = new (header + 1) TensorBody(Layout(shape));
+  auto* body = new (header + 1) TensorBody(shape);
   body->dtype = dtype;
   body->embedded = true;
   body->data = header->data;

@@ -12,6 +12,7 @@ namespace gradus::detail {
 struct alignas(64) TensorBody {
   constexpr TensorBody() = default;
   explicit TensorBody(const Layout& where) noexcept : layout(where) {}
+  explicit TensorBody(const Shape& dense) noexcept : layout(dense) {}
 
   uint32_t references = 1;
   DType dtype = DType::f32;

@@ -5,10 +5,10 @@
 //   sigmoid_backward(y, g) = g y (1 - y)   d/dg: the same;                         d/dy = c g (1 - 2y)
 //   relu_backward(x, g) = g where x > 0    d/dg: the same;                         d/dx = 0
 #include <gradus/autograd/apply.hpp>
-#include <gradus/autograd/example.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/rules.hpp>
+#include <gradus/autograd/ops/unary_op.hpp>
 #include <gradus/autograd/ops_list.hpp>
 #include <gradus/tensor/kernels/tensor_elementwise.hpp>
 
@@ -28,30 +28,11 @@ void forward(ForwardArgs& f) {
   kernels::binary(kFn, f.in(0), f.in(1), f.out(0));
 }
 
-std::vector<Example> examples(const Domain& domain) {
-  return {
-      {.name = "matrix", .inputs = {real({3, 4}, domain)}},
-      {.name = "one past a vector", .inputs = {real({17}, domain)}},
-      {.name = "scalar", .inputs = {real({}, domain)}},
-      {.name = "empty", .inputs = {real({0}, domain)}},
-      {.name = "integers", .inputs = {integers({2}, 0, 3)}, .error = "expected a floating input (f32 or f64), got i64"},
-  };
-}
-
-std::vector<Example> pair_examples(const Domain& domain) {
-  return {
-      {.name = "matrix", .inputs = {real({3, 4}, domain), real({3, 4})}},
-      {.name = "one past a vector", .inputs = {real({17}, domain), real({17})}},
-      {.name = "empty", .inputs = {real({0}, domain), real({0})}},
-      {.name = "shapes differ", .inputs = {real({2}, domain), real({3})}, .error = "a is f64 [2], b is f64 [3]"},
-  };
-}
-
-std::vector<Example> anywhere() { return examples(Domain{}); }
-std::vector<Example> off_zero() { return examples(Domain{.keep_away = {0.0}}); }
-std::vector<Example> tanh_pairs() { return pair_examples(Domain{.low = -0.9, .high = 0.9}); }
-std::vector<Example> sigmoid_pairs() { return pair_examples(Domain{.low = 0.1, .high = 0.9}); }
-std::vector<Example> relu_pairs() { return pair_examples(Domain{.keep_away = {0.0}}); }
+std::vector<Example> anywhere() { return op_examples::unary(Domain{}); }
+std::vector<Example> off_zero() { return op_examples::unary(Domain{.keep_away = {0.0}}); }
+std::vector<Example> tanh_pairs() { return op_examples::pair(Domain{.low = -0.9, .high = 0.9}); }
+std::vector<Example> sigmoid_pairs() { return op_examples::pair(Domain{.low = 0.1, .high = 0.9}); }
+std::vector<Example> relu_pairs() { return op_examples::pair(Domain{.keep_away = {0.0}}); }
 
 }  // namespace
 

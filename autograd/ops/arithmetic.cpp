@@ -4,8 +4,8 @@
 
 #include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/example.hpp>
+#include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/rules.hpp>
-#include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
 #include <gradus/tensor/kernels/tensor_elementwise.hpp>
 
@@ -40,14 +40,6 @@ struct AffineAttrs {
   double shift;
   bool operator==(const AffineAttrs&) const = default;
 };
-
-Variable broadcast_binary(const OpDef& op, const Variable& a, const Variable& b) {
-  if (a.shape() == b.shape()) return apply(op, {}, {&a, &b});
-  const Shape shape = broadcast_shapes(a.shape(), b.shape(), op.name);
-  const Variable left = expand(a, shape);
-  const Variable right = expand(b, shape);
-  return apply(op, {}, {&left, &right});
-}
 
 }  // namespace
 
@@ -127,10 +119,10 @@ const OpDef affine_op = {
         },
 };
 
-Variable add(const Variable& a, const Variable& b) { return broadcast_binary(add_op, a, b); }
-Variable sub(const Variable& a, const Variable& b) { return broadcast_binary(sub_op, a, b); }
-Variable mul(const Variable& a, const Variable& b) { return broadcast_binary(mul_op, a, b); }
-Variable div(const Variable& a, const Variable& b) { return broadcast_binary(div_op, a, b); }
+Variable add(const Variable& a, const Variable& b) { return detail::broadcast_binary(add_op, {}, a, b); }
+Variable sub(const Variable& a, const Variable& b) { return detail::broadcast_binary(sub_op, {}, a, b); }
+Variable mul(const Variable& a, const Variable& b) { return detail::broadcast_binary(mul_op, {}, a, b); }
+Variable div(const Variable& a, const Variable& b) { return detail::broadcast_binary(div_op, {}, a, b); }
 
 Variable affine(const Variable& x, double scale, double shift) {
   return apply(affine_op, AffineAttrs{scale, shift}, {&x});

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Comparisons (bool, no derivative) and the choice between two tensors by a bool one.
+#include <cmath>
+
 #include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/example.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
+#include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/rules.hpp>
-#include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
 #include <gradus/tensor/kernels/tensor_elementwise.hpp>
 
@@ -20,13 +22,10 @@ struct CompareAttrs {
 };
 
 Variable compare(CompareFn fn, const Variable& a, const Variable& b) {
-  const Shape shape = broadcast_shapes(a.shape(), b.shape(), "compare");
-  const Variable left = expand(a, shape);
-  const Variable right = expand(b, shape);
-  return apply(compare_op, CompareAttrs{fn}, {&left, &right});
+  return detail::broadcast_binary(compare_op, CompareAttrs{fn}, a, b);
 }
 
-Variable number_like(const Variable& x, double value) { return full({}, value, {.dtype = x.dtype()}); }
+Variable compare(CompareFn fn, const Variable& a, double b) { return compare(fn, a, detail::number_like(a, b)); }
 
 std::vector<Example> compare_examples() {
   std::vector<Example> out;
@@ -82,7 +81,7 @@ const OpDef where_op = {
     .forward = [](ForwardArgs& f) { kernels::select(f.in(0), f.in(1), f.in(2), f.out(0)); },
     .derivative =
         [](VjpArgs& v) {
-          const Variable zero = expand(number_like(v.cotangent(), 0.0), v.cotangent().shape());
+          const Variable zero = expand(detail::number_like(v.cotangent(), 0.0), v.cotangent().shape());
           const Variable condition = v.in(0);
           if (v.needs(1)) v.set(1, where(condition, v.cotangent(), zero));
           if (v.needs(2)) v.set(2, where(condition, zero, v.cotangent()));
@@ -111,8 +110,15 @@ Variable less(const Variable& a, const Variable& b) { return compare(CompareFn::
 Variable less_equal(const Variable& a, const Variable& b) { return compare(CompareFn::le, a, b); }
 Variable greater(const Variable& a, const Variable& b) { return compare(CompareFn::gt, a, b); }
 Variable greater_equal(const Variable& a, const Variable& b) { return compare(CompareFn::ge, a, b); }
-Variable greater(const Variable& a, double b) { return compare(CompareFn::gt, a, number_like(a, b)); }
-Variable equal(const Variable& a, double b) { return compare(CompareFn::eq, a, number_like(a, b)); }
+Variable equal(const Variable& a, double b) { return compare(CompareFn::eq, a, b); }
+Variable not_equal(const Variable& a, double b) { return compare(CompareFn::ne, a, b); }
+Variable less(const Variable& a, double b) { return compare(CompareFn::lt, a, b); }
+Variable less_equal(const Variable& a, double b) { return compare(CompareFn::le, a, b); }
+Variable greater(const Variable& a, double b) { return compare(CompareFn::gt, a, b); }
+Variable greater_equal(const Variable& a, double b) { return compare(CompareFn::ge, a, b); }
+
+Variable isnan(const Variable& x) { return not_equal(x, x); }
+Variable isinf(const Variable& x) { return equal(abs(x), HUGE_VAL); }
 
 Variable where(const Variable& condition, const Variable& a, const Variable& b) {
   const Shape shape = broadcast_shapes(broadcast_shapes(a.shape(), b.shape(), "where"), condition.shape(), "where");
@@ -120,6 +126,12 @@ Variable where(const Variable& condition, const Variable& a, const Variable& b) 
   const Variable left = expand(a, shape);
   const Variable right = expand(b, shape);
   return apply(where_op, {}, {&mask, &left, &right});
+}
+
+Variable masked_fill(const Variable& x, const Variable& mask, double value) {
+  GRADUS_CHECK(broadcast_shapes(x.shape(), mask.shape(), "masked_fill") == x.shape(),
+               "[masked_fill] expected a mask that broadcasts to x, got x ", describe(x), ", mask ", describe(mask));
+  return where(mask, detail::number_like(x, value), x);
 }
 
 }  // namespace gradus

@@ -3,7 +3,7 @@
 
 #include <gradus/autograd/variable.hpp>
 
-// Elementwise functions of one floating input, f32 or f64, any shape.
+// Elementwise functions of one floating input, f32 or f64, any shape; comparisons and choices.
 
 namespace gradus {
 
@@ -16,17 +16,75 @@ GRADUS_API Variable square(const Variable& x);
 GRADUS_API Variable abs(const Variable& x);
 /// -1, 0 or 1; derivative 0 everywhere.
 GRADUS_API Variable sign(const Variable& x);
+/// 1 / sqrt(x).
+GRADUS_API Variable rsqrt(const Variable& x);
+/// 1 / x.
+GRADUS_API Variable reciprocal(const Variable& x);
+/// exp(x) - 1 and log(1 + x), accurate near 0.
+GRADUS_API Variable expm1(const Variable& x);
+GRADUS_API Variable log1p(const Variable& x);
+GRADUS_API Variable sin(const Variable& x);
+GRADUS_API Variable cos(const Variable& x);
+/// 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
+GRADUS_API Variable erf(const Variable& x);
+/// To an integer: down, up, to the nearest one (halves to the even one); derivative 0 everywhere.
+GRADUS_API Variable floor(const Variable& x);
+GRADUS_API Variable ceil(const Variable& x);
+GRADUS_API Variable round(const Variable& x);
 GRADUS_API Variable tanh(const Variable& x);
 /// 1 / (1 + exp(-x)).
 GRADUS_API Variable sigmoid(const Variable& x);
 /// max(x, 0); derivative 0 at 0.
 GRADUS_API Variable relu(const Variable& x);
 
+struct ClampOptions {
+  double min = -__builtin_huge_val();
+  double max = __builtin_huge_val();
+  bool operator==(const ClampOptions&) const = default;
+};
+/// min(max(x, min), max), either bound may be left out; NaN passes. The gradient passes where min <= x <= max, the
+/// bounds included. Throws when min > max.
+GRADUS_API Variable clamp(const Variable& x, const ClampOptions& options);
+
+struct LeakyReluOptions {
+  double negative_slope = 0.01;
+  bool operator==(const LeakyReluOptions&) const = default;
+};
+/// x where x > 0, else negative_slope x; derivative negative_slope at 0.
+GRADUS_API Variable leaky_relu(const Variable& x, const LeakyReluOptions& options = {});
+
+struct EluOptions {
+  double alpha = 1.0;
+  bool operator==(const EluOptions&) const = default;
+};
+/// x where x > 0, else alpha (e^x - 1); derivative alpha at 0 (Clevert et al. 2016).
+GRADUS_API Variable elu(const Variable& x, const EluOptions& options = {});
+
+/// x Phi(x), Phi the distribution function of the standard normal distribution (Hendrycks & Gimpel 2016).
+GRADUS_API Variable gelu(const Variable& x);
+/// Its approximation x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, from the same paper.
+GRADUS_API Variable gelu_tanh(const Variable& x);
+/// x sigmoid(x).
+GRADUS_API Variable silu(const Variable& x);
+/// log(1 + e^x), which neither overflows nor loses what is small.
+GRADUS_API Variable softplus(const Variable& x);
+/// log(sigmoid(x)) = -softplus(-x).
+GRADUS_API Variable log_sigmoid(const Variable& x);
+
 /// The derivatives as single ops, from the output y (relu: the input x) and a cotangent g:
 /// g (1 - y^2), g y (1 - y), g where x > 0.
 GRADUS_API Variable tanh_backward(const Variable& y, const Variable& g);
 GRADUS_API Variable sigmoid_backward(const Variable& y, const Variable& g);
 GRADUS_API Variable relu_backward(const Variable& x, const Variable& g);
+/// g times the derivative at x.
+GRADUS_API Variable clamp_backward(const Variable& x, const Variable& g, const ClampOptions& options);
+GRADUS_API Variable leaky_relu_backward(const Variable& x, const Variable& g, const LeakyReluOptions& options);
+GRADUS_API Variable elu_backward(const Variable& x, const Variable& g, const EluOptions& options);
+GRADUS_API Variable gelu_backward(const Variable& x, const Variable& g);
+GRADUS_API Variable gelu_tanh_backward(const Variable& x, const Variable& g);
+GRADUS_API Variable silu_backward(const Variable& x, const Variable& g);
+GRADUS_API Variable softplus_backward(const Variable& x, const Variable& g);
+GRADUS_API Variable log_sigmoid_backward(const Variable& x, const Variable& g);
 
 // Comparisons give bool (a constant); operands broadcast; f32, f64 and i64.
 GRADUS_API Variable equal(const Variable& a, const Variable& b);
@@ -35,11 +93,26 @@ GRADUS_API Variable less(const Variable& a, const Variable& b);
 GRADUS_API Variable less_equal(const Variable& a, const Variable& b);
 GRADUS_API Variable greater(const Variable& a, const Variable& b);
 GRADUS_API Variable greater_equal(const Variable& a, const Variable& b);
-/// Compares with a number of the tensor's dtype.
-GRADUS_API Variable greater(const Variable& a, double b);
+/// Compare with a number, taken in the tensor's dtype.
 GRADUS_API Variable equal(const Variable& a, double b);
+GRADUS_API Variable not_equal(const Variable& a, double b);
+GRADUS_API Variable less(const Variable& a, double b);
+GRADUS_API Variable less_equal(const Variable& a, double b);
+GRADUS_API Variable greater(const Variable& a, double b);
+GRADUS_API Variable greater_equal(const Variable& a, double b);
+/// x is NaN; x is infinite, of either sign (floating x).
+GRADUS_API Variable isnan(const Variable& x);
+GRADUS_API Variable isinf(const Variable& x);
+
+// Of bool operands, which broadcast; a constant.
+GRADUS_API Variable logical_and(const Variable& a, const Variable& b);
+GRADUS_API Variable logical_or(const Variable& a, const Variable& b);
+GRADUS_API Variable logical_xor(const Variable& a, const Variable& b);
+GRADUS_API Variable logical_not(const Variable& x);
 
 /// a where condition (bool) is true, else b; all three broadcast.
 GRADUS_API Variable where(const Variable& condition, const Variable& a, const Variable& b);
+/// `value` where mask (bool, broadcast to x's shape) is true, else x.
+GRADUS_API Variable masked_fill(const Variable& x, const Variable& mask, double value);
 
 }  // namespace gradus

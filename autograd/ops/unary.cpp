@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // y = f(x) element by element, with f'(x) from the output where the output gives it:
-//   exp: y    log: 1/x    sqrt: 1/(2y)    square: 2x    abs: sign(x)    sign: 0
+//   exp: y    log: 1/x    sqrt: 1/(2y)    square: 2x    abs: sign(x)    sign, floor, ceil, round: 0
+//   rsqrt: -y^3/2    reciprocal: -y^2    expm1: e^x (not y + 1: that has lost what is small)    log1p: 1/(1 + x)
+//   sin: cos x    cos: -sin x    erf: 2/sqrt(pi) e^(-x^2)
 #include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/example.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/rules.hpp>
+#include <gradus/autograd/ops/unary_op.hpp>
 #include <gradus/autograd/ops_list.hpp>
 #include <gradus/tensor/kernels/tensor_elementwise.hpp>
 
@@ -19,19 +22,21 @@ void forward(ForwardArgs& f) {
   kernels::unary(kFn, f.in(0), f.out(0));
 }
 
-std::vector<Example> examples(const Domain& domain) {
-  return {
-      {.name = "matrix", .inputs = {real({3, 4}, domain)}},
-      {.name = "one past a vector", .inputs = {real({17}, domain)}},
-      {.name = "scalar", .inputs = {real({}, domain)}},
-      {.name = "empty", .inputs = {real({0}, domain)}},
-      {.name = "integers", .inputs = {integers({2}, 0, 3)}, .error = "expected a floating input (f32 or f64), got i64"},
-  };
+std::vector<Example> anywhere() { return op_examples::unary(Domain{}); }
+std::vector<Example> above_zero() { return op_examples::unary(positive()); }
+std::vector<Example> off_zero() { return op_examples::unary(Domain{.keep_away = {0.0}}); }
+
+// Away from the steps of functions that are constant between them, with the given values at halves and signed zeros.
+std::vector<Example> steps(const Domain& domain, std::initializer_list<double> expected) {
+  std::vector<Example> out = op_examples::unary(domain);
+  out.push_back(op_examples::known("halves", {-2.5, -1.5, -0.5, -0.25, 0.0, 0.5, 1.5, 2.5, 1e30}, expected));
+  out.back().no_differences = "lies on a step";
+  return out;
 }
 
-std::vector<Example> anywhere() { return examples(Domain{}); }
-std::vector<Example> above_zero() { return examples(positive()); }
-std::vector<Example> off_zero() { return examples(Domain{.keep_away = {0.0}}); }
+Domain between_integers() { return {.keep_away = {-2.0, -1.0, 0.0, 1.0, 2.0}, .margin = 0.2}; }
+
+void no_slope(VjpArgs& v) { v.set(0, affine(v.cotangent(), 0.0, 0.0)); }
 
 }  // namespace
 
@@ -84,8 +89,109 @@ const OpDef sign_op = {
     .name = "sign",
     .shape = rules::unary,
     .forward = forward<UnaryFn::sign>,
-    .derivative = [](VjpArgs& v) { v.set(0, affine(v.cotangent(), 0.0, 0.0)); },
+    .derivative = no_slope,
     .examples = off_zero,
+};
+
+const OpDef rsqrt_op = {
+    .name = "rsqrt",
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::rsqrt>,
+    .derivative = [](VjpArgs& v) { v.set(0, affine(mul(v.cotangent(), mul(v.out(0), square(v.out(0)))), -0.5, 0.0)); },
+    .saves = {.outputs = 0b1},
+    .examples = above_zero,
+};
+
+const OpDef reciprocal_op = {
+    .name = "reciprocal",
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::reciprocal>,
+    .derivative = [](VjpArgs& v) { v.set(0, neg(mul(v.cotangent(), square(v.out(0))))); },
+    .saves = {.outputs = 0b1},
+    .examples = [] { return op_examples::unary(Domain{.low = -2.5, .high = -0.5}); },
+};
+
+const OpDef expm1_op = {
+    .name = "expm1",
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::expm1>,
+    .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), exp(v.in(0)))); },
+    .saves = {.inputs = 0b1},
+    .examples = anywhere,
+};
+
+const OpDef log1p_op = {
+    .name = "log1p",
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::log1p>,
+    .derivative = [](VjpArgs& v) { v.set(0, div(v.cotangent(), affine(v.in(0), 1.0, 1.0))); },
+    .saves = {.inputs = 0b1},
+    .examples = [] { return op_examples::unary(between(-0.6, 2.0)); },
+};
+
+const OpDef sin_op = {
+    .name = "sin",
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::sin>,
+    .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), cos(v.in(0)))); },
+    .saves = {.inputs = 0b1},
+    .examples = anywhere,
+};
+
+const OpDef cos_op = {
+    .name = "cos",
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::cos>,
+    .derivative = [](VjpArgs& v) { v.set(0, neg(mul(v.cotangent(), sin(v.in(0))))); },
+    .saves = {.inputs = 0b1},
+    .examples = anywhere,
+};
+
+// Beyond the clamp e^(-x^2) is 0 in f64 too; without it a second derivative would multiply infinity by 0.
+const OpDef erf_op = {
+    .name = "erf",
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::erf>,
+    .derivative =
+        [](VjpArgs& v) {
+          const Variable x = clamp(v.in(0), {.min = -28.0, .max = 28.0});
+          v.set(0, mul(v.cotangent(), affine(exp(neg(square(x))), 1.1283791670955126, 0.0)));
+        },
+    .saves = {.inputs = 0b1},
+    .examples = anywhere,
+};
+
+const OpDef floor_op = {
+    .name = "floor",
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::floor>,
+    .derivative = no_slope,
+    .examples =
+        [] {
+          return steps(between_integers(), {-3, -2, -1, -1, 0, 0, 1, 2, 1e30});
+        },
+};
+
+const OpDef ceil_op = {
+    .name = "ceil",
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::ceil>,
+    .derivative = no_slope,
+    .examples =
+        [] {
+          return steps(between_integers(), {-2, -1, -0.0, -0.0, 0, 1, 2, 3, 1e30});
+        },
+};
+
+const OpDef round_op = {
+    .name = "round",
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::round>,
+    .derivative = no_slope,
+    .examples =
+        [] {
+          return steps(Domain{.keep_away = {-1.5, -0.5, 0.5, 1.5}}, {-2, -2, -0.0, -0.0, 0, 0, 2, 2, 1e30});
+        },
 };
 
 Variable exp(const Variable& x) { return apply(exp_op, {}, {&x}); }
@@ -94,5 +200,15 @@ Variable sqrt(const Variable& x) { return apply(sqrt_op, {}, {&x}); }
 Variable square(const Variable& x) { return apply(square_op, {}, {&x}); }
 Variable abs(const Variable& x) { return apply(abs_op, {}, {&x}); }
 Variable sign(const Variable& x) { return apply(sign_op, {}, {&x}); }
+Variable rsqrt(const Variable& x) { return apply(rsqrt_op, {}, {&x}); }
+Variable reciprocal(const Variable& x) { return apply(reciprocal_op, {}, {&x}); }
+Variable expm1(const Variable& x) { return apply(expm1_op, {}, {&x}); }
+Variable log1p(const Variable& x) { return apply(log1p_op, {}, {&x}); }
+Variable sin(const Variable& x) { return apply(sin_op, {}, {&x}); }
+Variable cos(const Variable& x) { return apply(cos_op, {}, {&x}); }
+Variable erf(const Variable& x) { return apply(erf_op, {}, {&x}); }
+Variable floor(const Variable& x) { return apply(floor_op, {}, {&x}); }
+Variable ceil(const Variable& x) { return apply(ceil_op, {}, {&x}); }
+Variable round(const Variable& x) { return apply(round_op, {}, {&x}); }
 
 }  // namespace gradus

@@ -27,6 +27,9 @@ enum class UnaryFn : uint8_t {
   sin,
   cos,
   erf,
+  floor,
+  ceil,
+  round,  // to the nearest integer, halves to the even one
 };
 
 /// y[i] = fn(x[i]).

@@ -8,6 +8,22 @@
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
+/// The nearest integer, halves to the even one: adding 2^p rounds to an integer, if p is the number of bits after the
+/// first. Larger numbers are integers already; infinities and NaN pass. (Highway's one-lane Round rounds the largest
+/// number below 0.5 up.)
+template <class D, class V>
+HWY_INLINE V RoundToEven(D d, V x) {
+  const V big = hn::Set(d, LogConstants<hn::TFromD<D>>::kInteger);
+  const V y = hn::Abs(x);
+  return hn::CopySign(hn::IfThenElse(hn::Lt(y, big), hn::Sub(hn::Add(y, big), big), y), x);
+}
+
+template <class D, class V>
+HWY_INLINE V RoundDown(D d, V x) {
+  const V r = RoundToEven(d, x);
+  return hn::IfThenElse(hn::Gt(r, x), hn::Sub(r, hn::Set(d, hn::TFromD<D>{1})), r);
+}
+
 template <UnaryFn kFn>
 struct UnaryOp {
   template <class D, class V = hn::Vec<D>>
@@ -35,6 +51,9 @@ struct UnaryOp {
     if constexpr (kFn == UnaryFn::sin) return Sin(d, x);
     if constexpr (kFn == UnaryFn::cos) return Cos(d, x);
     if constexpr (kFn == UnaryFn::erf) return Erf(d, x);
+    if constexpr (kFn == UnaryFn::floor) return RoundDown(d, x);
+    if constexpr (kFn == UnaryFn::ceil) return hn::Neg(RoundDown(d, hn::Neg(x)));
+    if constexpr (kFn == UnaryFn::round) return RoundToEven(d, x);
   }
 };
 
@@ -80,6 +99,12 @@ void Unary(UnaryFn fn, const T* x, T* y, int64_t n) {
       return RunUnary<UnaryFn::cos>(x, y, n);
     case UnaryFn::erf:
       return RunUnary<UnaryFn::erf>(x, y, n);
+    case UnaryFn::floor:
+      return RunUnary<UnaryFn::floor>(x, y, n);
+    case UnaryFn::ceil:
+      return RunUnary<UnaryFn::ceil>(x, y, n);
+    case UnaryFn::round:
+      return RunUnary<UnaryFn::round>(x, y, n);
   }
 }
 

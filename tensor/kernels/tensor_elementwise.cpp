@@ -2,6 +2,7 @@
 #include <gradus/tensor/kernels/tensor_elementwise.hpp>
 
 #include <algorithm>
+#include <cmath>
 
 #include <gradus/tensor/parallel.hpp>
 #include <gradus/tensor/strided_loop.hpp>
@@ -141,6 +142,63 @@ void binary(BinaryFn fn, const Tensor& a, const Tensor& b, Tensor& y) {
     binary_loop<T, T>(a, b, y, [fn](Run<T> l, Run<T> r, T* out, int64_t n) {
       binary<T>(fn, l.data, l.stride, r.data, r.stride, out, n);
     });
+  });
+}
+
+void pow(const Tensor& a, const Tensor& b, Tensor& y) {
+  dispatch_float(a.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    binary_loop<T, T>(a, b, y, [](Run<T> l, Run<T> r, T* out, int64_t n) {
+      for (int64_t i = 0; i < n; ++i) out[i] = std::pow(l.data[i * l.stride], r.data[i * r.stride]);
+    });
+  });
+}
+
+void activation(ActivationFn fn, double p, double q, const Tensor& x, Tensor& y) {
+  dispatch_float(x.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    unary_loop<T>(x, y, [=](const T* in, T* out, int64_t n) {
+      activation<T>(fn, static_cast<T>(p), static_cast<T>(q), in, out, n);
+    });
+  });
+}
+
+void activation_backward(ActivationFn fn, double p, double q, const Tensor& x, const Tensor& g, Tensor& y) {
+  dispatch_float(x.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    binary_loop<T, T>(x, g, y, [=](Run<T> at, Run<T> cotangent, T* out, int64_t n) {
+      activation_backward<T>(fn, static_cast<T>(p), static_cast<T>(q), at.data, at.stride, cotangent.data,
+                             cotangent.stride, out, n);
+    });
+  });
+}
+
+void lerp(const Tensor& a, const Tensor& b, const Tensor& w, Tensor& y) {
+  const StridedLoop loop({&y.layout(), &a.layout(), &b.layout(), &w.layout()});
+  dispatch_float(a.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    for_runs(loop, odd_stride(loop, 4), [&](const int64_t* offsets, int64_t at, int64_t n) {
+      T buffers[3][kChunk];
+      store_run(base<T>(y) + offsets[0], loop.run_stride(0), at, n, [&](T* out) {
+        const Run<T> l = load_run<T>(base<T>(a) + offsets[1], loop.run_stride(1), at, n, buffers[0]);
+        const Run<T> r = load_run<T>(base<T>(b) + offsets[2], loop.run_stride(2), at, n, buffers[1]);
+        const Run<T> weight = load_run<T>(base<T>(w) + offsets[3], loop.run_stride(3), at, n, buffers[2]);
+        lerp<T>(l.data, l.stride, r.data, r.stride, weight.data, weight.stride, out, n);
+      });
+    });
+  });
+}
+
+void logical(LogicalFn fn, const Tensor& a, const Tensor& b, Tensor& y) {
+  binary_loop<uint8_t, uint8_t>(a, b, y, [fn](Run<uint8_t> l, Run<uint8_t> r, uint8_t* out, int64_t n) {
+    const auto each = [&](auto combine) {
+      for (int64_t i = 0; i < n; ++i) {
+        out[i] = static_cast<uint8_t>(combine(l.data[i * l.stride], r.data[i * r.stride]));
+      }
+    };
+    if (fn == LogicalFn::conjunction) return each([](int x, int z) { return x & z; });
+    if (fn == LogicalFn::disjunction) return each([](int x, int z) { return x | z; });
+    each([](int x, int z) { return x ^ z; });
   });
 }
 

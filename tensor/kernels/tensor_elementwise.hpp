@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <gradus/tensor/kernels/activation.hpp>
 #include <gradus/tensor/kernels/elementwise.hpp>
 #include <gradus/tensor/tensor.hpp>
 
@@ -11,6 +12,16 @@ namespace gradus::kernels {
 
 void unary(UnaryFn fn, const Tensor& x, Tensor& y);
 void binary(BinaryFn fn, const Tensor& a, const Tensor& b, Tensor& y);
+/// y = a^b, as std::pow.
+void pow(const Tensor& a, const Tensor& b, Tensor& y);
+/// y = fn(x) and y = g fn'(x).
+void activation(ActivationFn fn, double p, double q, const Tensor& x, Tensor& y);
+void activation_backward(ActivationFn fn, double p, double q, const Tensor& x, const Tensor& g, Tensor& y);
+/// y = a + w (b - a).
+void lerp(const Tensor& a, const Tensor& b, const Tensor& w, Tensor& y);
+/// All bool.
+enum class LogicalFn : uint8_t { conjunction, disjunction, exclusive };
+void logical(LogicalFn fn, const Tensor& a, const Tensor& b, Tensor& y);
 /// y: bool. i64 operands are compared too.
 void compare(CompareFn fn, const Tensor& a, const Tensor& b, Tensor& y);
 /// y = keep ? a : b; keep: bool.

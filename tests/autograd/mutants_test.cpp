@@ -154,6 +154,12 @@ struct Equivalent {
 // Faults that no example can show, because the faulty derivative is the right one.
 constexpr Equivalent kEquivalents[] = {
     {"abs, saved values as constants", "its second derivative is 0"},
+    {"clamp, saved values as constants", "its second derivative is 0"},
+    {"clamp_backward, saved values as constants", "the derivative with respect to x is 0"},
+    {"leaky_relu, saved values as constants", "its second derivative is 0"},
+    {"leaky_relu_backward, saved values as constants", "the derivative with respect to x is 0"},
+    {"maximum, saved values as constants", "its second derivative is 0"},
+    {"minimum, saved values as constants", "its second derivative is 0"},
     {"relu, saved values as constants", "its second derivative is 0"},
     {"relu_backward, saved values as constants", "the derivative with respect to x is 0"},
 };

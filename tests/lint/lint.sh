@@ -106,7 +106,7 @@ vjps_use_public_ops() { sources autograd/ops | grep -E '\.cpp$' | search '\.valu
 # One file talks to BLAS, one file says omp.
 blas_and_openmp_in_one_file() {
   sources "${rooms[@]}" | grep -vxF tensor/kernels/blas.cpp | search '\b(cblas|openblas)_[a-z]|include *[<"](cblas|f77blas|openblas)'
-  sources "${rooms[@]}" | grep -vxF tensor/parallel.cpp | search '^ *# *pragma +omp|_Pragma\("omp|include *[<"]omp\.h|\bomp_[a-z]'
+  sources "${rooms[@]}" | grep -vxF tensor/thread_team_openmp.cpp | search '^ *# *pragma +omp|_Pragma\("omp|include *[<"]omp\.h|\bomp_[a-z]'
 }
 
 # Every hand-written C++ file names its licence in its first line.

@@ -21,7 +21,7 @@ clean_tree() {
   cd -- "$work/tree"
   spdx='// SPDX-License-Identifier: MIT'
   printf '%s\n' "$spdx" '#include <cblas.h>' 'void f() { cblas_sgemm(); }' >tensor/kernels/blas.cpp
-  printf '%s\n' "$spdx" '#include <omp.h>' '#pragma omp parallel' >tensor/parallel.cpp
+  printf '%s\n' "$spdx" '#include <omp.h>' '#pragma omp parallel' >tensor/thread_team_openmp.cpp
   printf '%s\n' "$spdx" '#include <hwy/highway.h>' >tensor/kernels/simd-inl.hpp
   printf '%s\n' "$spdx" '#include <vector>' '#include <gradus/tensor/shape.hpp>' >tensor/tensor.hpp
   printf '%s\n' "$spdx" '#include <gradus/tensor/tensor.hpp>' 'extern const OpDef tanh_op;' 'const OpDef tanh_op = {' '};' \
@@ -104,7 +104,7 @@ plant test_cases_assert tests/nn/linear_test.cpp 'no assertion in TEST_CASE("c")
 plant ops_are_listed autograd/ops/tanh.cpp 'sigmoid_op is missing' 'const OpDef sigmoid_op{' '};'
 plant vjps_use_public_ops autograd/ops/tanh.cpp autograd/ops/tanh.cpp:6 '  return x.value();'
 plant blas_and_openmp_in_one_file nn/linear.hpp nn/linear.hpp:4 '#include <cblas.h>'
-plant blas_and_openmp_in_one_file tensor/parallel.cpp tensor/parallel.cpp:4 'openblas_set_num_threads(1);'
+plant blas_and_openmp_in_one_file tensor/thread_team_openmp.cpp tensor/thread_team_openmp.cpp:4 'openblas_set_num_threads(1);'
 plant blas_and_openmp_in_one_file tensor/kernels/blas.cpp tensor/kernels/blas.cpp:4 '#pragma omp parallel for'
 plant blas_and_openmp_in_one_file tests/nn/linear_test.cpp tests/nn/linear_test.cpp '#include <omp.h>'
 clean_tree

@@ -19,10 +19,10 @@ using kernels::UnaryFn;
 
 // Below, at and above the lane counts of all instruction sets.
 const int64_t kSizes[] = {0, 1, 3, 7, 8, 15, 16, 17, 33, 100};
-const UnaryFn kUnary[] = {UnaryFn::neg,   UnaryFn::abs,        UnaryFn::sign, UnaryFn::square,  UnaryFn::sqrt,
-                          UnaryFn::rsqrt, UnaryFn::reciprocal, UnaryFn::exp,  UnaryFn::expm1,   UnaryFn::log,
-                          UnaryFn::log1p, UnaryFn::tanh,       UnaryFn::relu, UnaryFn::sigmoid, UnaryFn::sin,
-                          UnaryFn::cos,   UnaryFn::erf};
+const UnaryFn kUnary[] = {UnaryFn::neg,   UnaryFn::abs,        UnaryFn::sign,  UnaryFn::square,  UnaryFn::sqrt,
+                          UnaryFn::rsqrt, UnaryFn::reciprocal, UnaryFn::exp,   UnaryFn::expm1,   UnaryFn::log,
+                          UnaryFn::log1p, UnaryFn::tanh,       UnaryFn::relu,  UnaryFn::sigmoid, UnaryFn::sin,
+                          UnaryFn::cos,   UnaryFn::erf,        UnaryFn::floor, UnaryFn::ceil,    UnaryFn::round};
 const BinaryFn kBinary[] = {
     BinaryFn::add,          BinaryFn::sub,     BinaryFn::mul,           BinaryFn::div,
     BinaryFn::maximum,      BinaryFn::minimum, BinaryFn::tanh_backward, BinaryFn::sigmoid_backward,
@@ -150,6 +150,26 @@ TEMPLATE_TEST_CASE("simple unary functions equal their formulas", "", float, dou
     wrong += v >= 0 ? root[i] != std::sqrt(v) || rsqrt[i] != 1 / std::sqrt(v) : !std::isnan(root[i]);
   }
   CHECK(wrong == 0);
+}
+
+TEMPLATE_TEST_CASE("rounding equals libm's, sign of zero included", "", float, double) {
+  using L = std::numeric_limits<TestType>;
+  std::vector<TestType> x{L::denorm_min(), L::max(), L::infinity(), 1 / L::epsilon(),
+                          std::nextafter(TestType{0.5}, TestType{0})};
+  for (int i = 0; i <= 64; ++i) x.push_back(static_cast<TestType>(i) / 8);
+  for (const TestType v : {TestType{1}, TestType{2}}) x.push_back(v / (4 * L::epsilon()) + TestType{0.5});
+  const size_t count = x.size();
+  for (size_t i = 0; i < count; ++i) x.push_back(-x[i]);
+  std::vector<TestType> y(x.size());
+  const auto wrong = [&](UnaryFn fn, TestType (*libm)(TestType)) {
+    kernels::unary(fn, x.data(), y.data(), static_cast<int64_t>(x.size()));
+    int bad = 0;
+    for (size_t i = 0; i < x.size(); ++i) bad += same_bits(y[i], libm(x[i])) ? 0 : 1;
+    return bad;
+  };
+  CHECK(wrong(UnaryFn::floor, [](TestType v) { return std::floor(v); }) == 0);
+  CHECK(wrong(UnaryFn::ceil, [](TestType v) { return std::ceil(v); }) == 0);
+  CHECK(wrong(UnaryFn::round, [](TestType v) { return std::nearbyint(v); }) == 0);
 }
 
 TEMPLATE_TEST_CASE("binary kernels equal the naive loop for every size, stride and alignment", "", float, double) {

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/ops/views.hpp>
+
+// What the public functions of two operands do before they apply an op, whose operands have equal shapes.
+
+namespace gradus::detail {
+
+/// A number as a tensor of x's dtype, rank 0: expanding it moves no bytes.
+inline Variable number_like(const Variable& x, double value) { return full({}, value, {.dtype = x.dtype()}); }
+
+inline Variable broadcast_binary(const OpDef& op, const Attrs& attrs, const Variable& a, const Variable& b) {
+  if (a.shape() == b.shape()) return apply(op, attrs, {&a, &b});
+  const Shape shape = broadcast_shapes(a.shape(), b.shape(), op.name);
+  const Variable left = expand(a, shape);
+  const Variable right = expand(b, shape);
+  return apply(op, attrs, {&left, &right});
+}
+
+}  // namespace gradus::detail
