@@ -6,6 +6,7 @@
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/indexing.hpp>
 #include <gradus/autograd/ops/linalg.hpp>
+#include <gradus/autograd/ops/movement.hpp>
 #include <gradus/autograd/ops/neural.hpp>
 #include <gradus/autograd/ops/recurrent.hpp>
 #include <gradus/autograd/ops/reduce.hpp>

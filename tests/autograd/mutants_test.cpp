@@ -154,6 +154,8 @@ struct Equivalent {
 // Faults that no example can show, because the faulty derivative is the right one.
 constexpr Equivalent kEquivalents[] = {
     {"abs, saved values as constants", "its second derivative is 0"},
+    {"max, saved values as constants", "its second derivative is 0"},
+    {"min, saved values as constants", "its second derivative is 0"},
     {"relu, saved values as constants", "its second derivative is 0"},
     {"relu_backward, saved values as constants", "the derivative with respect to x is 0"},
 };
