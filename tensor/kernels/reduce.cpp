@@ -102,8 +102,42 @@ HWY_INLINE T ReduceRun(const T* x, size_t n) {
   }
 }
 
+/// A row shorter than a vector.
+template <ReduceFn kFn, class T>
+HWY_INLINE T ReduceShortRun(const T* x, int64_t n) {
+  T value = Neutral<kFn, T>();
+  for (int64_t i = 0; i < n; ++i) {
+    const T v = x[i];
+    if constexpr (kFn == ReduceFn::sum) value += v;
+    if constexpr (kFn == ReduceFn::prod) value *= v;
+    // A NaN is taken, and kept: nothing compares with it.
+    if constexpr (kFn == ReduceFn::max) value = v > value || !(v == v) ? v : value;
+    if constexpr (kFn == ReduceFn::min) value = v < value || !(v == v) ? v : value;
+  }
+  return value;
+}
+
+/// Rows shorter than a vector: a vector takes one element of as many rows as it has lanes.
+template <ReduceFn kFn, class T>
+HWY_INLINE void ShortRowsOf(const T* x, int64_t rows, int64_t n, int64_t pitch, T* y) {
+  const hn::ScalableTag<T> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t r = 0;
+  if (pitch * lanes < int64_t{1} << 30) {
+    const auto places = hn::Mul(hn::Iota(di, 0), hn::Set(di, static_cast<hn::TFromD<decltype(di)>>(pitch)));
+    for (; r + lanes <= rows; r += lanes) {
+      auto value = hn::Set(d, Neutral<kFn, T>());
+      for (int64_t i = 0; i < n; ++i) value = Combine<kFn>(value, hn::GatherIndex(d, x + r * pitch + i, places));
+      hn::StoreU(value, d, y + r);
+    }
+  }
+  for (; r < rows; ++r) y[r] = ReduceShortRun<kFn>(x + r * pitch, n);
+}
+
 template <ReduceFn kFn, class T>
 HWY_NOINLINE void RowsOf(const T* x, int64_t rows, int64_t n, int64_t pitch, T* y) {
+  if (n < static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()))) return ShortRowsOf<kFn>(x, rows, n, pitch, y);
   for (int64_t r = 0; r < rows; ++r) y[r] = ReduceRun<kFn>(x + r * pitch, static_cast<size_t>(n));
 }
 

@@ -247,12 +247,17 @@ void reduce_tensor(const Fn& fn, const Tensor& x, Tensor& y) {
     if (!reduced) kept.axes[kept.count++] = axis;
   }
   if (!is_rows(groups) && !is_cols(groups)) return reduce_tensor<Fn, T>(fn, x.clone(), y);
-  const Layout seen = seen_as(y.shape(), x.shape(), kept);
   const auto* from = static_cast<const T*>(x.raw_data());
-  if (seen.is_contiguous()) return reduce_groups(fn, from, groups, static_cast<T*>(y.raw_data()));
-  Tensor held = Tensor::empty({y.numel()}, y.dtype());  // as much is enough
+  int64_t elements = 1;
+  bool in_order = true;
+  for (int i = 0; i < kept.count; ++i) {
+    elements *= x.shape()[kept.axes[i]];
+    in_order = in_order && (i == 0 || kept.axes[i - 1] < kept.axes[i]);
+  }
+  if (in_order && elements == y.numel()) return reduce_groups(fn, from, groups, static_cast<T*>(y.raw_data()));
+  Tensor held = Tensor::empty({elements}, y.dtype());
   reduce_groups(fn, from, groups, static_cast<T*>(held.raw_data()));
-  copy(held.view(seen), y);
+  copy(held.view(seen_as(y.shape(), x.shape(), kept)), y);
 }
 
 // x with each axis that is reduced and only repeats its elements cut to one of them; `repeats`: how many those were.

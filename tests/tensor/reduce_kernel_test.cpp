@@ -150,6 +150,21 @@ TEMPLATE_TEST_CASE("column extremes see NaN", "", float, double) {
   }
 }
 
+TEMPLATE_TEST_CASE("extremes of many short rows see NaN", "", float, double) {
+  const int64_t rows = 37, n = 3;
+  std::vector<TestType> x(static_cast<size_t>(rows * n), TestType{1}), y(static_cast<size_t>(rows));
+  for (int64_t r = 0; r < rows; r += 5) x[static_cast<size_t>(r * n + r % n)] = kNan<TestType>;
+  for (const ReduceFn fn : {ReduceFn::max, ReduceFn::min}) {
+    kernels::reduce_rows(fn, x.data(), rows, n, y.data());
+    int wrong = 0;
+    for (int64_t r = 0; r < rows; ++r) {
+      const TestType got = y[static_cast<size_t>(r)];
+      wrong += r % 5 == 0 ? !std::isnan(got) : got != 1;
+    }
+    CHECK(wrong == 0);
+  }
+}
+
 TEMPLATE_TEST_CASE("products of rows and columns; rows and columns apart in memory", "", float, double) {
   const uint64_t seed = tests::seed(15);
   INFO("seed " << seed);
