@@ -72,7 +72,7 @@ HWY_INLINE T ExtremeOfRun(const T* x, size_t n) {
   const size_t lanes = hn::Lanes(d);
   const T neutral = Neutral<kFn, T>();
   V a = hn::Set(d, neutral), b = a, nan_a = hn::Zero(d), nan_b = nan_a;
-  const auto take = [&](V v, V& value, V& nan) {
+  const auto take = [&](V v, V& value, V& nan) HWY_ATTR {
     value = extreme(v, value);
     nan = hn::IfThenElse(hn::Eq(v, v), nan, v);
   };
@@ -223,7 +223,7 @@ HWY_INLINE void StreamRows(D d, const T* x, int64_t n, int64_t pitch, int64_t co
   for (; i + 8 <= n; i += 8) {
     const T* row = x + i * pitch;
     for (int64_t c = 0; c < cols; c += lanes) {
-      const auto pair = [&](int64_t k) {
+      const auto pair = [&](int64_t k) HWY_ATTR {
         return Combine<kFn>(hn::LoadU(d, row + k * pitch + c), hn::LoadU(d, row + (k + 1) * pitch + c));
       };
       const auto eight = Combine<kFn>(Combine<kFn>(pair(0), pair(2)), Combine<kFn>(pair(4), pair(6)));
