@@ -26,6 +26,7 @@
 #include <gradus/optim/schedule.hpp>
 #include <gradus/optim/sgd.hpp>
 #include <gradus/tensor/allocator.hpp>
+#include <gradus/tensor/creation.hpp>
 #include <gradus/tensor/parallel.hpp>
 #include <gradus/tensor/random.hpp>
 #include <gradus/tensor/safetensors.hpp>

@@ -7,6 +7,7 @@
 #include <gradus/autograd/ops/indexing.hpp>
 #include <gradus/autograd/ops/linalg.hpp>
 #include <gradus/autograd/ops/losses.hpp>
+#include <gradus/autograd/ops/movement.hpp>
 #include <gradus/autograd/ops/neural.hpp>
 #include <gradus/autograd/ops/recurrent.hpp>
 #include <gradus/autograd/ops/reduce.hpp>

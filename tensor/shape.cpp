@@ -69,6 +69,7 @@ Shape broadcast_shapes(const Shape& a, const Shape& b, const char* op) {
 }
 
 int normalize_axis(int64_t axis, int rank, const char* op) {
+  GRADUS_CHECK(rank > 0, "[", op, "] axis out of range: expected no axis, since the rank is 0, got ", axis);
   GRADUS_CHECK(axis >= -rank && axis < rank, "[", op, "] axis out of range: expected an axis in [", -rank, ", ",
                rank - 1, "], got ", axis);
   return static_cast<int>(axis < 0 ? axis + rank : axis);

@@ -7,9 +7,9 @@
 
 namespace gradus {
 
-/// The one place that understands strides: walks up to four layouts of one shape together, as few and as long runs as
-/// they allow. Axes of size 1 are dropped, axes are ordered by the first operand's strides (the output, as a rule), and
-/// neighbours that lie evenly in every operand are fused; the last axis left is the run.
+/// Walks up to four layouts of one shape together, as few and as long runs as they allow. Axes of size 1 are dropped,
+/// axes are ordered by the first operand's strides (the output, as a rule), and neighbours that lie evenly in every
+/// operand are fused; the last axis left is the run.
 class StridedLoop {
  public:
   static constexpr int kMaxOperands = 4;

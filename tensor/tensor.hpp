@@ -93,7 +93,8 @@ class GRADUS_API Tensor {
   Tensor contiguous() const;
   /// A dense copy with bytes of its own.
   Tensor clone() const;
-  /// Converted elements (floating to integer truncates); itself when the dtype is the same.
+  /// Converted elements; itself when the dtype is the same. Floating to i64 truncates; NaN becomes 0, and what i64
+  /// cannot hold the nearest number that it can.
   Tensor to(DType dtype) const;
 
   // Mutators: change the bytes for every handle that shares them.

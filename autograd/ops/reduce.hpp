@@ -5,6 +5,9 @@
 
 #include <gradus/autograd/variable.hpp>
 
+// Reductions over a set of axes (negative: from the end; each at most once; an empty list means all), or over all axes.
+// Floating inputs unless said otherwise. Throws Error when an axis is out of range or named twice.
+
 namespace gradus {
 
 struct ReduceOptions {
@@ -12,13 +15,70 @@ struct ReduceOptions {
   bool keepdim = false;
 };
 
-/// Sum over some axes (negative: from the end), or over all of them.
 GRADUS_API Variable sum(const Variable& x, std::initializer_list<int> axes, ReduceOptions options = {});
 GRADUS_API Variable sum(const Variable& x);
-/// Mean over some axes, or over all; NaN over nothing.
+/// NaN over nothing.
 GRADUS_API Variable mean(const Variable& x, std::initializer_list<int> axes, ReduceOptions options = {});
 GRADUS_API Variable mean(const Variable& x);
 /// The opposite of expand: sums x over what expand(.., x.shape()) repeated, to `shape`.
 GRADUS_API Variable sum_to(const Variable& x, const Shape& shape);
+/// 1 over nothing. The derivative is right with any number of zeros, at any order.
+GRADUS_API Variable prod(const Variable& x, std::initializer_list<int> axes, ReduceOptions options = {});
+GRADUS_API Variable prod(const Variable& x);
+/// The largest and the smallest element, NaN if any is NaN. Equal ones share the derivative equally; where the result
+/// is NaN it is 0. Throws over nothing.
+GRADUS_API Variable max(const Variable& x, std::initializer_list<int> axes, ReduceOptions options = {});
+GRADUS_API Variable max(const Variable& x);
+GRADUS_API Variable min(const Variable& x, std::initializer_list<int> axes, ReduceOptions options = {});
+GRADUS_API Variable min(const Variable& x);
+/// log sum e^x without overflow. Over -infinity only, or over nothing, -infinity with derivative 0.
+GRADUS_API Variable logsumexp(const Variable& x, std::initializer_list<int> axes, ReduceOptions options = {});
+GRADUS_API Variable logsumexp(const Variable& x);
+
+struct VarOptions {
+  bool keepdim = false;
+  /// The sum of squares is divided by n - correction: 1 estimates a population's variance from a sample of it, 0 is the
+  /// variance of the numbers themselves. NaN when n <= correction.
+  double correction = 1.0;
+};
+
+/// Variance, from two passes (the mean first).
+GRADUS_API Variable var(const Variable& x, std::initializer_list<int> axes, VarOptions options = {});
+GRADUS_API Variable var(const Variable& x, VarOptions options = {});
+/// Standard deviation: sqrt(var). Like that of sqrt at 0, its derivative where all elements are equal is not finite.
+GRADUS_API Variable stddev(const Variable& x, std::initializer_list<int> axes, VarOptions options = {});
+GRADUS_API Variable stddev(const Variable& x, VarOptions options = {});
+
+struct NormOptions {
+  bool keepdim = false;
+  /// 1 <= p <= infinity.
+  double p = 2.0;
+};
+
+/// (sum |x|^p)^(1 / p), without overflow on the way; p = infinity: the largest |x|. 0 over nothing (p = infinity:
+/// throws, as max does). The derivative of a norm of 0 is 0.
+GRADUS_API Variable norm(const Variable& x, std::initializer_list<int> axes, NormOptions options = {});
+GRADUS_API Variable norm(const Variable& x, NormOptions options = {});
+
+/// bool -> bool, a constant: false and true over nothing.
+GRADUS_API Variable any(const Variable& x, std::initializer_list<int> axes, ReduceOptions options = {});
+GRADUS_API Variable any(const Variable& x);
+GRADUS_API Variable all(const Variable& x, std::initializer_list<int> axes, ReduceOptions options = {});
+GRADUS_API Variable all(const Variable& x);
+
+/// i64, a constant: where the largest or smallest element of an axis stands, the first of equal ones; a NaN wins.
+/// Without an axis: its row-major number among all elements. Throws over nothing.
+GRADUS_API Variable argmax(const Variable& x, int64_t axis, ReduceOptions options = {});
+GRADUS_API Variable argmax(const Variable& x);
+GRADUS_API Variable argmin(const Variable& x, int64_t axis, ReduceOptions options = {});
+GRADUS_API Variable argmin(const Variable& x);
+
+struct CumsumOptions {
+  /// From the last element to the first: y[i] = x[i] + ... + x[n - 1].
+  bool reverse = false;
+};
+
+/// y[i] = x[0] + ... + x[i] along an axis, accumulated in f64; the shape of x.
+GRADUS_API Variable cumsum(const Variable& x, int64_t axis, CumsumOptions options = {});
 
 }  // namespace gradus

@@ -29,6 +29,21 @@ inline Variable narrow(const Variable& x, int64_t axis, int64_t start, int64_t l
 GRADUS_API Variable select(const Variable& x, int64_t axis, int64_t index);
 /// All of them: x [.., T, ..] as T Variables [.., ..]. One op, so that T steps over a sequence cost T steps back.
 GRADUS_API std::vector<Variable> unbind(const Variable& x, int64_t axis);
+/// Consecutive pieces of one axis, of these sizes; they sum up to that of the axis. One op, as unbind.
+GRADUS_API std::vector<Variable> split(const Variable& x, int64_t axis, const std::vector<int64_t>& sizes);
+/// Pieces of `size` elements, the last possibly shorter; none of an empty axis.
+GRADUS_API std::vector<Variable> split_every(const Variable& x, int64_t axis, int64_t size);
+/// `count` pieces whose sizes differ by at most one, longer ones first (NumPy's array_split).
+GRADUS_API std::vector<Variable> chunk(const Variable& x, int64_t axis, int64_t count);
+
+struct DiagonalOptions {
+  /// Elements (i, i + offset).
+  int64_t offset = 0;
+};
+
+/// The diagonal of axes a and b (different ones) as a new last axis: x [.., M, N] with axes -2, -1 -> [.., K]. Empty
+/// when the offset leads out of the matrix.
+GRADUS_API Variable diagonal(const Variable& x, int64_t a, int64_t b, DiagonalOptions options = {});
 /// The vjp of slice: zeros of `shape` with g in the place of the slice.
 GRADUS_API Variable slice_backward(const Variable& g, const Shape& shape, int64_t axis, int64_t start, int64_t step);
 

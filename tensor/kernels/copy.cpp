@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
+#include <type_traits>
 
 #include <gradus/tensor/parallel.hpp>
 #include <gradus/tensor/strided_loop.hpp>
@@ -16,9 +18,20 @@ int64_t grain_runs(const StridedLoop& loop) {
   return std::max<int64_t>(1, kGrainElements / std::max<int64_t>(1, loop.run_length()));
 }
 
+// A plain cast of NaN or of a number beyond int64 would be undefined.
+template <class To, class From>
+To converted(From value) {
+  if constexpr (std::is_same_v<To, int64_t> && std::is_floating_point_v<From>) {
+    if (!(value == value)) return 0;
+    if (value >= From{0x1p63}) return std::numeric_limits<int64_t>::max();
+    if (value < From{-0x1p63}) return std::numeric_limits<int64_t>::min();
+  }
+  return static_cast<To>(value);
+}
+
 template <class From, class To>
 void copy_run(const From* from, int64_t from_stride, To* to, int64_t to_stride, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) to[i * to_stride] = static_cast<To>(from[i * from_stride]);
+  for (int64_t i = 0; i < count; ++i) to[i * to_stride] = converted<To>(from[i * from_stride]);
 }
 
 // Elements of one size are copied as unsigned words: no dtype is looked at.
@@ -75,7 +88,7 @@ void fill(Tensor& to, double value) {
   dispatch_all(to.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     auto* target = static_cast<T*>(to.storage().data());
-    const T element = static_cast<T>(value);
+    const T element = converted<T>(value);
     loop.run([&](const int64_t* offsets) {
       T* run = target + offsets[0];
       if (loop.run_stride(0) == 1) {

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <limits>
+#include <type_traits>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/tensor/kernels/reduce.cpp"
 #include <gradus/tensor/kernels/reduce-inl.hpp>
@@ -20,6 +23,7 @@ struct FnLanes<ReduceFn::min> {
 template <ReduceFn kFn, class T>
 HWY_INLINE T Neutral() {
   if constexpr (kFn == ReduceFn::sum) return T{0};
+  if constexpr (kFn == ReduceFn::prod) return T{1};
   if constexpr (kFn == ReduceFn::max) return -InfinityOf<T>();
   if constexpr (kFn == ReduceFn::min) return InfinityOf<T>();
 }
@@ -29,59 +33,137 @@ template <ReduceFn kFn, class V>
 HWY_INLINE V Combine(V a, V b) {
   if constexpr (kFn == ReduceFn::sum) {
     return hn::Add(a, b);
+  } else if constexpr (kFn == ReduceFn::prod) {
+    return hn::Mul(a, b);
   } else {
     const typename FnLanes<kFn>::Extreme extreme;
     return hn::IfThenElse(hn::Eq(a, a), hn::IfThenElse(hn::Eq(b, b), extreme(a, b), b), a);
   }
 }
 
-template <ReduceFn kFn, class T>
-HWY_INLINE T ReduceRun(const T* x, size_t n) {
+template <class T>
+HWY_INLINE T ProductOfRun(const T* x, size_t n) {
   const hn::ScalableTag<T> d;
-  if constexpr (kFn == ReduceFn::sum) {
-    return SumLanes(d, SumTerms(d, n, PlainTerms<T>{x}));
-  } else {
-    using Extreme = typename FnLanes<kFn>::Extreme;
-    const size_t lanes = hn::Lanes(d);
-    const T neutral = Neutral<kFn, T>();
-    const ExtremeTerms<T> terms{x, neutral};
-    hn::Vec<decltype(d)> value = hn::Set(d, neutral), nan = hn::Zero(d);
-    size_t i = 0;
-    for (; i + lanes <= n; i += lanes) {
-      const auto v = terms.Whole(d, i);
-      value = Extreme()(v, value);
-      nan = hn::IfThenElse(hn::Eq(v, v), nan, v);
-    }
-    if (i < n) {
-      const auto v = terms.Part(d, i, n - i);
-      value = Extreme()(v, value);
-      nan = hn::IfThenElse(hn::Eq(v, v), nan, v);
-    }
-    const T nan_or_zero = SumLanes(d, nan);
-    return nan_or_zero == 0 ? Extreme::Across(d, value) : nan_or_zero;
+  using V = hn::Vec<decltype(d)>;
+  const size_t lanes = hn::Lanes(d);
+  V p0 = hn::Set(d, T{1}), p1 = p0, p2 = p0, p3 = p0;
+  size_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    p0 = hn::Mul(p0, hn::LoadU(d, x + i));
+    p1 = hn::Mul(p1, hn::LoadU(d, x + i + lanes));
+    p2 = hn::Mul(p2, hn::LoadU(d, x + i + 2 * lanes));
+    p3 = hn::Mul(p3, hn::LoadU(d, x + i + 3 * lanes));
   }
+  for (; i + lanes <= n; i += lanes) p0 = hn::Mul(p0, hn::LoadU(d, x + i));
+  if (i < n) p1 = hn::Mul(p1, ExtremeTerms<T>{x, T{1}}.Part(d, i, n - i));
+  HWY_ALIGN T parts[HWY_MAX(hn::MaxLanes(d), size_t{1})];
+  hn::Store(hn::Mul(hn::Mul(p0, p1), hn::Mul(p2, p3)), d, parts);
+  T product = parts[0];
+  for (size_t k = 1; k < lanes; ++k) product *= parts[k];
+  return product;
 }
 
 template <ReduceFn kFn, class T>
-HWY_NOINLINE void RowsOf(const T* x, int64_t rows, int64_t n, T* y) {
-  for (int64_t r = 0; r < rows; ++r) y[r] = ReduceRun<kFn>(x + r * n, static_cast<size_t>(n));
+HWY_INLINE T ExtremeOfRun(const T* x, size_t n) {
+  using Extreme = typename FnLanes<kFn>::Extreme;
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<decltype(d)>;
+  const Extreme extreme;
+  const size_t lanes = hn::Lanes(d);
+  const T neutral = Neutral<kFn, T>();
+  V a = hn::Set(d, neutral), b = a, nan_a = hn::Zero(d), nan_b = nan_a;
+  const auto take = [&](V v, V& value, V& nan) HWY_ATTR {
+    value = extreme(v, value);
+    nan = hn::IfThenElse(hn::Eq(v, v), nan, v);
+  };
+  size_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    take(hn::LoadU(d, x + i), a, nan_a);
+    take(hn::LoadU(d, x + i + lanes), b, nan_b);
+  }
+  if (i + lanes <= n) {
+    take(hn::LoadU(d, x + i), a, nan_a);
+    i += lanes;
+  }
+  if (i < n) take(ExtremeTerms<T>{x, neutral}.Part(d, i, n - i), b, nan_b);
+  const T nan_or_zero = SumLanes(d, hn::Add(nan_a, nan_b));
+  return nan_or_zero == 0 ? Extreme::Across(d, extreme(a, b)) : nan_or_zero;
+}
+
+template <ReduceFn kFn, class T>
+HWY_INLINE T ReduceRun(const T* x, size_t n) {
+  if constexpr (kFn == ReduceFn::sum) {
+    const hn::ScalableTag<T> d;
+    return SumLanes(d, SumTerms(d, n, PlainTerms<T>{x}));
+  } else if constexpr (kFn == ReduceFn::prod) {
+    return ProductOfRun(x, n);
+  } else {
+    return ExtremeOfRun<kFn>(x, n);
+  }
+}
+
+/// A row shorter than a vector.
+template <ReduceFn kFn, class T>
+HWY_INLINE T ReduceShortRun(const T* x, int64_t n) {
+  T value = Neutral<kFn, T>();
+  for (int64_t i = 0; i < n; ++i) {
+    const T v = x[i];
+    if constexpr (kFn == ReduceFn::sum) value += v;
+    if constexpr (kFn == ReduceFn::prod) value *= v;
+    // A NaN is taken, and kept: nothing compares with it.
+    if constexpr (kFn == ReduceFn::max) value = v > value || !(v == v) ? v : value;
+    if constexpr (kFn == ReduceFn::min) value = v < value || !(v == v) ? v : value;
+  }
+  return value;
+}
+
+/// Rows shorter than a vector: a vector takes one element of as many rows as it has lanes.
+template <ReduceFn kFn, class T>
+HWY_INLINE void ShortRowsOf(const T* x, int64_t rows, int64_t n, int64_t pitch, T* y) {
+  const hn::ScalableTag<T> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t r = 0;
+  if (pitch * lanes < int64_t{1} << 30) {
+    const auto places = hn::Mul(hn::Iota(di, 0), hn::Set(di, static_cast<hn::TFromD<decltype(di)>>(pitch)));
+    for (; r + lanes <= rows; r += lanes) {
+      auto value = hn::Set(d, Neutral<kFn, T>());
+      for (int64_t i = 0; i < n; ++i) value = Combine<kFn>(value, hn::GatherIndex(d, x + r * pitch + i, places));
+      hn::StoreU(value, d, y + r);
+    }
+  }
+  for (; r < rows; ++r) y[r] = ReduceShortRun<kFn>(x + r * pitch, n);
+}
+
+template <ReduceFn kFn, class T>
+HWY_NOINLINE void RowsOf(const T* x, int64_t rows, int64_t n, int64_t pitch, T* y) {
+  if (n < static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()))) return ShortRowsOf<kFn>(x, rows, n, pitch, y);
+  for (int64_t r = 0; r < rows; ++r) y[r] = ReduceRun<kFn>(x + r * pitch, static_cast<size_t>(n));
+}
+
+/// The function as a constant: calls run(constant).
+template <class Run>
+HWY_INLINE void WithFn(ReduceFn fn, const Run& run) {
+  switch (fn) {
+    case ReduceFn::sum:
+      return run(std::integral_constant<ReduceFn, ReduceFn::sum>());
+    case ReduceFn::max:
+      return run(std::integral_constant<ReduceFn, ReduceFn::max>());
+    case ReduceFn::min:
+      return run(std::integral_constant<ReduceFn, ReduceFn::min>());
+    case ReduceFn::prod:
+      return run(std::integral_constant<ReduceFn, ReduceFn::prod>());
+  }
 }
 
 template <class T>
-void Rows(ReduceFn fn, const T* x, int64_t rows, int64_t n, T* y) {
-  switch (fn) {
-    case ReduceFn::sum:
-      return RowsOf<ReduceFn::sum>(x, rows, n, y);
-    case ReduceFn::max:
-      return RowsOf<ReduceFn::max>(x, rows, n, y);
-    case ReduceFn::min:
-      return RowsOf<ReduceFn::min>(x, rows, n, y);
-  }
+void Rows(ReduceFn fn, const T* x, int64_t rows, int64_t n, int64_t pitch, T* y) {
+  WithFn(fn, [=](auto constant) { RowsOf<decltype(constant)::value>(x, rows, n, pitch, y); });
 }
 
-/// Columns c .. c + 4 lanes of x [n, cols].
+/// Four vectors of columns of x [n, ..].
 template <ReduceFn kFn, class D, class T>
-HWY_INLINE void FourColumnVectors(D d, const T* x, int64_t n, int64_t cols, T* y) {
+HWY_INLINE void FourColumnVectors(D d, const T* x, int64_t n, int64_t pitch, T* y) {
   using V = hn::Vec<D>;
   const size_t lanes = hn::Lanes(d);
   const V neutral = hn::Set(d, Neutral<kFn, T>());
@@ -90,7 +172,7 @@ HWY_INLINE void FourColumnVectors(D d, const T* x, int64_t n, int64_t cols, T* y
     const int64_t end = HWY_MIN(n, begin + int64_t{kSumBlock});
     V s0 = neutral, s1 = neutral, s2 = neutral, s3 = neutral;
     for (int64_t i = begin; i < end; ++i) {
-      const T* row = x + i * cols;
+      const T* row = x + i * pitch;
       s0 = Combine<kFn>(s0, hn::LoadU(d, row));
       s1 = Combine<kFn>(s1, hn::LoadU(d, row + lanes));
       s2 = Combine<kFn>(s2, hn::LoadU(d, row + 2 * lanes));
@@ -107,9 +189,9 @@ HWY_INLINE void FourColumnVectors(D d, const T* x, int64_t n, int64_t cols, T* y
   hn::StoreU(t3, d, y + 3 * lanes);
 }
 
-/// The first `count` columns of x [n, cols], count <= lanes; the same additions as FourColumnVectors.
+/// The first `count` columns of x [n, ..], count <= lanes; the same additions as FourColumnVectors.
 template <ReduceFn kFn, class D, class T>
-HWY_INLINE void OneColumnVector(D d, const T* x, int64_t n, int64_t cols, size_t count, T* y) {
+HWY_INLINE void OneColumnVector(D d, const T* x, int64_t n, int64_t pitch, size_t count, T* y) {
   using V = hn::Vec<D>;
   const bool whole = count == hn::Lanes(d);
   const V neutral = hn::Set(d, Neutral<kFn, T>());
@@ -118,9 +200,9 @@ HWY_INLINE void OneColumnVector(D d, const T* x, int64_t n, int64_t cols, size_t
     const int64_t end = HWY_MIN(n, begin + int64_t{kSumBlock});
     V s = neutral;
     if (whole) {
-      for (int64_t i = begin; i < end; ++i) s = Combine<kFn>(s, hn::LoadU(d, x + i * cols));
+      for (int64_t i = begin; i < end; ++i) s = Combine<kFn>(s, hn::LoadU(d, x + i * pitch));
     } else {
-      for (int64_t i = begin; i < end; ++i) s = Combine<kFn>(s, LoadPart(d, x + i * cols, count));
+      for (int64_t i = begin; i < end; ++i) s = Combine<kFn>(s, LoadPart(d, x + i * pitch, count));
     }
     total = Combine<kFn>(total, s);
   }
@@ -128,27 +210,52 @@ HWY_INLINE void OneColumnVector(D d, const T* x, int64_t n, int64_t cols, size_t
   StorePart(d, total, y, count);
 }
 
+/// Whole vectors of columns, row after row: memory is read in order, the results stay in the cache. Eight rows are
+/// combined before they reach their accumulator, which so takes at most kStreamRows / 8 numbers.
+constexpr int64_t kStreamRows = 8 * int64_t{kSumBlock};
+
+template <ReduceFn kFn, class D, class T>
+HWY_INLINE void StreamRows(D d, const T* x, int64_t n, int64_t pitch, int64_t cols, T* y) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto neutral = hn::Set(d, Neutral<kFn, T>());
+  for (int64_t c = 0; c < cols; c += lanes) hn::StoreU(neutral, d, y + c);
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const T* row = x + i * pitch;
+    for (int64_t c = 0; c < cols; c += lanes) {
+      const auto pair = [&](int64_t k) HWY_ATTR {
+        return Combine<kFn>(hn::LoadU(d, row + k * pitch + c), hn::LoadU(d, row + (k + 1) * pitch + c));
+      };
+      const auto eight = Combine<kFn>(Combine<kFn>(pair(0), pair(2)), Combine<kFn>(pair(4), pair(6)));
+      hn::StoreU(Combine<kFn>(hn::LoadU(d, y + c), eight), d, y + c);
+    }
+  }
+  for (; i < n; ++i) {
+    const T* row = x + i * pitch;
+    for (int64_t c = 0; c < cols; c += lanes) {
+      hn::StoreU(Combine<kFn>(hn::LoadU(d, y + c), hn::LoadU(d, row + c)), d, y + c);
+    }
+  }
+}
+
 template <ReduceFn kFn, class T>
-HWY_NOINLINE void ColsOf(const T* x, int64_t n, int64_t cols, T* y) {
+HWY_NOINLINE void ColsOf(const T* x, int64_t n, int64_t pitch, int64_t cols, T* y) {
   const hn::ScalableTag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t c = 0;
-  for (; c + 4 * lanes <= cols; c += 4 * lanes) FourColumnVectors<kFn>(d, x + c, n, cols, y + c);
+  if (n <= kStreamRows && cols >= 16 * lanes) {
+    c = cols - cols % lanes;
+    StreamRows<kFn>(d, x, n, pitch, c, y);
+  }
+  for (; c + 4 * lanes <= cols; c += 4 * lanes) FourColumnVectors<kFn>(d, x + c, n, pitch, y + c);
   for (; c < cols; c += lanes) {
-    OneColumnVector<kFn>(d, x + c, n, cols, static_cast<size_t>(HWY_MIN(lanes, cols - c)), y + c);
+    OneColumnVector<kFn>(d, x + c, n, pitch, static_cast<size_t>(HWY_MIN(lanes, cols - c)), y + c);
   }
 }
 
 template <class T>
-void Cols(ReduceFn fn, const T* x, int64_t n, int64_t cols, T* y) {
-  switch (fn) {
-    case ReduceFn::sum:
-      return ColsOf<ReduceFn::sum>(x, n, cols, y);
-    case ReduceFn::max:
-      return ColsOf<ReduceFn::max>(x, n, cols, y);
-    case ReduceFn::min:
-      return ColsOf<ReduceFn::min>(x, n, cols, y);
-  }
+void Cols(ReduceFn fn, const T* x, int64_t n, int64_t pitch, int64_t cols, T* y) {
+  WithFn(fn, [=](auto constant) { ColsOf<decltype(constant)::value>(x, n, pitch, cols, y); });
 }
 
 /// x[i]^2 as double.
@@ -204,11 +311,12 @@ HWY_INLINE int64_t FirstIndexOf(const T* x, size_t n, T value) {
 }
 
 template <class T>
-void ArgmaxRows(const T* x, int64_t rows, int64_t n, int64_t* y) {
+void ArgRows(bool largest, const T* x, int64_t rows, int64_t n, int64_t* y) {
   const size_t count = static_cast<size_t>(n);
   for (int64_t r = 0; r < rows; ++r) {
     const T* row = x + r * n;
-    y[r] = FirstIndexOf(row, count, ReduceRun<ReduceFn::max>(row, count));
+    y[r] =
+        FirstIndexOf(row, count, largest ? ReduceRun<ReduceFn::max>(row, count) : ReduceRun<ReduceFn::min>(row, count));
   }
 }
 
@@ -221,21 +329,21 @@ namespace gradus::kernels {
 template <class T>
 T sum(const T* x, int64_t n) {
   T y{};
-  GRADUS_SIMD(Rows<T>)(ReduceFn::sum, x, 1, n, &y);
+  GRADUS_SIMD(Rows<T>)(ReduceFn::sum, x, 1, n, n, &y);
   return y;
 }
 
 template <class T>
 T max(const T* x, int64_t n) {
   T y{};
-  GRADUS_SIMD(Rows<T>)(ReduceFn::max, x, 1, n, &y);
+  GRADUS_SIMD(Rows<T>)(ReduceFn::max, x, 1, n, n, &y);
   return y;
 }
 
 template <class T>
 T min(const T* x, int64_t n) {
   T y{};
-  GRADUS_SIMD(Rows<T>)(ReduceFn::min, x, 1, n, &y);
+  GRADUS_SIMD(Rows<T>)(ReduceFn::min, x, 1, n, n, &y);
   return y;
 }
 
@@ -245,18 +353,29 @@ double sum_squares(const T* x, int64_t n) {
 }
 
 template <class T>
-void reduce_rows(ReduceFn fn, const T* x, int64_t rows, int64_t n, T* y) {
-  GRADUS_SIMD(Rows<T>)(fn, x, rows, n, y);
+void reduce_rows(ReduceFn fn, const T* x, int64_t rows, int64_t n, int64_t pitch, T* y) {
+  GRADUS_SIMD(Rows<T>)(fn, x, rows, n, pitch, y);
 }
 
 template <class T>
-void reduce_cols(ReduceFn fn, const T* x, int64_t n, int64_t cols, T* y) {
-  GRADUS_SIMD(Cols<T>)(fn, x, n, cols, y);
+void reduce_cols(ReduceFn fn, const T* x, int64_t n, int64_t pitch, int64_t cols, T* y) {
+  GRADUS_SIMD(Cols<T>)(fn, x, n, pitch, cols, y);
 }
 
 template <class T>
 void argmax_rows(const T* x, int64_t rows, int64_t n, int64_t* y) {
-  GRADUS_SIMD(ArgmaxRows<T>)(x, rows, n, y);
+  GRADUS_SIMD(ArgRows<T>)(true, x, rows, n, y);
+}
+
+template <class T>
+void argmin_rows(const T* x, int64_t rows, int64_t n, int64_t* y) {
+  GRADUS_SIMD(ArgRows<T>)(false, x, rows, n, y);
+}
+
+double neutral_of(ReduceFn fn) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  constexpr double kNeutral[] = {0.0, -kInfinity, kInfinity, 1.0};
+  return kNeutral[static_cast<size_t>(fn)];
 }
 
 template float sum<float>(const float*, int64_t);
@@ -267,12 +386,14 @@ template float min<float>(const float*, int64_t);
 template double min<double>(const double*, int64_t);
 template double sum_squares<float>(const float*, int64_t);
 template double sum_squares<double>(const double*, int64_t);
-template void reduce_rows<float>(ReduceFn, const float*, int64_t, int64_t, float*);
-template void reduce_rows<double>(ReduceFn, const double*, int64_t, int64_t, double*);
-template void reduce_cols<float>(ReduceFn, const float*, int64_t, int64_t, float*);
-template void reduce_cols<double>(ReduceFn, const double*, int64_t, int64_t, double*);
+template void reduce_rows<float>(ReduceFn, const float*, int64_t, int64_t, int64_t, float*);
+template void reduce_rows<double>(ReduceFn, const double*, int64_t, int64_t, int64_t, double*);
+template void reduce_cols<float>(ReduceFn, const float*, int64_t, int64_t, int64_t, float*);
+template void reduce_cols<double>(ReduceFn, const double*, int64_t, int64_t, int64_t, double*);
 template void argmax_rows<float>(const float*, int64_t, int64_t, int64_t*);
+template void argmin_rows<float>(const float*, int64_t, int64_t, int64_t*);
 template void argmax_rows<double>(const double*, int64_t, int64_t, int64_t*);
+template void argmin_rows<double>(const double*, int64_t, int64_t, int64_t*);
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

@@ -81,16 +81,31 @@ struct Exception {
 
 // Ops that copy or rearrange: no arithmetic whose last, partial vector could go wrong.
 constexpr Exception kNoArithmetic[] = {
-    {"alias", "a view"},          {"expand", "a view"}, {"reshape", "a view"},
-    {"permute", "a view"},        {"slice", "a view"},  {"unbind", "a view"},
-    {"slice_backward", "a copy"}, {"concat", "copies"}, {"compare", "bools"},
+    {"alias", "a view"},
+    {"expand", "a view"},
+    {"reshape", "a view"},
+    {"permute", "a view"},
+    {"slice", "a view"},
+    {"unbind", "a view"},
+    {"slice_backward", "a copy"},
+    {"concat", "copies"},
+    {"compare", "bools"},
+    {"any", "bools"},
+    {"all", "bools"},
+    {"split", "a view"},
+    {"diagonal", "a view"},
+    {"diagonal_backward", "a copy"},
+    {"flip", "a copy"},
+    {"roll", "a copy"},
+    {"pad", "a copy"},
+    {"repeat", "a copy"},
 };
 
 // Ops from vectors to vectors whose elements depend on more than the elements in the same place.
 constexpr Exception kNotElementwise[] = {
-    {"dropout", "its mask counts elements"},
-    {"softmax", "a row has one sum"},
-    {"softmax_backward", "a row has one sum"},
+    {"cumsum", "a sum of those before"}, {"flip", "from the other end"},
+    {"roll", "from other places"},       {"dropout", "its mask counts elements"},
+    {"softmax", "a row has one sum"},    {"softmax_backward", "a row has one sum"},
 };
 
 template <size_t kCount>

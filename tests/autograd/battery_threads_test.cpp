@@ -6,6 +6,7 @@
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/indexing.hpp>
 #include <gradus/autograd/ops/linalg.hpp>
+#include <gradus/autograd/ops/movement.hpp>
 #include <gradus/autograd/ops/neural.hpp>
 #include <gradus/autograd/ops/recurrent.hpp>
 #include <gradus/autograd/ops/reduce.hpp>
@@ -28,6 +29,33 @@ struct Large {
 
 Tensor indices(const Shape& shape, int64_t high) { return RandomTensors(5).integers(shape, 0, high); }
 Variables sequence_outputs(const SequenceOutput& out) { return {out.output, out.h}; }
+
+std::vector<Large> reductions_and_movement() {
+  return {
+      {"extremes and products",
+       {{1501, 203}},
+       [](const Variables& x) {
+         return Variables{max(x[0], {0}), min(x[0], {1}), max(x[0]), prod(x[0], {1})};
+       }},
+      {"moments and norms",
+       {{1501, 203}},
+       [](const Variables& x) {
+         return Variables{var(x[0], {0}),       var(x[0], {1}),      norm(x[0], {1}), norm(x[0], {0}, {.p = 3}),
+                          logsumexp(x[0], {0}), logsumexp(x[0], {1})};
+       }},
+      {"cumsum",
+       {{150, 301, 7}},
+       [](const Variables& x) {
+         return Variables{cumsum(x[0], 1), cumsum(x[0], 2, {.reverse = true})};
+       }},
+      {"movement",
+       {{301, 203}},
+       [](const Variables& x) {
+         return Variables{flip(x[0], {0, 1}), tile(x[0], {2, 3}), roll(x[0], 1, 5), chunk(x[0], 0, 3)[1],
+                          pad(x[0], {{1, 1}, {50, 0}})};
+       }},
+  };
+}
 
 std::vector<Large> large_cases() {
   const Tensor keep = RandomTensors(6).booleans({64, 40, 37});
@@ -93,7 +121,9 @@ std::vector<Large> large_cases() {
 
 TEST_CASE("battery: large shapes have the same bits with 1, 2 and 3 threads") {
   int64_t compared = 0;
-  for (const Large& large : large_cases()) {
+  std::vector<Large> cases = large_cases();
+  for (const Large& large : reductions_and_movement()) cases.push_back(large);
+  for (const Large& large : cases) {
     for (DType dtype : {DType::f32, DType::f64}) {
       INFO(large.name << " in " << dtype_name(dtype));
       RandomTensors random(seed(4));

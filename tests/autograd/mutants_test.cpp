@@ -160,6 +160,8 @@ constexpr Equivalent kEquivalents[] = {
     {"leaky_relu_backward, saved values as constants", "the derivative with respect to x is 0"},
     {"maximum, saved values as constants", "its second derivative is 0"},
     {"minimum, saved values as constants", "its second derivative is 0"},
+    {"max, saved values as constants", "its second derivative is 0"},
+    {"min, saved values as constants", "its second derivative is 0"},
     {"relu, saved values as constants", "its second derivative is 0"},
     {"relu_backward, saved values as constants", "the derivative with respect to x is 0"},
 };

@@ -150,6 +150,65 @@ TEMPLATE_TEST_CASE("column extremes see NaN", "", float, double) {
   }
 }
 
+TEMPLATE_TEST_CASE("extremes of many short rows see NaN", "", float, double) {
+  const int64_t rows = 37, n = 3;
+  std::vector<TestType> x(static_cast<size_t>(rows * n), TestType{1}), y(static_cast<size_t>(rows));
+  for (int64_t r = 0; r < rows; r += 5) x[static_cast<size_t>(r * n + r % n)] = kNan<TestType>;
+  for (const ReduceFn fn : {ReduceFn::max, ReduceFn::min}) {
+    kernels::reduce_rows(fn, x.data(), rows, n, y.data());
+    int wrong = 0;
+    for (int64_t r = 0; r < rows; ++r) {
+      const TestType got = y[static_cast<size_t>(r)];
+      wrong += r % 5 == 0 ? !std::isnan(got) : got != 1;
+    }
+    CHECK(wrong == 0);
+  }
+}
+
+TEMPLATE_TEST_CASE("products of rows and columns; rows and columns apart in memory", "", float, double) {
+  const uint64_t seed = tests::seed(15);
+  INFO("seed " << seed);
+  tests::RandomNumbers random(seed);
+  for (const int64_t rows : {0, 1, 9, 40}) {
+    for (const int64_t cols : {0, 1, 7, 17, 64, 131, 600}) {
+      const int64_t pitch = cols + 5;
+      const std::vector<TestType> x = random.uniform<TestType>(rows * pitch, 1.5);
+      std::vector<TestType> by_row(static_cast<size_t>(rows + 1), TestType{55});
+      std::vector<TestType> by_col(static_cast<size_t>(cols + 1), TestType{55});
+      kernels::reduce_rows(ReduceFn::prod, x.data(), rows, cols, pitch, by_row.data());
+      kernels::reduce_cols(ReduceFn::prod, x.data(), rows, pitch, cols, by_col.data());
+      const auto product = [&](int64_t start, int64_t n, int64_t step) {
+        double out = 1.0;
+        for (int64_t i = 0; i < n; ++i) out *= static_cast<double>(x[static_cast<size_t>(start + i * step)]);
+        return Approx(out).epsilon(600 * static_cast<double>(std::numeric_limits<TestType>::epsilon())).margin(1e-40);
+      };
+      int wrong = by_row.back() != 55 || by_col.back() != 55;
+      for (int64_t r = 0; r < rows; ++r) wrong += by_row[static_cast<size_t>(r)] != product(r * pitch, cols, 1);
+      for (int64_t c = 0; c < cols; ++c) wrong += by_col[static_cast<size_t>(c)] != product(c, rows, pitch);
+      INFO("x [" << rows << ", " << cols << "]");
+      CHECK(wrong == 0);
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("argmin is the argmax of the opposite numbers", "", float, double) {
+  const uint64_t seed = tests::seed(16);
+  INFO("seed " << seed);
+  tests::RandomNumbers random(seed);
+  for (const int64_t n : {1, 5, 16, 33}) {
+    std::vector<TestType> x;
+    for (int64_t i = 0; i < 8 * n; ++i) x.push_back(static_cast<TestType>(random.integer(-3, 3)));
+    x[static_cast<size_t>(n / 2)] = kNan<TestType>;
+    std::vector<TestType> opposite;
+    for (const TestType v : x) opposite.push_back(-v);
+    std::vector<int64_t> smallest(8), largest(8);
+    kernels::argmin_rows(x.data(), 8, n, smallest.data());
+    kernels::argmax_rows(opposite.data(), 8, n, largest.data());
+    CHECK(smallest == largest);
+    CHECK(smallest[0] == n / 2);
+  }
+}
+
 TEMPLATE_TEST_CASE("argmax is the first of equal elements and any NaN wins", "", float, double) {
   const uint64_t seed = tests::seed(14);
   INFO("seed " << seed);

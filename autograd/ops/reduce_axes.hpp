@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <initializer_list>
+
+#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/ops/rules.hpp>
+
+// What reductions share. Inside an op each reduced axis is kept with size 1, so that its result broadcasts against its
+// input; the public functions drop the axes.
+
+namespace gradus {
+
+struct ReduceAttrs {
+  uint32_t axes;  // bit k: axis k is reduced
+  bool operator==(const ReduceAttrs&) const = default;
+};
+
+inline uint32_t all_axes(const Variable& x) { return (1U << x.rank()) - 1U; }
+
+/// The axes named, as bits; all of them for an empty list.
+uint32_t axes_mask(const Variable& x, std::initializer_list<int> axes, const char* op);
+
+/// The shape with each axis of the mask of size 1.
+Shape reduced_shape(const Shape& shape, uint32_t axes);
+
+/// How many elements of x become one.
+double reduced_count(const Shape& shape, uint32_t axes);
+
+/// x without the axes of the mask, which have size 1.
+Variable drop_axes(const Variable& x, uint32_t axes);
+
+/// An op with ReduceAttrs, on one input.
+Variable apply_reduction(const OpDef& op, const Variable& x, uint32_t axes, bool keepdim);
+
+namespace rules {
+
+/// The output of a reduction whose attributes hold `axes`.
+inline void reduction(ShapeArgs& s, uint32_t axes, DType dtype) {
+  GRADUS_CHECK(axes >> s.shape(0).rank() == 0, "[", s.op_name(), "] an axis is out of range of ", s.describe(0));
+  s.output(reduced_shape(s.shape(0), axes), dtype);
+}
+
+/// No element may come of nothing.
+inline void require_elements(const ShapeArgs& s, uint32_t axes, const char* what) {
+  GRADUS_CHECK(s.shape(0).numel() > 0 || reduced_shape(s.shape(0), axes).numel() == 0, "[", s.op_name(), "] ", what,
+               " of no elements: expected no reduced axis of size 0, got ", s.describe(0));
+}
+
+}  // namespace rules
+}  // namespace gradus

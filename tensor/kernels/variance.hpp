@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+namespace gradus::kernels {
+
+/// y[r] = sum_i (x[r, i] - mean_r)^2 / divisor: x [rows, n], n > 0, for float and double. The mean first:
+/// the difference of two large sums, which one pass would take, loses all digits. What rounding the mean does is taken
+/// back.
+template <class T>
+void variance_rows(const T* x, int64_t rows, int64_t n, double divisor, T* y);
+
+}  // namespace gradus::kernels
