@@ -153,11 +153,11 @@ Tensor flat_nonzero(const Tensor& mask) {
 }
 
 // How many elements are chosen depends on the mask's values, which no shape rule sees: they become indices first.
-Variable masked_select(const Variable& x, const Variable& mask) {
+Variable masked_select(const Variable& x, const Tensor& mask) {
   GRADUS_CHECK(mask.dtype() == DType::boolean, "[masked_select] expected a mask of dtype bool, got ", describe(mask));
   const Shape shape = broadcast_shapes(x.shape(), mask.shape(), "masked_select");
   const Variable flat = reshape(expand(x, shape), {shape.numel()});
-  return index_select(flat, 0, flat_nonzero(mask.value().expand(shape)));
+  return index_select(flat, 0, flat_nonzero(mask.expand(shape)));
 }
 
 }  // namespace gradus

@@ -32,7 +32,8 @@ GRADUS_API Variable index_add(const Variable& x, int64_t axis, const Variable& i
 /// The row-major positions at which `mask` (bool) holds, i64 [K]: NumPy's flatnonzero.
 GRADUS_API Tensor flat_nonzero(const Tensor& mask);
 /// The elements of x where `mask` (bool) holds, in row-major order, [K]; both broadcast.
-GRADUS_API Variable masked_select(const Variable& x, const Variable& mask);
+GRADUS_API Variable masked_select(const Variable& x, const Tensor& mask);
+inline Variable masked_select(const Variable& x, const Variable& mask) { return masked_select(x, mask.value()); }
 
 /// Values in order, and where in x they stood (i64).
 struct Sorted {

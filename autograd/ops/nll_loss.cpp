@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
 // loss_i = -(1 - s) w[t_i] x_i[t_i] - s / C sum_c w[c] x_i[c], 0 where t_i is ignored; the mean is sum loss_i / sum
-// w[t_i] over the rows that are not. Targets and what is ignored are constants, found on the values.
+// w[t_i] over the rows that are not.
+#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/example.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
 #include <gradus/autograd/ops/class_losses.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/indexing.hpp>
 #include <gradus/autograd/ops/linalg.hpp>
 #include <gradus/autograd/ops/reduce.hpp>
+#include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
+#include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/kernels/indexing.hpp>
 
 namespace gradus {
 namespace {
@@ -15,23 +20,64 @@ namespace {
 Variable zero_like(const Variable& x) { return zeros({}, {.dtype = x.dtype()}); }
 
 Variable kept_rows(const Variable& targets, const CrossEntropyOptions& options) {
-  const Variable flat = reshape(targets.detach(), {targets.numel()});
+  const Variable flat = reshape(targets, {targets.numel()});
   return not_equal(flat, full({}, static_cast<double>(options.ignore_index), {.dtype = DType::i64}));
 }
 
-// The targets [N] with class 0 in place of what is ignored, so that they are good indices.
-Tensor safe_targets(const Variable& targets, int64_t classes, const CrossEntropyOptions& options, const char* op) {
-  Tensor safe = targets.value().clone().reshape({targets.numel()});
-  auto* target = safe.mutable_data_<int64_t>();
-  for (int64_t i = 0; i < safe.numel(); ++i) {
-    if (target[i] == options.ignore_index) target[i] = 0;
-    GRADUS_CHECK(target[i] >= 0 && target[i] < classes, "[", op, "] target out of range: expected 0 <= target < ",
-                 classes, " or the ignored index ", options.ignore_index, ", got ", target[i], " in row ", i);
-  }
-  return safe;
+struct ClassAttrs {
+  int64_t classes;
+  int64_t ignored;
+  const char* op;  // the name in messages
+  bool operator==(const ClassAttrs&) const = default;
+};
+
+// The targets [N] with class 0 in place of what is ignored.
+Variable safe_targets(const Variable& targets, int64_t classes, const CrossEntropyOptions& options, const char* op) {
+  const Variable flat = reshape(targets, {targets.numel()});
+  return apply(class_index_op, ClassAttrs{classes, options.ignore_index, op}, {&flat});
+}
+
+std::vector<Example> class_index_examples() {
+  const Tensor given = Tensor::from({2, -1, 0}, {3}, {.dtype = DType::i64});
+  const Tensor bad = Tensor::from({2, -1, 3}, {3}, {.dtype = DType::i64});
+  const ClassAttrs attrs{3, -1, "class_index"};
+  return {
+      {.name = "ignored",
+       .attrs = attrs,
+       .inputs = {fixed(given)},
+       .expected = {Tensor::from({2, 0, 0}, {3}, {.dtype = DType::i64})}},
+      {.name = "many", .attrs = attrs, .inputs = {integers({2, 17}, -1, 3)}},
+      {.name = "one", .attrs = attrs, .inputs = {integers({}, 0, 3)}},
+      {.name = "none", .attrs = attrs, .inputs = {integers({0}, 0, 3)}},
+      {.name = "out of range",
+       .attrs = attrs,
+       .inputs = {fixed(bad)},
+       .error = "[class_index] target out of range: expected 0 <= target < 3 or the ignored index -1, got 3 in row 2"},
+      {.name = "numbers",
+       .attrs = attrs,
+       .inputs = {real({2})},
+       .error = "[class_index] expected targets of dtype i64, got f64 [2]"},
+  };
 }
 
 }  // namespace
+
+// Good indices from class numbers some of which are ignored.
+const OpDef class_index_op = {
+    .name = "class_index",
+    .shape =
+        [](ShapeArgs& s) {
+          rules::require_dtype(s, 0, DType::i64, "targets");
+          s.output(s.shape(0), DType::i64);
+        },
+    .forward =
+        [](ForwardArgs& f) {
+          const auto& a = f.attrs<ClassAttrs>();
+          kernels::class_indices(f.in(0), a.classes, a.ignored, f.out(0), a.op);
+        },
+    .derivative = Derivative::discrete_output(),
+    .examples = class_index_examples,
+};
 
 namespace class_losses {
 

@@ -139,6 +139,17 @@ void add_along_axis(const Tensor& source, const Tensor& indices, int axis, Tenso
   });
 }
 
+void class_indices(const Tensor& targets, int64_t classes, int64_t ignored, Tensor& y, const char* op) {
+  const Tensor given = targets.contiguous();
+  const auto* target = given.data<int64_t>();
+  auto* to = static_cast<int64_t*>(y.raw_data());
+  for (int64_t i = 0; i < y.numel(); ++i) {
+    to[i] = target[i] == ignored ? 0 : target[i];
+    GRADUS_CHECK(to[i] >= 0 && to[i] < classes, "[", op, "] target out of range: expected 0 <= target < ", classes,
+                 " or the ignored index ", ignored, ", got ", target[i], " in row ", i);
+  }
+}
+
 Tensor true_positions(const Tensor& mask) {
   const Tensor dense = mask.contiguous();
   const bool* holds = dense.data<bool>();

@@ -20,6 +20,10 @@ void select_along_axis(const Tensor& x, const Tensor& indices, int axis, Tensor&
 /// y[.., indices[j], ..] += source[.., j, ..], indices [K], in the order of j. Floating.
 void add_along_axis(const Tensor& source, const Tensor& indices, int axis, Tensor& y, const char* op);
 
+/// y = the class numbers in `targets`, with 0 in place of `ignored`: good indices. Throws `[op] target out of range:
+/// ...` for any other one outside [0, classes). y is dense, of targets' shape.
+void class_indices(const Tensor& targets, int64_t classes, int64_t ignored, Tensor& y, const char* op);
+
 /// The row-major positions at which the bool tensor holds, as i64 [K].
 Tensor true_positions(const Tensor& mask);
 
