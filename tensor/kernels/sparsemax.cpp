@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <vector>
 
@@ -16,21 +15,37 @@ struct Threshold {
   double least;
 };
 
-// z sorted, descending, z[0] = 0. The support is the longest run with 1 + k z_k > z_1 + .. + z_k.
+// The elements of a row in descending order, as far as they are asked for.
+class Descending {
+ public:
+  explicit Descending(std::vector<double>& values) : heap_(values) { std::make_heap(heap_.begin(), heap_.end()); }
+  bool empty() const { return heap_.empty(); }
+  double next() {
+    std::pop_heap(heap_.begin(), heap_.end());
+    const double largest = heap_.back();
+    heap_.pop_back();
+    return largest;
+  }
+
+ private:
+  std::vector<double>& heap_;
+};
+
+// The largest z is 0. The support is the longest run with 1 + k z_k > z_1 + .. + z_k.
 struct Sparsemax {
   static constexpr double kScale = 1.0;
   static double value(double above) { return above; }
-  static Threshold find(const std::vector<double>& z, double epsilon) {
+  static Threshold find(Descending& elements, double epsilon) {
     double sum = 0.0;
     double threshold = 0.0;
     double least = 0.0;
-    for (size_t i = 0; i < z.size(); ++i) {
-      const auto count = static_cast<double>(i + 1);
-      const double with = sum + z[i];
-      if (1.0 + count * z[i] - with <= 8.0 * epsilon) break;
+    for (double count = 1.0; !elements.empty(); ++count) {
+      const double z = elements.next();
+      const double with = sum + z;
+      if (1.0 + count * z - with <= 8.0 * epsilon) break;
       sum = with;
       threshold = (sum - 1.0) / count;
-      least = z[i];
+      least = z;
     }
     return {threshold, least};
   }
@@ -41,21 +56,21 @@ struct Sparsemax {
 struct Entmax15 {
   static constexpr double kScale = 0.5;
   static double value(double above) { return above * above; }
-  static Threshold find(const std::vector<double>& z, double) {
+  static Threshold find(Descending& elements, double) {
     double sum = 0.0;
     double squares = 0.0;
     double threshold = 0.0;
     double least = 0.0;
-    for (size_t i = 0; i < z.size(); ++i) {
-      const auto count = static_cast<double>(i + 1);
-      sum += z[i];
-      squares += z[i] * z[i];
+    for (double count = 1.0; !elements.empty(); ++count) {
+      const double z = elements.next();
+      sum += z;
+      squares += z * z;
       const double mean = sum / count;
       const double rest = (1.0 - (squares - sum * mean)) / count;
       const double candidate = mean - std::sqrt(std::max(rest, 0.0));
-      if (candidate >= z[i]) break;
+      if (candidate >= z) break;
       threshold = candidate;
-      least = z[i];
+      least = z;
     }
     return {threshold, least};
   }
@@ -69,7 +84,7 @@ void fill_kept(const uint8_t* keep, T value, T* y, int64_t n) {
 }
 
 template <class Rule, class T>
-void row(const T* x, const uint8_t* keep, T* y, int64_t n, std::vector<double>& sorted) {
+void row(const T* x, const uint8_t* keep, T* y, int64_t n, std::vector<double>& candidates) {
   bool any = false;
   bool nan = false;
   T largest = -std::numeric_limits<T>::infinity();
@@ -85,12 +100,12 @@ void row(const T* x, const uint8_t* keep, T* y, int64_t n, std::vector<double>& 
     return Rule::kScale * (static_cast<double>(x[i]) - static_cast<double>(largest));
   };
   // The largest element alone puts the threshold at -1: what lies below is never in the support.
-  sorted.clear();
+  candidates.clear();
   for (int64_t i = 0; i < n; ++i) {
-    if (kept(keep, i) && shifted(i) > -1.0) sorted.push_back(shifted(i));
+    if (kept(keep, i) && shifted(i) > -1.0) candidates.push_back(shifted(i));
   }
-  std::sort(sorted.begin(), sorted.end(), std::greater<>());
-  const Threshold t = Rule::find(sorted, static_cast<double>(std::numeric_limits<T>::epsilon()));
+  Descending elements(candidates);
+  const Threshold t = Rule::find(elements, static_cast<double>(std::numeric_limits<T>::epsilon()));
   for (int64_t i = 0; i < n; ++i) {
     const bool inside = kept(keep, i) && shifted(i) >= t.least;
     y[i] = inside ? static_cast<T>(Rule::value(shifted(i) - t.threshold)) : T{0};
@@ -99,9 +114,9 @@ void row(const T* x, const uint8_t* keep, T* y, int64_t n, std::vector<double>& 
 
 template <class Rule, class T>
 void all_rows(const T* x, const uint8_t* keep, T* y, int64_t rows, int64_t n) {
-  std::vector<double> sorted;
+  std::vector<double> candidates;
   for (int64_t r = 0; r < rows; ++r)
-    row<Rule>(x + r * n, keep != nullptr ? keep + r * n : nullptr, y + r * n, n, sorted);
+    row<Rule>(x + r * n, keep != nullptr ? keep + r * n : nullptr, y + r * n, n, candidates);
 }
 
 // dx = s (g - sum(s g) / sum(s)) on y != 0 (a NaN is passed on), s = root(y).

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-// Sparsemax and 1.5-entmax of the rows of [rows, n], for float and double, by sorting. Sorting takes the time, so these
-// are plain loops; sums are formed in double.
+// Sparsemax and 1.5-entmax of the rows of [rows, n], for float and double, by sorting as many elements as the support
+// has. That takes the time, so these are plain loops; sums are formed in double.
 //
 // keep (bytes, of x's shape, or null): positions with 0 are exactly 0 in y, whatever x holds there; a row without a
 // kept one is all 0. A row with NaN or +infinity, or of -infinity alone, is NaN where it is kept, as in softmax.

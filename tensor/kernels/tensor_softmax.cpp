@@ -33,11 +33,18 @@ T* pointer(Tensor& x) {
   return static_cast<T*>(x.raw_data());
 }
 
+// body(first row, rows).
 template <class Body>
-void for_rows(const Rows& rows, Body&& body) {
-  const auto piece = [&](int64_t begin, int64_t end) { body(begin * rows.width, end - begin); };
+void for_row_numbers(const Rows& rows, Body&& body) {
+  const auto piece = [&](int64_t begin, int64_t end) { body(begin, end - begin); };
   if (rows.count <= rows.grain()) return piece(0, rows.count);
   parallel_for(rows.count, piece, rows.grain());
+}
+
+// body(first element, rows).
+template <class Body>
+void for_rows(const Rows& rows, Body&& body) {
+  for_row_numbers(rows, [&](int64_t first, int64_t count) { body(first * rows.width, count); });
 }
 
 void check_targets(const int64_t* targets, int64_t rows, int64_t classes, int64_t ignored) {
@@ -112,8 +119,10 @@ void cross_entropy(const Tensor& logits, const Tensor& targets, const ClassTarge
   check_targets(pointer<int64_t>(chosen), rows.count, rows.width, rule.ignored);
   dispatch_float(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    cross_entropy_rows<T>(pointer<T>(x), pointer<int64_t>(chosen), rule.ignored, pointer<T>(loss), pointer<T>(lse),
-                          rows.count, rows.width, rule.smoothing);
+    for_row_numbers(rows, [&](int64_t r, int64_t count) {
+      cross_entropy_rows<T>(pointer<T>(x) + r * rows.width, pointer<int64_t>(chosen) + r, rule.ignored,
+                            pointer<T>(loss) + r, pointer<T>(lse) + r, count, rows.width, rule.smoothing);
+    });
   });
 }
 
@@ -126,8 +135,11 @@ void cross_entropy_backward(const Tensor& logits, const Tensor& targets, const C
   const Rows rows = rows_of(x);
   dispatch_float(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    cross_entropy_backward_rows<T>(pointer<T>(x), pointer<T>(sums), pointer<int64_t>(chosen), rule.ignored,
-                                   pointer<T>(cotangent), 1, pointer<T>(dx), rows.count, rows.width, rule.smoothing);
+    for_row_numbers(rows, [&](int64_t r, int64_t count) {
+      cross_entropy_backward_rows<T>(pointer<T>(x) + r * rows.width, pointer<T>(sums) + r, pointer<int64_t>(chosen) + r,
+                                     rule.ignored, pointer<T>(cotangent) + r, 1, pointer<T>(dx) + r * rows.width, count,
+                                     rows.width, rule.smoothing);
+    });
   });
 }
 

@@ -94,9 +94,7 @@ constexpr Exception kNotElementwise[] = {
     {"take_along_axis", "its elements come from anywhere"},
     {"log_softmax", "a row has one sum"},
     {"log_softmax_backward", "a row has one sum"},
-    {"sparsemax", "a row has one threshold"},
     {"sparsemax_backward", "a row has one mean"},
-    {"entmax15", "a row has one threshold"},
     {"entmax15_backward", "a row has one mean"},
 };
 
