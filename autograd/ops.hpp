@@ -11,4 +11,5 @@
 #include <gradus/autograd/ops/neural.hpp>
 #include <gradus/autograd/ops/recurrent.hpp>
 #include <gradus/autograd/ops/reduce.hpp>
+#include <gradus/autograd/ops/reduction.hpp>
 #include <gradus/autograd/ops/views.hpp>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// loss_i = lse_i - x_i[t_i], lse_i = log sum_j exp(x_i[j]);  0 where t_i is the ignored index.
-// dx_i = (softmax(x_i) - onehot(t_i)) g_i, made from x and lse by the backward op.
+// loss_i = lse_i - (1 - s) x_i[t_i] - s mean(x_i), lse_i = log sum_j exp(x_i[j]);  0 where t_i is the ignored index.
+// dx_i = (softmax(x_i) - (1 - s) onehot(t_i) - s / C) g_i, made from x and lse by the backward op. s is the smoothing.
 #include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/example.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
+#include <gradus/autograd/ops/class_losses.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/neural.hpp>
 #include <gradus/autograd/ops/reduce.hpp>
@@ -16,10 +17,7 @@
 namespace gradus {
 namespace {
 
-struct IgnoreAttrs {
-  int64_t ignore_index;
-  bool operator==(const IgnoreAttrs&) const = default;
-};
+using RowsAttrs = kernels::ClassTargets;
 
 void check_pair(const ShapeArgs& s) {
   rules::require_floating(s, 0, "logits");
@@ -35,8 +33,10 @@ void rows_reference(const Attrs& attrs, InputSpan inputs, Variable* outputs) {
   const Variable classes = arange(x.size(1), {.dtype = DType::i64});
   const Variable chosen = equal(unsqueeze(targets, 1), unsqueeze(classes, 0));
   const Variable zero = affine(x, 0.0, 0.0);
-  const Variable loss = sub(log(sum(exp(x), {1})), sum(where(chosen, x, zero), {1}));
-  const auto ignored = static_cast<double>(attrs.as<IgnoreAttrs>().ignore_index);
+  const auto& rule = attrs.as<RowsAttrs>();
+  const Variable at_target = affine(sum(where(chosen, x, zero), {1}), 1.0 - rule.smoothing, 0.0);
+  const Variable loss = sub(log(sum(exp(x), {1})), add(at_target, affine(mean(x, {1}), rule.smoothing, 0.0)));
+  const auto ignored = static_cast<double>(rule.ignored);
   outputs[0] = where(equal(targets, ignored), affine(loss, 0.0, 0.0), loss);
 }
 
@@ -59,10 +59,13 @@ std::vector<Example> rows_examples() {
   const Tensor some_ignored = Tensor::from({1, -100, 4, -100}, {4}, {.dtype = DType::i64});
   const Tensor all_ignored = Tensor::from({-100, -100}, {2}, {.dtype = DType::i64});
   const Tensor bad = Tensor::from({1, 5}, {2}, {.dtype = DType::i64});
-  const IgnoreAttrs attrs{-100};
+  const RowsAttrs attrs{-100, 0.0};
+  const RowsAttrs smooth{-100, 0.1};
   return {
       {.name = "rows", .attrs = attrs, .inputs = {real({3, 5}), integers({3}, 0, 5)}},
       {.name = "one past a vector", .attrs = attrs, .inputs = {real({2, 17}), integers({2}, 0, 17)}},
+      {.name = "smoothed", .attrs = smooth, .inputs = {real({2, 17}), integers({2}, 0, 17)}},
+      {.name = "smoothed, some ignored", .attrs = smooth, .inputs = {real({4, 5}), fixed(some_ignored)}},
       {.name = "one class", .attrs = attrs, .inputs = {real({2, 1}), integers({2}, 0, 1)}},
       {.name = "some ignored", .attrs = attrs, .inputs = {real({4, 5}), fixed(some_ignored)}},
       {.name = "all ignored", .attrs = attrs, .inputs = {real({2, 3}), fixed(all_ignored)}},
@@ -90,9 +93,7 @@ const OpDef cross_entropy_op = {
           s.output({s.shape(0)[0]}, s.dtype(0));
         },
     .forward =
-        [](ForwardArgs& f) {
-          kernels::cross_entropy(f.in(0), f.in(1), f.attrs<IgnoreAttrs>().ignore_index, f.out(0), f.out(1));
-        },
+        [](ForwardArgs& f) { kernels::cross_entropy(f.in(0), f.in(1), f.attrs<RowsAttrs>(), f.out(0), f.out(1)); },
     .derivative =
         [](VjpArgs& v) {
           const Variable logits = v.in(0);
@@ -118,8 +119,7 @@ const OpDef cross_entropy_backward_op = {
         },
     .forward =
         [](ForwardArgs& f) {
-          kernels::cross_entropy_backward(f.in(0), f.in(1), f.attrs<IgnoreAttrs>().ignore_index, f.in(2), f.in(3),
-                                          f.out(0));
+          kernels::cross_entropy_backward(f.in(0), f.in(1), f.attrs<RowsAttrs>(), f.in(2), f.in(3), f.out(0));
         },
     .derivative = vjp_via_reference,
     .saves = {.inputs = 0b1111},
@@ -129,11 +129,15 @@ const OpDef cross_entropy_backward_op = {
     .examples =
         [] {
           const Tensor some_ignored = Tensor::from({1, -100, 4, -100}, {4}, {.dtype = DType::i64});
-          const IgnoreAttrs attrs{-100};
+          const RowsAttrs attrs{-100, 0.0};
+          const RowsAttrs smooth{-100, 0.1};
           return std::vector<Example>{
               {.name = "rows", .attrs = attrs, .inputs = {real({3, 5}), integers({3}, 0, 5), real({3}), absent()}},
               {.name = "some ignored",
                .attrs = attrs,
+               .inputs = {real({4, 5}), fixed(some_ignored), real({4}), absent()}},
+              {.name = "smoothed, some ignored",
+               .attrs = smooth,
                .inputs = {real({4, 5}), fixed(some_ignored), real({4}), absent()}},
               {.name = "one row, one past a vector",
                .attrs = attrs,
@@ -147,22 +151,26 @@ const OpDef cross_entropy_backward_op = {
         },
 };
 
-Variable cross_entropy_rows(const Variable& logits, const Variable& targets, CrossEntropyOptions options) {
-  GRADUS_CHECK(logits.rank() >= 1, "[cross_entropy] expected logits [.., C], got ", describe(logits));
-  const Variable rows = reshape(logits, {logits.shape().without(logits.rank() - 1).numel(), logits.size(-1)});
-  const Variable flat_targets = reshape(targets, {targets.numel()});
-  Variable outputs[2];
-  const Variable* inputs[] = {&rows, &flat_targets};
-  apply_into(cross_entropy_op, IgnoreAttrs{options.ignore_index}, inputs, outputs);
-  return reshape(outputs[0], targets.shape());
+Variable cross_entropy_rows(const Variable& logits, const Variable& targets, const CrossEntropyOptions& options) {
+  CrossEntropyOptions by_row = options;
+  by_row.reduction = Reduction::none;
+  return cross_entropy(logits, targets, by_row);
 }
 
-Variable cross_entropy(const Variable& logits, const Variable& targets, CrossEntropyOptions options) {
-  const Variable losses = cross_entropy_rows(logits, targets, options);
-  const Variable one = ones({}, {.dtype = losses.dtype()});
-  const Variable zero = zeros({}, {.dtype = losses.dtype()});
-  const Variable rows = sum(where(equal(targets, static_cast<double>(options.ignore_index)), zero, one));
-  return div(sum(losses), where(equal(rows, 0.0), one, rows));
+Variable cross_entropy(const Variable& logits, const Variable& targets, const CrossEntropyOptions& options) {
+  class_losses::check(logits, targets, options, "cross_entropy");
+  // Smoothing with weights is rare: it goes through the logarithms of all probabilities.
+  if (options.weight.defined() && options.label_smoothing > 0.0) {
+    return class_losses::nll(log_softmax(logits), targets, options, "cross_entropy");
+  }
+  const Variable rows = reshape(logits, {targets.numel(), logits.size(-1)});
+  const Variable flat = reshape(targets, {targets.numel()});
+  Variable outputs[2];
+  const Variable* inputs[] = {&rows, &flat};
+  apply_into(cross_entropy_op, RowsAttrs{options.ignore_index, options.label_smoothing}, inputs, outputs);
+  if (!options.weight.defined()) return class_losses::reduced(outputs[0], targets, options);
+  const Variable weights = class_losses::row_weights(targets, logits.dtype(), options, "cross_entropy");
+  return class_losses::reduced(mul(outputs[0], weights), targets, options);
 }
 
 }  // namespace gradus

@@ -3,6 +3,10 @@
 
 #include <gradus/autograd/variable.hpp>
 
+// Elements chosen by their positions. Indices are i64 and constants. Except for embedding, an index below 0 counts from
+// the end, as in NumPy; one outside [-size, size) throws `[op] index out of range: expected ..., got ...`. Axes may be
+// negative.
+
 namespace gradus {
 
 /// Rows of a table: weight [V, D], indices i64 of any shape [..], each in [0, V) -> [.., D]. Throws naming an index
@@ -10,5 +14,50 @@ namespace gradus {
 GRADUS_API Variable embedding(const Variable& weight, const Variable& indices);
 /// The vjp of embedding: g [.., D] added into the rows of zeros [rows, D].
 GRADUS_API Variable embedding_backward(const Variable& g, const Variable& indices, int64_t rows);
+
+/// y[.., j, ..] = x[.., indices[.., j, ..], ..], j on `axis`: NumPy's take_along_axis. The other axes broadcast.
+GRADUS_API Variable take_along_axis(const Variable& x, const Variable& indices, int64_t axis);
+/// PyTorch's gather: like take_along_axis, but where `indices` is smaller than x on another axis, only that many
+/// elements of x take part, and nothing broadcasts.
+GRADUS_API Variable gather(const Variable& x, int64_t axis, const Variable& indices);
+/// x with source[.., j, ..] added to the element [.., indices[.., j, ..], ..], in the order of j, with the same bits at
+/// any number of threads. source and indices have one shape, x the same but for `axis`.
+GRADUS_API Variable scatter_add(const Variable& x, int64_t axis, const Variable& indices, const Variable& source);
+
+/// The slices of x at indices [K], on `axis`, which has size K afterwards.
+GRADUS_API Variable index_select(const Variable& x, int64_t axis, const Variable& indices);
+/// x with slice j of `source` added to slice indices[j], for indices [K], in the order of j.
+GRADUS_API Variable index_add(const Variable& x, int64_t axis, const Variable& indices, const Variable& source);
+
+/// The row-major positions at which `mask` (bool) holds, i64 [K]: NumPy's flatnonzero.
+GRADUS_API Tensor flat_nonzero(const Tensor& mask);
+/// The elements of x where `mask` (bool) holds, in row-major order, [K]; both broadcast.
+GRADUS_API Variable masked_select(const Variable& x, const Tensor& mask);
+inline Variable masked_select(const Variable& x, const Variable& mask) { return masked_select(x, mask.value()); }
+
+/// Values in order, and where in x they stood (i64).
+struct Sorted {
+  Variable values;
+  Variable indices;
+};
+
+struct SortOptions {
+  int64_t axis = -1;
+  bool descending = false;
+};
+
+/// x along one axis in order. Stable: equal elements keep their order. NaN comes last in either direction.
+GRADUS_API Sorted sort(const Variable& x, SortOptions options = {});
+/// The positions that sort x along one axis.
+inline Variable argsort(const Variable& x, SortOptions options = {}) { return sort(x, options).indices; }
+
+struct TopkOptions {
+  int64_t axis = -1;
+  /// The largest elements, in descending order; false: the smallest, ascending.
+  bool largest = true;
+};
+
+/// The first k elements of the sorted axis, 0 <= k <= its size; of equal ones those that stand first.
+GRADUS_API Sorted topk(const Variable& x, int64_t k, TopkOptions options = {});
 
 }  // namespace gradus

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
 #include <gradus/autograd/variable.hpp>
 
 namespace gradus {
@@ -11,5 +15,24 @@ GRADUS_API Variable matmul(const Variable& a, const Variable& b);
 
 /// x [.., in], weight [out, in] as in PyTorch, bias [out] or undefined: y [.., out] = x weight^T + bias.
 GRADUS_API Variable linear(const Variable& x, const Variable& weight, const Variable& bias = {});
+
+/// a [m], b [n] -> [m, n]: y[i, j] = a[i] b[j].
+GRADUS_API Variable outer(const Variable& a, const Variable& b);
+
+/// Einstein summation by NumPy's rules: einsum("bqd,bkd->bqk", {q, k}). A letter names an axis, `...` stands for axes
+/// that broadcast, a letter twice in one operand means its diagonal; a letter that is not in the output is summed.
+/// Without `->` the output is `...` and all letters that appear once, in alphabetical order. Operands are contracted
+/// from left to right, each pair as one matmul. A letter has one size: only `...` broadcasts.
+GRADUS_API Variable einsum(std::string_view equation, const std::vector<Variable>& operands);
+
+struct CosineOptions {
+  int64_t axis = -1;
+  /// The least norm that is divided by.
+  double eps = 1e-8;
+};
+
+/// sum(a b) / (max(|a|, eps) max(|b|, eps)) along one axis, which goes, as in PyTorch; a and b broadcast. The gradient
+/// is finite at a vector of zeros.
+GRADUS_API Variable cosine_similarity(const Variable& a, const Variable& b, CosineOptions options = {});
 
 }  // namespace gradus

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // c = a b over equal leading axes;  da = g b^T,  db = a^T g. Transposes are views: the kernel reads them as they lie.
 #include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/context.hpp>
 #include <gradus/autograd/example.hpp>
+#include <gradus/autograd/ops/arithmetic.hpp>
 #include <gradus/autograd/ops/linalg.hpp>
 #include <gradus/autograd/ops/reduce.hpp>
 #include <gradus/autograd/ops/rules.hpp>
@@ -25,6 +27,12 @@ void matmul_shape(ShapeArgs& s) {
   GRADUS_CHECK(out.with(row, b[row]).with(row + 1, b[row + 1]) == b, "[matmul] batches differ: a is ", s.describe(0),
                ", b is ", s.describe(1));
   s.output(out, s.dtype(0));
+}
+
+// " (in encoder.linear)", as apply adds it to what a shape rule says.
+std::string in_scope() {
+  const std::string path = scope_path();
+  return path.empty() ? path : " (in " + path + ")";
 }
 
 Shape batch_of(const Shape& shape) { return shape.without(shape.rank() - 1).without(shape.rank() - 2); }
@@ -116,6 +124,9 @@ const OpDef linear_op = {
 Variable matmul(const Variable& a, const Variable& b) {
   GRADUS_CHECK(a.rank() >= 1 && b.rank() >= 1, "[matmul] expected vectors, matrices or batches, got ", describe(a),
                " and ", describe(b));
+  // Here too, so that the message shows the operands as they were given.
+  GRADUS_CHECK(a.size(-1) == b.size(b.rank() == 1 ? 0 : -2), "[matmul] inner sizes differ: a is ", describe(a),
+               ", b is ", describe(b), in_scope());
   if (a.rank() == 1) return squeeze(matmul(unsqueeze(a, 0), b), b.rank() == 1 ? 0 : -2);
   if (b.rank() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
   if (a.rank() == b.rank() && batch_of(a.shape()) == batch_of(b.shape())) return apply(matmul_op, {}, {&a, &b});
@@ -129,6 +140,11 @@ Variable matmul(const Variable& a, const Variable& b) {
   const Variable left = with_batch(a, batch);
   const Variable right = with_batch(b, batch);
   return apply(matmul_op, {}, {&left, &right});
+}
+
+Variable outer(const Variable& a, const Variable& b) {
+  GRADUS_CHECK(a.rank() == 1 && b.rank() == 1, "[outer] expected two vectors, got ", describe(a), " and ", describe(b));
+  return mul(unsqueeze(a, 1), b);
 }
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {

@@ -119,6 +119,14 @@ Variable softmax(const Variable& x, const Variable& keep) {
   return apply(softmax_op, {}, {&x, &mask});
 }
 
+Variable softmax(const Variable& x, const SoftmaxOptions& options) {
+  const Variable& keep = options.keep;
+  const int at = normalize_axis(options.axis, x.rank(), "softmax");
+  if (at == x.rank() - 1) return softmax(x, keep);
+  const Variable mask = keep.defined() ? transpose(expand(keep, x.shape()), at, -1) : keep;
+  return transpose(softmax(transpose(x, at, -1), mask), at, -1);
+}
+
 Variable softmax_backward(const Variable& y, const Variable& g, const Variable& keep) {
   return apply(softmax_backward_op, {}, {&y, &g, &keep});
 }

@@ -16,6 +16,15 @@ struct MatrixView {
   int64_t ld;
 };
 
+// A dense copy of the different matrices only: an expanded batch axis stays expanded.
+Tensor dense_matrices(const Tensor& x) {
+  Tensor different = x;
+  for (int axis = 0; axis < x.rank() - 2; ++axis) {
+    if (x.layout().stride(axis) == 0 && x.shape()[axis] > 1) different = different.slice(axis, 0, 1);
+  }
+  return different.clone().expand(x.shape());
+}
+
 MatrixView matrix_view(const Tensor& x) {
   const int row = x.rank() - 2;
   const int64_t rows = x.shape()[row];
@@ -28,8 +37,7 @@ MatrixView matrix_view(const Tensor& x) {
   if ((row_stride == 1 || rows == 1) && (col_stride >= rows || cols == 1)) {
     return {x, true, std::max<int64_t>({1, rows, cols == 1 ? 0 : col_stride})};
   }
-  const Tensor dense = x.clone();
-  return {dense, false, std::max<int64_t>(1, cols)};
+  return {dense_matrices(x), false, std::max<int64_t>(1, cols)};
 }
 
 // The batch axes of all three operands fused into one stride each, when they lie evenly.

@@ -33,11 +33,18 @@ T* pointer(Tensor& x) {
   return static_cast<T*>(x.raw_data());
 }
 
+// body(first row, rows).
 template <class Body>
-void for_rows(const Rows& rows, Body&& body) {
-  const auto piece = [&](int64_t begin, int64_t end) { body(begin * rows.width, end - begin); };
+void for_row_numbers(const Rows& rows, Body&& body) {
+  const auto piece = [&](int64_t begin, int64_t end) { body(begin, end - begin); };
   if (rows.count <= rows.grain()) return piece(0, rows.count);
   parallel_for(rows.count, piece, rows.grain());
+}
+
+// body(first element, rows).
+template <class Body>
+void for_rows(const Rows& rows, Body&& body) {
+  for_row_numbers(rows, [&](int64_t first, int64_t count) { body(first * rows.width, count); });
 }
 
 void check_targets(const int64_t* targets, int64_t rows, int64_t classes, int64_t ignored) {
@@ -81,19 +88,45 @@ void softmax_backward(const Tensor& y, const Tensor& g, const Tensor* keep, Tens
   });
 }
 
-void cross_entropy(const Tensor& logits, const Tensor& targets, int64_t ignored, Tensor& loss, Tensor& lse) {
-  const Tensor x = logits.contiguous();
-  const Tensor chosen = targets.contiguous();
-  const Rows rows = rows_of(x);
-  check_targets(pointer<int64_t>(chosen), rows.count, rows.width, ignored);
-  dispatch_float(x.dtype(), [&](auto tag) {
+void log_softmax(const Tensor& x, Tensor& y) {
+  const Tensor in = x.contiguous();
+  dispatch_float(y.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    cross_entropy_rows<T>(pointer<T>(x), pointer<int64_t>(chosen), ignored, pointer<T>(loss), pointer<T>(lse),
-                          rows.count, rows.width);
+    const Rows rows = rows_of(y);
+    for_rows(rows, [&](int64_t at, int64_t count) {
+      log_softmax_rows<T>(pointer<T>(in) + at, pointer<T>(y) + at, count, rows.width);
+    });
   });
 }
 
-void cross_entropy_backward(const Tensor& logits, const Tensor& targets, int64_t ignored, const Tensor& g,
+void log_softmax_backward(const Tensor& y, const Tensor& g, Tensor& dx) {
+  const Tensor out = y.contiguous();
+  const Tensor cotangent = g.contiguous();
+  dispatch_float(dx.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const Rows rows = rows_of(dx);
+    for_rows(rows, [&](int64_t at, int64_t count) {
+      log_softmax_backward_rows<T>(pointer<T>(out) + at, pointer<T>(cotangent) + at, pointer<T>(dx) + at, count,
+                                   rows.width);
+    });
+  });
+}
+
+void cross_entropy(const Tensor& logits, const Tensor& targets, const ClassTargets& rule, Tensor& loss, Tensor& lse) {
+  const Tensor x = logits.contiguous();
+  const Tensor chosen = targets.contiguous();
+  const Rows rows = rows_of(x);
+  check_targets(pointer<int64_t>(chosen), rows.count, rows.width, rule.ignored);
+  dispatch_float(x.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    for_row_numbers(rows, [&](int64_t r, int64_t count) {
+      cross_entropy_rows<T>(pointer<T>(x) + r * rows.width, pointer<int64_t>(chosen) + r, rule.ignored,
+                            pointer<T>(loss) + r, pointer<T>(lse) + r, count, rows.width, rule.smoothing);
+    });
+  });
+}
+
+void cross_entropy_backward(const Tensor& logits, const Tensor& targets, const ClassTargets& rule, const Tensor& g,
                             const Tensor& lse, Tensor& dx) {
   const Tensor x = logits.contiguous();
   const Tensor chosen = targets.contiguous();
@@ -102,8 +135,11 @@ void cross_entropy_backward(const Tensor& logits, const Tensor& targets, int64_t
   const Rows rows = rows_of(x);
   dispatch_float(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    cross_entropy_backward_rows<T>(pointer<T>(x), pointer<T>(sums), pointer<int64_t>(chosen), ignored,
-                                   pointer<T>(cotangent), 1, pointer<T>(dx), rows.count, rows.width);
+    for_row_numbers(rows, [&](int64_t r, int64_t count) {
+      cross_entropy_backward_rows<T>(pointer<T>(x) + r * rows.width, pointer<T>(sums) + r, pointer<int64_t>(chosen) + r,
+                                     rule.ignored, pointer<T>(cotangent) + r, 1, pointer<T>(dx) + r * rows.width, count,
+                                     rows.width, rule.smoothing);
+    });
   });
 }
 

@@ -12,11 +12,23 @@ void softmax(const Tensor& x, const Tensor* keep, Tensor& y);
 /// dx = y (g - sum(y g)), 0 where blocked.
 void softmax_backward(const Tensor& y, const Tensor& g, const Tensor* keep, Tensor& dx);
 
-/// logits [N, C], targets i64 [N]: loss = lse - logits[target], or 0 where target == ignored. Throws
-/// `[cross_entropy] target out of range: ...`.
-void cross_entropy(const Tensor& logits, const Tensor& targets, int64_t ignored, Tensor& loss, Tensor& lse);
-/// dx = (exp(logits - lse) - onehot(target)) g, or 0 where target == ignored.
-void cross_entropy_backward(const Tensor& logits, const Tensor& targets, int64_t ignored, const Tensor& g,
+/// y = x - logsumexp(x).
+void log_softmax(const Tensor& x, Tensor& y);
+/// dx = g - exp(y) sum(g).
+void log_softmax_backward(const Tensor& y, const Tensor& g, Tensor& dx);
+
+/// Targets that count for nothing, and the share of the probability that is spread over all classes.
+struct ClassTargets {
+  int64_t ignored;
+  double smoothing;
+  bool operator==(const ClassTargets&) const = default;
+};
+
+/// logits [N, C], targets i64 [N]: loss = lse - (1 - s) logits[target] - s mean(logits), s the smoothing, or 0 where
+/// target == ignored. Throws `[cross_entropy] target out of range: ...`.
+void cross_entropy(const Tensor& logits, const Tensor& targets, const ClassTargets& rule, Tensor& loss, Tensor& lse);
+/// dx = (exp(logits - lse) - (1 - s) onehot(target) - s / C) g, or 0 where target == ignored.
+void cross_entropy_backward(const Tensor& logits, const Tensor& targets, const ClassTargets& rule, const Tensor& g,
                             const Tensor& lse, Tensor& dx);
 
 }  // namespace gradus::kernels

@@ -103,9 +103,17 @@ constexpr Exception kNoArithmetic[] = {
 
 // Ops from vectors to vectors whose elements depend on more than the elements in the same place.
 constexpr Exception kNotElementwise[] = {
-    {"cumsum", "a sum of those before"}, {"flip", "from the other end"},
-    {"roll", "from other places"},       {"dropout", "its mask counts elements"},
-    {"softmax", "a row has one sum"},    {"softmax_backward", "a row has one sum"},
+    {"cumsum", "a sum of those before"},
+    {"flip", "from the other end"},
+    {"roll", "from other places"},
+    {"dropout", "its mask counts elements"},
+    {"softmax", "a row has one sum"},
+    {"softmax_backward", "a row has one sum"},
+    {"take_along_axis", "its elements come from anywhere"},
+    {"log_softmax", "a row has one sum"},
+    {"log_softmax_backward", "a row has one sum"},
+    {"sparsemax_backward", "a row has one mean"},
+    {"entmax15_backward", "a row has one mean"},
 };
 
 template <size_t kCount>

@@ -164,6 +164,8 @@ constexpr Equivalent kEquivalents[] = {
     {"min, saved values as constants", "its second derivative is 0"},
     {"relu, saved values as constants", "its second derivative is 0"},
     {"relu_backward, saved values as constants", "the derivative with respect to x is 0"},
+    {"sparsemax, saved values as constants", "its second derivative is 0"},
+    {"sparsemax_backward, saved values as constants", "the derivative with respect to y is 0"},
 };
 
 }  // namespace

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gradus/tensor/tensor.hpp>
+
+// Elements chosen by i64 indices along one axis. An index in [-size, 0) counts from the end; any other one outside
+// [0, size) throws `[op] index out of range: ...`, with the name `op` of the caller. y is dense.
+
+namespace gradus::kernels {
+
+/// y[.., j, ..] = x[.., indices[.., j, ..], ..]: indices has y's shape, x the same but for `axis`. Any dtype.
+void take_along_axis(const Tensor& x, const Tensor& indices, int axis, Tensor& y, const char* op);
+
+/// y[.., indices[.., j, ..], ..] += source[.., j, ..], in the order of j. Floating.
+void scatter_add_along_axis(const Tensor& source, const Tensor& indices, int axis, Tensor& y, const char* op);
+
+/// y[.., j, ..] = x[.., indices[j], ..], indices [K]. Any dtype.
+void select_along_axis(const Tensor& x, const Tensor& indices, int axis, Tensor& y, const char* op);
+
+/// y[.., indices[j], ..] += source[.., j, ..], indices [K], in the order of j. Floating.
+void add_along_axis(const Tensor& source, const Tensor& indices, int axis, Tensor& y, const char* op);
+
+/// y = the class numbers in `targets`, with 0 in place of `ignored`: good indices. Throws `[op] target out of range:
+/// ...` for any other one outside [0, classes). y is dense, of targets' shape.
+void class_indices(const Tensor& targets, int64_t classes, int64_t ignored, Tensor& y, const char* op);
+
+/// The row-major positions at which the bool tensor holds, as i64 [K].
+Tensor true_positions(const Tensor& mask);
+
+}  // namespace gradus::kernels
