@@ -33,16 +33,32 @@ void infer_shapes(const OpDef& op, ShapeArgs& shapes) {
   }
 }
 
+// Whether the node must keep the shape of an input itself. Otherwise the node that made the input has it, or the saved
+// value.
+bool keeps_shape(const OpDef& op, InputSpan inputs, size_t i) {
+  return !inputs[i]->requires_grad() && inputs[i]->defined() && !in_mask(op.saves.inputs, static_cast<int>(i));
+}
+
 NodeRef record(Context& here, const OpDef& op, const Attrs& attrs, InputSpan inputs, const Tensor* outputs,
                int num_outputs) {
-  NodeRef node = detail::make_node(&op, attrs, static_cast<int>(inputs.size()), num_outputs);
+  int num_shapes = 0;
+  for (size_t i = 0; i < inputs.size(); ++i) num_shapes += keeps_shape(op, inputs, i) ? 1 : 0;
+  NodeRef node = detail::make_node(&op, attrs, static_cast<int>(inputs.size()), num_outputs, num_shapes);
   int64_t sequence = here.sequence;
+  for (int k = 0; k < num_outputs; ++k) new (&node->output(k)) OutputSlot(outputs[k], in_mask(op.saves.outputs, k));
+  Shape* own = node->shapes();
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Variable& input = *inputs[i];
-    new (&node->input(static_cast<int>(i))) InputSlot(input, in_mask(op.saves.inputs, static_cast<int>(i)));
-    if (input.requires_grad() && input.node()->sequence > sequence) sequence = input.node()->sequence;
+    const Shape* shape = &input.shape();
+    if (input.requires_grad()) {
+      Node& source = *input.node().get();
+      shape = &source.output(input.output()).shape;
+      if (source.sequence > sequence) sequence = source.sequence;
+    } else if (keeps_shape(op, inputs, i)) {
+      shape = new (own++) Shape(input.shape());
+    }
+    new (&node->input(static_cast<int>(i))) InputSlot(input, in_mask(op.saves.inputs, static_cast<int>(i)), shape);
   }
-  for (int k = 0; k < num_outputs; ++k) new (&node->output(k)) OutputSlot(outputs[k], in_mask(op.saves.outputs, k));
   node->sequence = here.sequence = sequence + 1;
   if (here.anomaly) [[unlikely]]
     node->path = detail::lasting_scope_path();
@@ -77,10 +93,11 @@ void apply_into(const OpDef& op, const Attrs& attrs, InputSpan inputs, std::span
     for (int k = 0; k < count; ++k) outputs[static_cast<size_t>(k)] = Variable(std::move(results[k]));
     return;
   }
-  const NodeRef node = record(here, op, attrs, inputs, results, count);
+  NodeRef node = record(here, op, attrs, inputs, results, count);
   for (int k = 0; k < count; ++k) {
     const bool floating = is_floating(results[k].dtype());
-    outputs[static_cast<size_t>(k)] = Variable(std::move(results[k]), floating ? node : NodeRef(), floating ? k : 0);
+    NodeRef source = !floating ? NodeRef() : k + 1 < count ? node : std::move(node);
+    outputs[static_cast<size_t>(k)] = Variable(std::move(results[k]), std::move(source), floating ? k : 0);
   }
 }
 

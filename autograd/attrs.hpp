@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <gradus/tensor/check.hpp>
+#include <gradus/tensor/reference_count.hpp>
 
 namespace gradus {
 
@@ -55,7 +56,7 @@ class Attrs {
   }
 
  private:
-  static constexpr size_t kInlineBytes = 96;
+  static constexpr size_t kInlineBytes = 80;
 
   struct Type {
     size_t size;
@@ -82,12 +83,12 @@ class Attrs {
       return {sizeof(A),
               [](void* to, const void* from) {
                 Box<A>* box = *static_cast<Box<A>* const*>(from);
-                __atomic_add_fetch(&box->references, 1, __ATOMIC_RELAXED);
+                detail::retain_reference(box->references);
                 new (to) Box<A>*(box);
               },
               [](void* value) {
                 Box<A>* box = *static_cast<Box<A>**>(value);
-                if (__atomic_sub_fetch(&box->references, 1, __ATOMIC_ACQ_REL) == 0) delete box;
+                if (detail::release_reference(box->references)) delete box;
               },
               [](const void* a, const void* b) {
                 const Box<A>* left = *static_cast<Box<A>* const*>(a);

@@ -49,7 +49,7 @@ class CapturedValues {
       open_.pop_back();
       for (int i = 0; i < node->num_inputs; ++i) {
         const InputSlot& slot = node->input(i);
-        if (slot.node) meet(slot.node, slot.output, slot.value, slot.shape, slot.dtype);
+        if (slot.node) meet(slot.node, slot.output, slot.value, *slot.shape, slot.dtype);
       }
     }
     return std::move(captured_);

@@ -5,7 +5,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <gradus/tensor/storage.hpp>
+#include <gradus/tensor/reference_count.hpp>
 
 namespace gradus {
 
@@ -22,7 +22,7 @@ class Closure<Result(Args...)> {
   Closure(F&& f)  // NOLINT(google-explicit-constructor): made from a lambda
       : held_(new Box<std::remove_cvref_t<F>>(std::forward<F>(f))) {}
   Closure(const Closure& other) noexcept : held_(other.held_) {
-    if (held_ != nullptr) __atomic_add_fetch(&held_->references, 1, __ATOMIC_RELAXED);
+    if (held_ != nullptr) detail::retain_reference(held_->references);
   }
   Closure(Closure&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
   Closure& operator=(Closure other) noexcept {

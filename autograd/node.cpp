@@ -10,9 +10,10 @@ namespace gradus::detail {
 static_assert(alignof(InputSlot) <= alignof(Node) && alignof(OutputSlot) <= alignof(Node));
 static_assert(sizeof(Node) % alignof(InputSlot) == 0 && sizeof(InputSlot) % alignof(OutputSlot) == 0);
 
-NodeRef make_node(const OpDef* op, const Attrs& attrs, int num_inputs, int num_outputs) {
+NodeRef make_node(const OpDef* op, const Attrs& attrs, int num_inputs, int num_outputs, int num_shapes) {
   const size_t bytes = sizeof(Node) + sizeof(InputSlot) * static_cast<size_t>(num_inputs) +
-                       sizeof(OutputSlot) * static_cast<size_t>(num_outputs);
+                       sizeof(OutputSlot) * static_cast<size_t>(num_outputs) +
+                       sizeof(Shape) * static_cast<size_t>(num_shapes);
   const Block block = allocate_small(bytes);
   auto* node = new (block.data) Node(attrs);
   node->num_inputs = static_cast<uint16_t>(num_inputs);
@@ -20,7 +21,7 @@ NodeRef make_node(const OpDef* op, const Attrs& attrs, int num_inputs, int num_o
   node->block_bytes = static_cast<uint32_t>(bytes);
   node->op = op;
   node->owner = block.owner;
-  return NodeRef(node);
+  return NodeRef::adopt(node);
 }
 
 namespace {

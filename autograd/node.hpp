@@ -10,8 +10,9 @@ class Parameter;
 
 /// An input of a node: the edge to where it came from and, when the vjp reads it, its value.
 struct InputSlot {
-  InputSlot(const Variable& x, bool save)
-      : node(x.node()), output(static_cast<uint16_t>(x.output())), given(x.defined()), shape(x.shape()) {
+  /// `shape`: of a given input, kept by somebody who lives as long as the node.
+  InputSlot(const Variable& x, bool save, const Shape* kept) noexcept
+      : node(x.node()), shape(kept), output(static_cast<uint16_t>(x.output())), given(x.defined()) {
     if (!given) return;
     dtype = x.dtype();
     if (!save) return;
@@ -21,12 +22,12 @@ struct InputSlot {
 
   NodeRef node;  // null: no derivative flows there
   Tensor value;
-  uint16_t output = 0;
-  bool given = false;
+  const Shape* shape;
+  uint32_t version = 0;
+  uint16_t output;
+  bool given;
   bool wanted = false;  // by the pass that marked this node
   DType dtype = DType::f32;
-  uint32_t version = 0;
-  Shape shape;
 };
 
 /// An output of a node: its value when the vjp reads it (never a Variable: that would be a reference cycle), and the
@@ -49,7 +50,7 @@ struct OutputSlot {
 struct Node {
   explicit Node(const Attrs& given) : attrs(given) {}
 
-  uint32_t references = 0;  // must be first: NodeRef counts here
+  uint32_t references = 1;  // must be first: NodeRef counts here
   bool freed = false;       // saved values were released by a backward without retain_graph
   bool queued = false;
   bool wanted = false;  // some output is an input of grad(): the pass looks it up
@@ -72,12 +73,14 @@ struct Node {
   OutputSlot* outputs() { return reinterpret_cast<OutputSlot*>(inputs() + num_inputs); }
   InputSlot& input(int i) { return inputs()[i]; }
   OutputSlot& output(int k) { return outputs()[k]; }
+  Shape* shapes() { return reinterpret_cast<Shape*>(outputs() + num_outputs); }
 };
 
 namespace detail {
 
 /// A node without slots and with one reference to it; the caller constructs all of them before it does anything else.
-NodeRef make_node(const OpDef* op, const Attrs& attrs, int num_inputs, int num_outputs);
+/// Behind the slots there is room for `num_shapes` shapes.
+NodeRef make_node(const OpDef* op, const Attrs& attrs, int num_inputs, int num_outputs, int num_shapes = 0);
 
 }  // namespace detail
 }  // namespace gradus

@@ -128,45 +128,53 @@ void Pass::mark_targets() {
   }
 }
 
-bool Pass::leads_to_target(const InputSlot& slot) const {
-  const Node* node = slot.node.get();
-  if (node == nullptr) return false;
-  if (!is_end(*node)) return marked(*node);
-  const Leaf* leaf = find_leaf(node, slot.output);
+bool Pass::is_target(const Node* end, int output) const {
+  const Leaf* leaf = find_leaf(end, output);
   return leaf != nullptr && leaf->target;
+}
+
+// Puts a node on the stack unless nothing below it is wanted, or it was there before.
+void Pass::enter(Node* node) {
+  if (node->marked_by != id_) {
+    node->marked_by = id_;
+    node->wanted = false;
+    node->leads_to_input = false;
+  } else if (node->entered) {
+    return;
+  }
+  node->entered = true;
+  scratch_->stack.push_back({node, 0});
 }
 
 // Depth first, with a stack of its own: a node leads to a target when it is one or some input of it does. Nodes older
 // than every target cannot.
 void Pass::mark(const std::vector<Variable>& outputs) {
   std::vector<Frame>& stack = scratch_->stack;
-  const auto enter = [&](Node* node) {
-    if (node == nullptr || is_end(*node) || node->sequence < lowest_sequence_) return;
-    if (node->marked_by != id_) {
-      node->marked_by = id_;
-      node->wanted = false;
-      node->leads_to_input = false;
-    } else if (node->entered) {
-      return;
-    }
-    node->entered = true;
-    stack.push_back({node, 0});
-  };
   for (const Variable& output : outputs) {
-    enter(output.node().get());
+    if (output.node() && !is_end(*output.node().get())) enter(output.node().get());
     while (!stack.empty()) {
-      Frame& frame = stack.back();
-      if (frame.next_input < frame.node->num_inputs) {
-        enter(frame.node->input(frame.next_input++).node.get());
+      Node& node = *stack.back().node;
+      if (stack.back().next_input == node.num_inputs) {
+        stack.pop_back();
         continue;
       }
-      Node* node = frame.node;
-      stack.pop_back();
-      for (int i = 0; i < node->num_inputs; ++i) {
-        InputSlot& slot = node->input(i);
-        slot.wanted = leads_to_target(slot);
-        node->leads_to_input = node->leads_to_input || slot.wanted;
+      // An input is looked at again when the walk is back from it.
+      InputSlot& slot = node.input(stack.back().next_input);
+      Node* source = slot.node.get();
+      if (source == nullptr) {
+        slot.wanted = false;
+      } else if (is_end(*source)) {
+        slot.wanted = is_target(source, slot.output);
+      } else if (source->sequence < lowest_sequence_) {
+        slot.wanted = false;
+      } else if (source->marked_by == id_ && source->entered) {
+        slot.wanted = source->leads_to_input;
+      } else {
+        enter(source);
+        continue;
       }
+      node.leads_to_input = node.leads_to_input || slot.wanted;
+      ++stack.back().next_input;
     }
   }
 }
@@ -192,7 +200,7 @@ void Pass::seed(const Variable& output, Variable cotangent) {
   accumulate(*node, output.output(), std::move(cotangent));
 }
 
-void Pass::accumulate(Node& node, int output, Variable cotangent) {
+void Pass::accumulate(Node& node, int output, Variable&& cotangent) {
   const bool is_leaf = is_end(node);
   Variable& slot = is_leaf ? leaf_of(&node, output).cotangent : node.output(output).cotangent;
   if (!is_leaf && !node.queued) {

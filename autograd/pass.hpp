@@ -61,7 +61,7 @@ class Pass {
   bool anomaly() const { return anomaly_; }
   /// Whether somebody wants the gradient that flows through this edge of a node that is being visited.
   bool wants(const InputSlot& slot) const { return targets_ == nullptr ? static_cast<bool>(slot.node) : slot.wanted; }
-  void accumulate(Node& node, int output, Variable cotangent);
+  void accumulate(Node& node, int output, Variable&& cotangent);
 
  private:
   bool is_end(const Node& node) const { return node.op == nullptr || node.sequence <= horizon_; }
@@ -69,7 +69,8 @@ class Pass {
   Leaf& leaf_of(Node* node, int output);
   void grow_table();
   bool marked(const Node& node) const { return node.marked_by == id_ && node.leads_to_input; }
-  bool leads_to_target(const InputSlot& slot) const;
+  bool is_target(const Node* end, int output) const;
+  void enter(Node* node);
   void mark_targets();
   static void release_saved(Node& node);
   [[noreturn]] void throw_freed(const Node& node) const;

@@ -19,6 +19,12 @@ class NodeRef {
   NodeRef() = default;
   /// Shares `node`, which may be null. The count is the node's first member.
   explicit NodeRef(Node* node) noexcept : node_(node) { retain(); }
+  /// Takes over the reference that a new node starts with.
+  static NodeRef adopt(Node* node) noexcept {
+    NodeRef out;
+    out.node_ = node;
+    return out;
+  }
   NodeRef(const NodeRef& other) noexcept : node_(other.node_) { retain(); }
   NodeRef(NodeRef&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
   NodeRef& operator=(NodeRef other) noexcept {
@@ -35,7 +41,7 @@ class NodeRef {
  private:
   uint32_t* count() const noexcept { return reinterpret_cast<uint32_t*>(node_); }
   void retain() noexcept {
-    if (node_ != nullptr) __atomic_add_fetch(count(), 1, __ATOMIC_RELAXED);
+    if (node_ != nullptr) detail::retain_reference(*count());
   }
 
   Node* node_ = nullptr;

@@ -21,7 +21,7 @@ const Attrs& VjpArgs::raw_attrs() const { return node_.attrs; }
 int VjpArgs::num_inputs() const { return node_.num_inputs; }
 int VjpArgs::num_outputs() const { return node_.num_outputs; }
 bool VjpArgs::has(int i) const { return node_.input(i).given; }
-const Shape& VjpArgs::in_shape(int i) const { return node_.input(i).shape; }
+const Shape& VjpArgs::in_shape(int i) const { return *node_.input(i).shape; }
 const Shape& VjpArgs::out_shape(int k) const { return node_.output(k).shape; }
 
 Variable VjpArgs::in(int i) const {
@@ -62,9 +62,9 @@ void VjpArgs::set(int i, Gradient gradient) {
   if (!needs(i) || !gradient.variable.defined()) return;
   InputSlot& slot = node_.input(i);
   const Variable& g = gradient.variable;
-  if (!(g.shape() == slot.shape) || g.dtype() != slot.dtype) {
+  if (!(g.shape() == *slot.shape) || g.dtype() != slot.dtype) [[unlikely]] {
     detail::throw_error(detail::join("[", op().name, "] vjp gave a gradient of the wrong shape for input ", i,
-                                     ": expected ", slot.dtype, " ", slot.shape, ", got ", describe(g)));
+                                     ": expected ", slot.dtype, " ", *slot.shape, ", got ", describe(g)));
   }
   if (pass_.anomaly()) [[unlikely]]
     detail::check_gradient(node_, i, g);

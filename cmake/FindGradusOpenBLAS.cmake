@@ -1,4 +1,5 @@
-# Finds OpenBLAS with its own cblas.h and makes the target GradusOpenBLAS::GradusOpenBLAS.
+# Finds OpenBLAS with its own cblas.h and makes the target GradusOpenBLAS::GradusOpenBLAS: the header, and the name under
+# which the library is loaded at run time (tensor/kernels/blas.cpp says why it is not linked).
 #
 # CMake's FindBLAS looks for any BLAS and knows no header. Debian keeps one folder per flavour (openblas-pthread, ...)
 # and a generic cblas.h beside them, which need not be OpenBLAS's: the flavour's folder is therefore tried first.
@@ -24,8 +25,20 @@ find_package_handle_standard_args(GradusOpenBLAS
   REQUIRED_VARS GradusOpenBLAS_LIBRARY GradusOpenBLAS_INCLUDE_DIR)
 
 if(GradusOpenBLAS_FOUND AND NOT TARGET GradusOpenBLAS::GradusOpenBLAS)
-  add_library(GradusOpenBLAS::GradusOpenBLAS UNKNOWN IMPORTED)
+  # The name that the library gives itself (libopenblas.so.0) stands for whichever flavour the system has chosen.
+  find_program(GradusOpenBLAS_READELF NAMES readelf llvm-readelf)
+  mark_as_advanced(GradusOpenBLAS_READELF)
+  set(_gradus_openblas_name "${GradusOpenBLAS_LIBRARY}")
+  if(GradusOpenBLAS_READELF)
+    execute_process(COMMAND "${GradusOpenBLAS_READELF}" -d "${GradusOpenBLAS_LIBRARY}"
+      OUTPUT_VARIABLE _gradus_openblas_head ERROR_QUIET)
+    if(_gradus_openblas_head MATCHES "soname: \\[([^]]+)\\]")
+      set(_gradus_openblas_name "${CMAKE_MATCH_1}")
+    endif()
+  endif()
+  add_library(GradusOpenBLAS::GradusOpenBLAS INTERFACE IMPORTED)
   set_target_properties(GradusOpenBLAS::GradusOpenBLAS PROPERTIES
-    IMPORTED_LOCATION "${GradusOpenBLAS_LIBRARY}"
-    INTERFACE_INCLUDE_DIRECTORIES "${GradusOpenBLAS_INCLUDE_DIR}")
+    INTERFACE_INCLUDE_DIRECTORIES "${GradusOpenBLAS_INCLUDE_DIR}"
+    INTERFACE_COMPILE_DEFINITIONS "GRADUS_OPENBLAS=\"${_gradus_openblas_name}\""
+    INTERFACE_LINK_LIBRARIES "${CMAKE_DL_LIBS}")
 endif()

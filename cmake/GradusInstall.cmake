@@ -28,5 +28,4 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/gradus-config-version.cm
 install(FILES
   "${PROJECT_BINARY_DIR}/gradus-config.cmake"
   "${PROJECT_BINARY_DIR}/gradus-config-version.cmake"
-  "${PROJECT_SOURCE_DIR}/cmake/FindGradusOpenBLAS.cmake"
   DESTINATION "${_gradus_config_dir}")

@@ -81,7 +81,7 @@ function(gradus_add_library)
   target_include_directories(gradus INTERFACE
     $<BUILD_INTERFACE:${GRADUS_INCLUDE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_compile_features(gradus INTERFACE cxx_std_20)
-  target_link_libraries(gradus PRIVATE GradusOpenBLAS::GradusOpenBLAS OpenMP::OpenMP_CXX hwy::hwy)
+  target_link_libraries(gradus PRIVATE OpenMP::OpenMP_CXX hwy::hwy ${CMAKE_DL_LIBS})
   if(BUILD_SHARED_LIBS)
     target_compile_definitions(gradus INTERFACE GRADUS_SHARED)
   endif()

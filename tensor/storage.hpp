@@ -6,18 +6,13 @@
 #include <utility>
 
 #include <gradus/tensor/api.hpp>
+#include <gradus/tensor/reference_count.hpp>
 
 namespace gradus {
 
 namespace detail {
 
 struct ThreadCache;
-
-/// Gives one reference back; true when it was the last one. Who holds the only one needs no atomic write to know it.
-inline bool release_reference(uint32_t& references) noexcept {
-  return __atomic_load_n(&references, __ATOMIC_ACQUIRE) == 1 ||
-         __atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL) == 0;
-}
 
 /// Head of a storage; the bytes follow it in the same block (or lie elsewhere, when they are borrowed).
 struct alignas(64) StorageHeader {
@@ -59,7 +54,7 @@ class GRADUS_API Storage {
   uint32_t version() const noexcept { return header_->version; }
   void bump_version_() noexcept { ++header_->version; }
   /// True when this handle is the only one.
-  bool is_unique() const noexcept { return __atomic_load_n(&header_->references, __ATOMIC_ACQUIRE) == 1; }
+  bool is_unique() const noexcept { return detail::is_only_reference(header_->references); }
   /// Takes over, or hands out, one reference to a head.
   static Storage adopt(detail::StorageHeader* header) noexcept {
     Storage out;
@@ -74,9 +69,8 @@ class GRADUS_API Storage {
   }
 
  private:
-  // Compiler builtins, because <atomic> alone would take a quarter of a user's compile time.
   void retain() noexcept {
-    if (header_ != nullptr) __atomic_add_fetch(&header_->references, 1, __ATOMIC_RELAXED);
+    if (header_ != nullptr) detail::retain_reference(header_->references);
   }
 
   detail::StorageHeader* header_ = nullptr;

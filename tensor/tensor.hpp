@@ -29,7 +29,7 @@ class GRADUS_API Tensor {
   Tensor(Storage storage, const Layout& layout, DType dtype)
       : body_(detail::make_body(std::move(storage), layout, dtype)) {}
   Tensor(const Tensor& other) noexcept : body_(other.body_) {
-    if (body_ != nullptr) __atomic_add_fetch(&body_->references, 1, __ATOMIC_RELAXED);
+    if (body_ != nullptr) detail::retain_reference(body_->references);
   }
   Tensor(Tensor&& other) noexcept : body_(std::exchange(other.body_, nullptr)) {}
   Tensor& operator=(Tensor other) noexcept {
@@ -58,9 +58,7 @@ class GRADUS_API Tensor {
   bool is_contiguous() const noexcept { return body().contiguous; }
   uint32_t version() const noexcept { return body_->storage.version(); }
   /// True when no other Tensor sees these bytes.
-  bool is_unique() const noexcept {
-    return __atomic_load_n(&body_->references, __ATOMIC_ACQUIRE) == 1 && body_->storage.is_unique();
-  }
+  bool is_unique() const noexcept { return detail::is_only_reference(body_->references) && body_->storage.is_unique(); }
 
   /// The first element's address; T must be the dtype's type (float, double, int64_t, bool).
   template <class T>
