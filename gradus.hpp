@@ -3,7 +3,12 @@
 
 // All of gradus: tensors, derivatives of any order, layers, optimisers.
 #include <gradus/autograd/anomaly.hpp>
+#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/check_fused.hpp>
+#include <gradus/autograd/check_op.hpp>
 #include <gradus/autograd/checkpoint.hpp>
+#include <gradus/autograd/closure.hpp>
+#include <gradus/autograd/corruptions.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/gradcheck.hpp>
 #include <gradus/autograd/hook.hpp>
@@ -19,6 +24,7 @@
 #include <gradus/nn/lstm.hpp>
 #include <gradus/nn/mask.hpp>
 #include <gradus/nn/module.hpp>
+#include <gradus/nn/properties.hpp>
 #include <gradus/nn/rnn.hpp>
 #include <gradus/nn/seq2seq.hpp>
 #include <gradus/optim/adam.hpp>
@@ -26,6 +32,7 @@
 #include <gradus/optim/schedule.hpp>
 #include <gradus/optim/sgd.hpp>
 #include <gradus/tensor/allocator.hpp>
+#include <gradus/tensor/compare.hpp>
 #include <gradus/tensor/creation.hpp>
 #include <gradus/tensor/parallel.hpp>
 #include <gradus/tensor/random.hpp>

@@ -23,16 +23,6 @@ bool check_inputs(const OpDef& op, InputSpan inputs) {
   return any;
 }
 
-void infer_shapes(const OpDef& op, ShapeArgs& shapes) {
-  try {
-    op.shape(shapes);
-  } catch (const Error& error) {
-    const std::string path = scope_path();
-    if (path.empty()) throw;
-    throw Error(std::string(error.what()) + " (in " + path + ")");
-  }
-}
-
 // Whether the node must keep the shape of an input itself. Otherwise the node that made the input has it, or the saved
 // value.
 bool keeps_shape(const OpDef& op, InputSpan inputs, size_t i) {
@@ -70,7 +60,7 @@ NodeRef record(Context& here, const OpDef& op, const Attrs& attrs, InputSpan inp
 void apply_into(const OpDef& op, const Attrs& attrs, InputSpan inputs, std::span<Variable> outputs) {
   const bool differentiable = check_inputs(op, inputs);
   ShapeArgs shapes(op, attrs, inputs);
-  infer_shapes(op, shapes);
+  op.shape(shapes);
   const int count = shapes.num_outputs();
   GRADUS_ASSERT(count == static_cast<int>(outputs.size()));
 
@@ -96,9 +86,12 @@ void apply_into(const OpDef& op, const Attrs& attrs, InputSpan inputs, std::span
   NodeRef node = record(here, op, attrs, inputs, results, count);
   for (int k = 0; k < count; ++k) {
     const bool floating = is_floating(results[k].dtype());
+    // NOLINTNEXTLINE(bugprone-use-after-move): the last one takes it
     NodeRef source = !floating ? NodeRef() : k + 1 < count ? node : std::move(node);
     outputs[static_cast<size_t>(k)] = Variable(std::move(results[k]), std::move(source), floating ? k : 0);
   }
+  if (here.apply_observer != nullptr) [[unlikely]]
+    here.apply_observer->call(here.apply_observer->state, op, attrs, inputs.data(), inputs.size(), outputs.size());
 }
 
 }  // namespace gradus

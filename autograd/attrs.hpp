@@ -16,7 +16,7 @@ namespace gradus {
 /// with operator==. Small values are held in place, larger ones shared; an op reads its own type back with as<A>().
 class Attrs {
  public:
-  Attrs() noexcept {}  // not defaulted: `{}` would clear the whole buffer
+  Attrs() noexcept {}  // NOLINT(modernize-use-equals-default): `{}` would clear the whole buffer
   template <class A, class = std::enable_if_t<!std::is_same_v<std::decay_t<A>, Attrs>>>
   Attrs(A value) {  // NOLINT(google-explicit-constructor): `apply(op, SliceAttrs{...}, ...)` is how it is used
     type_ = &kType<A>;

@@ -66,7 +66,7 @@ class CapturedValues {
       if (known.node().get() == node.get() && known.output() == output) return;
     }
     // Only its edge matters. With a value, a change of that value in place is noticed.
-    captured_.push_back(Variable(value.defined() ? value : zeros({}, {.dtype = dtype}).expand(shape), node, output));
+    captured_.emplace_back(value.defined() ? value : zeros({}, {.dtype = dtype}).expand(shape), node, output);
   }
 
   int64_t horizon_;
@@ -171,6 +171,7 @@ std::vector<Variable> detail::checkpoint(CheckpointFunction f, const std::vector
   }
   all.insert(all.end(), state->captured.begin(), state->captured.end());
   std::vector<const Variable*> pointers;
+  pointers.reserve(all.size());
   for (const Variable& x : all) pointers.push_back(&x);
   std::vector<Variable> results(state->outputs.size());
   apply_into(checkpoint_op, CheckpointAttrs{state}, pointers, results);

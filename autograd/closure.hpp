@@ -45,14 +45,13 @@ class Closure<Result(Args...)> {
   };
   template <class F>
   struct Box : Held {
-    template <class From>
-    explicit Box(From&& from)
+    explicit Box(F from)
         : Held{1,
                [](Held* held, Args... args) -> Result {
                  return static_cast<Box*>(held)->function(static_cast<Args&&>(args)...);
                },
                [](Held* held) { delete static_cast<Box*>(held); }},
-          function(std::forward<From>(from)) {}
+          function(std::move(from)) {}
     F function;
   };
 

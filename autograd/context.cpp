@@ -13,6 +13,11 @@ std::string scope_path() {
   return path;
 }
 
+std::string detail::in_scope() {
+  const std::string path = scope_path();
+  return path.empty() ? path : " (in " + path + ")";
+}
+
 PathCounts path_counts() {
   const Context& here = context();
   return {.fused = here.fused_applications, .reference = here.reference_runs};

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include <gradus/tensor/api.hpp>
+#include <gradus/tensor/check.hpp>
 
 namespace gradus {
 
@@ -15,14 +15,22 @@ struct ScopeFrame {
 };
 
 struct OpDef;
+class Attrs;
 class Variable;
 
 enum class VjpValue : uint8_t { input, output, cotangent, gradient };
 
-/// Sees, and may change, what each vjp reads and each gradient that it states: how the tests plant errors, to see that
-/// gradcheck finds them. `index` is the number of the input or output.
+/// Sees, and may change, what each vjp reads and each gradient that it states: how errors are planted
+/// (autograd/corruptions.hpp), to see that gradcheck finds them. `index` is the number of the input or output.
 struct VjpFilter {
   void (*call)(void* state, const OpDef& op, VjpValue what, int index, Variable& value) = nullptr;
+  void* state = nullptr;
+};
+
+/// Sees each op that is recorded, after it ran, in the order of the forward pass.
+struct ApplyObserver {
+  void (*call)(void* state, const OpDef& op, const Attrs& attrs, const Variable* const* inputs, size_t num_inputs,
+               size_t num_outputs) = nullptr;
   void* state = nullptr;
 };
 
@@ -33,7 +41,8 @@ struct Context {
   int64_t sequence = 0;  ///< of the newest node recorded on this thread
   int64_t fused_applications = 0;
   int64_t reference_runs = 0;
-  const VjpFilter* vjp_filter = nullptr;  ///< null but in tests
+  const VjpFilter* vjp_filter = nullptr;          ///< null but in tests
+  const ApplyObserver* apply_observer = nullptr;  ///< null but while a check takes down the ops of a function
   bool anomaly = false;
 };
 
@@ -44,6 +53,11 @@ inline Context& context() { return detail::t_context; }
 
 /// "seq2seq.encoder.gru", or "" outside any module.
 GRADUS_API std::string scope_path();
+
+namespace detail {
+/// " (in seq2seq.encoder.gru)", or "" outside any module: what messages end with.
+GRADUS_API std::string in_scope();
+}  // namespace detail
 
 class GradModeGuard {
  public:
@@ -72,10 +86,13 @@ class EnableGrad : GradModeGuard {
   EnableGrad() : GradModeGuard(true) {}
 };
 
-/// Opens a name scope; `name` must outlive it.
+/// Opens a name scope; `name` must outlive it. Every Error thrown within says the path.
 class NameScope {
  public:
-  explicit NameScope(const char* name) : context_(context()), frame_{name, context_.scope} { context_.scope = &frame_; }
+  explicit NameScope(const char* name) : context_(context()), frame_{name, context_.scope} {
+    context_.scope = &frame_;
+    detail::t_error_place = detail::in_scope;
+  }
   ~NameScope() { context_.scope = frame_.outer; }
   NameScope(const NameScope&) = delete;
   NameScope& operator=(const NameScope&) = delete;

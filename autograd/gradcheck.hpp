@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <gradus/autograd/axis_label.hpp>
 #include <gradus/autograd/function_ref.hpp>
 
 namespace gradus {
@@ -12,6 +13,10 @@ namespace gradus {
 struct NamedInput {
   std::string name;
   Tensor value;
+  /// One for each axis, or none.
+  std::vector<AxisLabel> axes = {};
+  /// Optional, of the value's shape, bool: false where the input is padding or blocked and must have gradient 0.
+  Tensor keep = {};
 };
 
 /// six_point: error of order h^6. central: two points, error of order h^2, for functions that change their shape within
@@ -19,7 +24,7 @@ struct NamedInput {
 enum class Stencil : uint8_t { six_point, central };
 
 /// full: every element of every input by itself. directional: random directions, one number each. automatic: full for
-/// inputs of at most 64 elements, and wherever a direction fails.
+/// inputs of at most 64 elements, and wherever a direction fails or meets a kink.
 enum class GradcheckMode : uint8_t { automatic, full, directional };
 
 struct GradcheckOptions {
@@ -30,29 +35,148 @@ struct GradcheckOptions {
   GradcheckMode mode = GradcheckMode::automatic;
   /// Times max(1, |x|); 0: what suits the stencil.
   double step = 0.0;
-  /// Largest error allowed; 0: 1e-9 at order 1, ten times more at each further one (with central: 1e-6).
+  /// Largest error allowed; 0: 1e-9 at order 1, ten times more at each further one (central: 1e-6, f32: 1e-3).
   double tolerance = 0.0;
   /// Random directions for each input in directional mode.
   int directions = 4;
   /// Of the random cotangents and directions.
   uint64_t seed = 1;
+  /// f64, or f32 to check the code that f32 runs, to the wider tolerance that its rounding needs.
+  DType dtype = DType::f64;
+  /// Also forward mode: <u, J v> by jvp() against differences and against <J^T u, v>.
+  bool forward_mode = false;
+  /// After a failure: sweep the step, name the signature, and check each recorded op by itself for the first bad one.
+  bool diagnose = true;
+  /// Of the function, in the report: "lstm".
+  std::string name = {};
+  std::vector<InputLabels> labels = {};
+  /// How to run the same check again, for the report; empty: the options as C++.
+  std::string reproduce = {};
 };
 
-/// The worst derivative found for one input.
+/// What became of one derivative. Kinks, ties and unreachable elements are neither passed nor failed.
+enum class Verdict : uint8_t {
+  pass,
+  fail,
+  kink,         ///< left and right slopes differ (or one is infinite) and the analytic value lies between them,
+                ///< or takes such a value for each output element
+  tie,          ///< a kink that vanishes when the inputs that are exactly equal move together
+  unreachable,  ///< no gradient flows to the input, and the output does not depend on it
+  not_finite,   ///< counts as a failure
+};
+GRADUS_API const char* name_of(Verdict verdict);
+
+/// Why the two values differ, as a sweep over step sizes shows.
+enum class Cause : uint8_t {
+  none,
+  genuine,     ///< the differences agree with each other and not with the derivative
+  truncation,  ///< the step is too long for the function; with verdict pass: a shorter one agrees
+  round_off,   ///< the differences are drowned in rounding at every step
+  kink,        ///< a kink or a jump, and the derivative does not lie between the slopes
+  cut,         ///< no gradient flows, though the output depends on the input
+};
+GRADUS_API const char* name_of(Cause cause);
+
+/// One derivative that did not simply pass.
+struct ElementCheck {
+  /// "[1, 2]", or "direction 3"; in the layer's own terms: "gate f, unit 2; time step 3" ("" without labels).
+  std::string where;
+  std::string label = {};
+  Verdict verdict = Verdict::pass;
+  Cause cause = Cause::none;
+  double analytic = 0.0;
+  double numeric = 0.0;
+  /// One-sided slopes.
+  double left = 0.0;
+  double right = 0.0;
+  double error = 0.0;
+};
+
+struct StepError {
+  double step = 0.0;
+  double numeric = 0.0;
+  double error = 0.0;
+};
+
+/// The way in which a whole gradient is wrong.
+enum class SignatureKind : uint8_t {
+  none,    ///< nothing known fits
+  scaled,  ///< by a constant ratio
+  doubled,
+  sign_flipped,
+  all_zero,
+  transposed,  ///< its last two axes, or all of a square matrix
+  slice_zero,  ///< some slices of an axis are zero, the others right
+  first_only,  ///< wrong only in the first slice of an axis
+  last_only,
+  block_only,   ///< wrong only in one slice, or in one labelled block, of an axis
+  shifted,      ///< by one or two along an axis
+  reversed,     ///< along an axis
+  only_masked,  ///< wrong only where `keep` is false, or the numeric derivative exactly zero
+  one_element,
+  cotangent_ignored,  ///< as if an output did not exist
+  cotangent_of_ones,  ///< as if the cotangent were 1
+  constant_offset,    ///< the difference is the same along an axis: a term is missing there or one too many
+};
+GRADUS_API const char* name_of(SignatureKind kind);
+
+struct Signature {
+  SignatureKind kind = SignatureKind::none;
+  /// A sentence: "analytic = 2 x numeric everywhere".
+  std::string text = {};
+  int axis = -1;
+  double ratio = 0.0;
+};
+
+/// What was found for one input, at one order.
 struct GradcheckResult {
   std::string input;
   Shape shape = {};
   int order = 1;
+  /// Of forward mode: the tangents of all outputs for a tangent of this input.
+  bool forward_mode = false;
   int64_t checked = 0;
+  int64_t passed = 0;
+  int64_t failed = 0;  ///< with those that are not finite
+  int64_t kinks = 0;
+  int64_t ties = 0;
+  int64_t unreachable = 0;
+  /// Elements of the input that were not looked at one by one.
+  int64_t skipped = 0;
   /// Some output depends on this input, as far as the recorded graph knows.
   bool reached = true;
   bool ok = true;
-  /// abs(analytic - numeric) / max(1, abs(analytic), abs(numeric)).
+  /// Of the worst derivative (kinks aside): abs(analytic - numeric) / max(1, abs(analytic), abs(numeric)).
   double error = 0.0;
+  double absolute_error = 0.0;
+  double relative_error = 0.0;
   double analytic = 0.0;
   double numeric = 0.0;
-  /// "[1, 2]", or "direction 3".
+  /// "[1, 2]", or "direction 3"; `label` says it in the layer's own terms.
   std::string where = {};
+  std::string label = {};
+  /// Largest error allowed, and error / allowed.
+  double allowed = 0.0;
+  double margin = 0.0;
+  /// The worst ones that did not simply pass, at most ten.
+  std::vector<ElementCheck> elements = {};
+  /// Of the worst failure, from long steps to short ones.
+  std::vector<StepError> sweep = {};
+  Signature signature = {};
+};
+
+/// The first recorded op, in forward order, whose own derivative is wrong.
+struct BadOp {
+  std::string op = {};
+  /// Of the module that applied it; may be empty.
+  std::string path = {};
+  /// Its number among the ops that were checked, and how many were recorded.
+  int64_t position = 0;
+  int64_t recorded = 0;
+  int64_t checked = 0;
+  /// Its worst derivative, in the report's words; or why none was named.
+  std::string text = {};
+  bool found() const { return !op.empty(); }
 };
 
 struct GRADUS_API GradcheckReport {
@@ -61,17 +185,29 @@ struct GRADUS_API GradcheckReport {
   /// What else was found wrong, a sentence each: results that differ from run to run, values that are not finite, ...
   std::vector<std::string> problems = {};
   GradcheckOptions options = {};
+  BadOp first_bad_op = {};
 
   /// The largest error at one order (0: at any).
   double worst_error(int order = 0) const;
   int64_t checked() const;
-  /// The verdict, then a table.
-  std::string text() const;
+  /// Sums over the results.
+  int64_t passed() const;
+  int64_t failed() const;
+  /// With ties.
+  int64_t kinks() const;
+  int64_t unreachable() const;
+  int64_t skipped() const;
+  /// The verdict, then a table, then what is known about each failure. `color`: with terminal escapes.
+  std::string text(bool color = false) const;
+  /// The same as one JSON object.
+  std::string json() const;
 };
 
 /// Compares the derivatives of f with differences in f64, at `inputs`, for a random cotangent. Also checked: f and its
 /// derivative give the same bits twice, the derivative is linear in the cotangent and exactly zero for a zero one, all
-/// values are finite. Throws when an input is not f64, is expanded, or shares its bytes with another one.
+/// values are finite, gradients add up where an input is used twice and where backward runs twice, and an output
+/// without a cotangent counts as one with zeros. Throws when an input has another dtype than options.dtype, is
+/// expanded, or shares its bytes with another one.
 GRADUS_API GradcheckReport gradcheck(FunctionRef f, const std::vector<NamedInput>& inputs,
                                      const GradcheckOptions& options = {});
 

@@ -128,23 +128,33 @@ class GRADUS_API VjpArgs {
   Node& node_;
 };
 
-/// How an op is differentiated: by a vjp, not at all because its outputs are discrete, or not at all with a reason.
-/// There is no default: an OpDef without it does not compile.
+/// How an op is differentiated: by a vjp, by one that gives first derivatives only, not at all because its outputs are
+/// discrete, or not at all with a reason. There is no default: an OpDef without it does not compile.
 class Derivative {
  public:
   using Vjp = void (*)(VjpArgs&);
   template <class Rule, class = std::enable_if_t<std::is_convertible_v<Rule, Vjp>>>
   constexpr Derivative(Rule rule) noexcept : vjp_(rule) {}  // NOLINT(google-explicit-constructor)
-  static constexpr Derivative discrete_output() { return Derivative(nullptr, nullptr); }
-  static constexpr Derivative none(const char* reason) { return Derivative(nullptr, reason); }
+  static constexpr Derivative discrete_output() { return Derivative(nullptr, nullptr, nullptr); }
+  static constexpr Derivative none(const char* reason) { return Derivative(nullptr, reason, nullptr); }
+  /// For a vjp that cannot be differentiated itself (it reads numbers that the graph does not know): asking for a
+  /// derivative that is recorded (create_graph) throws with the reason.
+  static constexpr Derivative first_order_only(Vjp rule, const char* reason) {
+    return Derivative(rule, nullptr, reason);
+  }
   Vjp vjp() const { return vjp_; }
+  /// Why there is no derivative; null when there is one, or the outputs are discrete.
   const char* refusal() const { return refusal_; }
+  /// Why the derivative cannot be differentiated again; null when it can.
+  const char* second_order_refusal() const { return second_order_refusal_; }
   bool is_discrete() const { return vjp_ == nullptr && refusal_ == nullptr; }
 
  private:
-  constexpr Derivative(Vjp rule, const char* reason) : vjp_(rule), refusal_(reason) {}
+  constexpr Derivative(Vjp rule, const char* refusal, const char* second_order_refusal)
+      : vjp_(rule), refusal_(refusal), second_order_refusal_(second_order_refusal) {}
   Vjp vjp_;
   const char* refusal_ = nullptr;
+  const char* second_order_refusal_ = nullptr;
 };
 
 /// Bit i: the vjp reads input i / output k. All else is dropped when the op is recorded.

@@ -24,12 +24,21 @@ bool later(const Node* a, const Node* b) { return a->sequence < b->sequence; }
 constexpr size_t kFewLeaves = 8;
 
 // What a node has gathered goes with its visit, however that ends.
-struct DropCotangents {
+struct EndOfVisit {
   Node& node;
-  ~DropCotangents() {
+  ~EndOfVisit() {
     for (int k = 0; k < node.num_outputs; ++k) node.output(k).cotangent = Variable();
+    node.pass = nullptr;
   }
 };
+
+[[noreturn]] void throw_shared(const Node& node) {
+  detail::throw_error(detail::join("[grad] the graph of [", node.op->name,
+                                   "] is being differentiated by another pass: ",
+                                   "a hook or a vjp may differentiate only what it has computed itself"));
+}
+
+thread_local Pass* t_innermost = nullptr;  // of those that run
 
 // One idle scratch a thread: a pass within a pass makes its own.
 thread_local std::unique_ptr<Pass::Scratch> t_idle;
@@ -56,13 +65,12 @@ Pass::Pass(const std::vector<Variable>* targets, bool create_graph, bool retain_
       horizon_(horizon),
       filter_(context().vjp_filter),
       anomaly_(context().anomaly),
+      outer_(std::exchange(t_innermost, this)),
       scratch_(take_scratch()),
       heap_(scratch_->heap),
       leaves_(scratch_->leaves),
       table_(scratch_->table),
-      results_(scratch_->results) {
-  if (targets_ != nullptr) mark_targets();
-}
+      results_(scratch_->results) {}
 
 // An exception may have left cotangents behind in nodes that were still queued.
 Pass::~Pass() {
@@ -72,6 +80,7 @@ Pass::~Pass() {
     node->pass = nullptr;
   }
   give_back(scratch_);
+  t_innermost = outer_;
 }
 
 Pass::Leaf* Pass::find_leaf(const Node* node, int output) const {
@@ -119,12 +128,20 @@ void Pass::mark_targets() {
     if (is_end(*node)) {
       leaf_of(node, target.output()).target = true;
     } else {
+      require_unmarked(*node);
       node->marked_by = id_;
       node->entered = false;
       node->wanted = true;
       node->leads_to_input = true;
     }
     lowest_sequence_ = std::min(lowest_sequence_, is_end(*node) ? horizon_ + 1 : node->sequence);
+  }
+}
+
+// The marks of a pass that is still running must not be overwritten by one that a vjp of it starts.
+void Pass::require_unmarked(const Node& node) const {
+  for (const Pass* outer = outer_; outer != nullptr; outer = outer->outer_) {
+    if (node.marked_by == outer->id_) throw_shared(node);
   }
 }
 
@@ -136,6 +153,7 @@ bool Pass::is_target(const Node* end, int output) const {
 // Puts a node on the stack unless nothing below it is wanted, or it was there before.
 void Pass::enter(Node* node) {
   if (node->marked_by != id_) {
+    require_unmarked(*node);
     node->marked_by = id_;
     node->wanted = false;
     node->leads_to_input = false;
@@ -146,9 +164,10 @@ void Pass::enter(Node* node) {
   scratch_->stack.push_back({node, 0});
 }
 
-// Depth first, with a stack of its own: a node leads to a target when it is one or some input of it does. Nodes older
-// than every target cannot.
+// First the targets. Then depth first, with a stack of its own: a node leads to a target when it is one or some input
+// of it does. Nodes older than every target cannot.
 void Pass::mark(const std::vector<Variable>& outputs) {
+  mark_targets();
   std::vector<Frame>& stack = scratch_->stack;
   for (const Variable& output : outputs) {
     if (output.node() && !is_end(*output.node().get())) enter(output.node().get());
@@ -203,9 +222,8 @@ void Pass::seed(const Variable& output, Variable cotangent) {
 void Pass::accumulate(Node& node, int output, Variable&& cotangent) {
   const bool is_leaf = is_end(node);
   Variable& slot = is_leaf ? leaf_of(&node, output).cotangent : node.output(output).cotangent;
+  if (!is_leaf && node.pass != nullptr && node.pass != this) throw_shared(node);
   if (!is_leaf && !node.queued) {
-    GRADUS_CHECK(node.pass == nullptr, "[grad] the graph of [", node.op->name,
-                 "] is being differentiated by another pass");
     node.queued = true;
     node.pass = this;
     push(&node);
@@ -247,9 +265,8 @@ void Pass::throw_freed(const Node& node) const {
 }
 
 void Pass::visit(Node& node) {
-  const DropCotangents drop{node};
+  const EndOfVisit end{node};
   node.queued = false;
-  node.pass = nullptr;
   if (targets_ != nullptr && node.wanted) collect_targets(node);
   bool any = targets_ == nullptr;
   for (int i = 0; i < node.num_inputs && !any; ++i) any = node.input(i).wanted;
@@ -257,6 +274,9 @@ void Pass::visit(Node& node) {
 
   const OpDef& op = *node.op;
   GRADUS_CHECK(op.derivative.refusal() == nullptr, "[", op.name, "] is not differentiable: ", op.derivative.refusal());
+  GRADUS_CHECK(
+      !create_graph_ || op.derivative.second_order_refusal() == nullptr, "[", op.name,
+      "] has first derivatives only, which cannot be recorded (create_graph): ", op.derivative.second_order_refusal());
   if (node.freed) throw_freed(node);
   visited_any_ = true;
   for (int k = 0; k < node.num_outputs; ++k) {

@@ -69,6 +69,7 @@ class Pass {
   Leaf& leaf_of(Node* node, int output);
   void grow_table();
   bool marked(const Node& node) const { return node.marked_by == id_ && node.leads_to_input; }
+  void require_unmarked(const Node& node) const;
   bool is_target(const Node* end, int output) const;
   void enter(Node* node);
   void mark_targets();
@@ -86,6 +87,7 @@ class Pass {
   const int64_t horizon_;
   const VjpFilter* const filter_;
   const bool anomaly_;
+  Pass* const outer_;  // the pass that runs the vjp in which this one was made
   int64_t lowest_sequence_ = 0;
   bool visited_any_ = false;  // a node that still had what it saved
   Scratch* scratch_;

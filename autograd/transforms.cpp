@@ -66,6 +66,7 @@ std::vector<Variable> pull(const std::vector<Variable>& outputs, const std::vect
 
 std::vector<Variable> constants(const std::vector<Variable>& recorded) {
   std::vector<Variable> out;
+  out.reserve(recorded.size());
   for (const Variable& x : recorded) out.push_back(x.detach());
   return out;
 }
@@ -122,6 +123,7 @@ JvpResult jvp(FunctionRef f, const std::vector<Variable>& inputs, const std::vec
   const std::vector<Variable> fresh = fresh_inputs(inputs, "jvp", options.create_graph);
   std::vector<Variable> outputs = f(fresh);
   std::vector<Variable> cotangents;
+  cotangents.reserve(outputs.size());
   for (const Variable& y : outputs) {
     cotangents.push_back(is_floating(y.dtype()) ? leaf(zeros(y.shape(), {.dtype = y.dtype()})) : Variable());
   }

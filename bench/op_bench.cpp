@@ -5,6 +5,7 @@
 #include <benchmark/benchmark.h>
 
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include <gradus/autograd/context.hpp>
@@ -104,6 +105,26 @@ BENCHMARK(forward_backward);
 
 void forward_backward_create_graph(benchmark::State& state) { forward_and_gradient(state, true); }
 BENCHMARK(forward_backward_create_graph);
+
+// The cost of an op hardly depends on how many axes and elements there are, as long as they are few.
+void forward_backward_of_shape(benchmark::State& state, const Shape& shape) {
+  const OpChain chain(kSeed, shape);
+  const Variable x = leaf(chain.x), w = leaf(chain.w);
+  const std::vector<Variable> inputs = {x, w};
+  const GradOptions options = {.cotangents = {chain.cotangent}};
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(grad({OpChain::run(x, w)}, inputs, options));
+  count_ops(state);
+}
+
+[[maybe_unused]] const bool registered = [] {
+  for (const Shape& shape :
+       {Shape{}, Shape{1}, Shape{4}, Shape{16}, Shape{64}, Shape{8, 8}, Shape{4, 4, 4}, Shape{2, 4, 4, 2}}) {
+    const std::string name = "forward_backward/" + to_string(shape);
+    benchmark::RegisterBenchmark(name.c_str(),
+                                 [shape](benchmark::State& state) { forward_backward_of_shape(state, shape); });
+  }
+  return true;
+}();
 
 }  // namespace
 }  // namespace gradus::bench

@@ -7,11 +7,11 @@
 
 namespace gradus::bench {
 
-OpChain::OpChain(uint64_t seed) {
+OpChain::OpChain(uint64_t seed, const Shape& shape) {
   Generator generator(seed);
-  x = uniform({16}, generator, {.low = -1.0, .high = 1.0});
-  w = uniform({16}, generator, {.low = -1.1, .high = -0.9});
-  cotangent = uniform({16}, generator, {.low = -1.0, .high = 1.0});
+  x = uniform(shape, generator, {.low = -1.0, .high = 1.0});
+  w = uniform(shape, generator, {.low = -1.1, .high = -0.9});
+  cotangent = uniform(shape, generator, {.low = -1.0, .high = 1.0});
 }
 
 Variable OpChain::run(const Variable& x, const Variable& w) {

@@ -16,11 +16,11 @@ namespace gradus::bench {
 /// w near -1 neither values nor derivatives vanish.
 struct OpChain {
   static constexpr int kOps = 100;
-  Tensor x;          ///< f32 [16]
-  Tensor w;          ///< f32 [16]
-  Tensor cotangent;  ///< f32 [16]: the derivative is that of sum(y * cotangent)
+  Tensor x;          ///< f32, of `shape`
+  Tensor w;          ///< the same
+  Tensor cotangent;  ///< the same: the derivative is that of sum(y * cotangent)
 
-  explicit OpChain(uint64_t seed);
+  explicit OpChain(uint64_t seed, const Shape& shape = {16});
   static Variable run(const Variable& x, const Variable& w);
 };
 

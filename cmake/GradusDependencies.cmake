@@ -24,7 +24,7 @@ find_package(hwy QUIET CONFIG)
 gradus_require("${hwy_FOUND}" "Highway (for SIMD instructions)" "libhwy-dev")
 
 find_package(nlohmann_json QUIET CONFIG)
-gradus_require("${nlohmann_json_FOUND}" "nlohmann-json (for the headers of weight files)" "nlohmann-json3-dev")
+gradus_require("${nlohmann_json_FOUND}" "nlohmann-json (for the headers of weight files, and reports)" "nlohmann-json3-dev")
 
 if(GRADUS_BUILD_EXAMPLES OR GRADUS_BUILD_TESTS OR GRADUS_BUILD_BENCH)
   find_package(CLI11 QUIET CONFIG)

@@ -8,7 +8,7 @@ install(TARGETS gradus EXPORT gradus-targets
   LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(EXPORT gradus-targets NAMESPACE gradus:: DESTINATION "${_gradus_config_dir}")
 
-# The public headers, spelt as in the source tree. tensor/kernels and *-inl.hpp are private.
+# The public headers, spelt as in the source tree. tensor/kernels, autograd/check and *-inl.hpp are private.
 foreach(_gradus_folder IN ITEMS tensor autograd nn optim)
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/${_gradus_folder}/"
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/gradus/${_gradus_folder}"
@@ -16,7 +16,8 @@ foreach(_gradus_folder IN ITEMS tensor autograd nn optim)
     PATTERN "*-inl.hpp" EXCLUDE
     PATTERN "*.hpp"
     PATTERN "*.inc"
-    PATTERN "kernels" EXCLUDE)
+    PATTERN "kernels" EXCLUDE
+    PATTERN "check" EXCLUDE)
 endforeach()
 install(FILES "${PROJECT_SOURCE_DIR}/gradus.hpp" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/gradus")
 

@@ -14,7 +14,7 @@ namespace {
 
 void check_memory(const char* kind, const Variable& memory, int64_t key_size, const Mask& mask) {
   GRADUS_CHECK(memory.rank() == 3 && memory.size(2) == key_size, "[", kind, "] expected a memory [B, Tk, ", key_size,
-               "], got ", describe(memory), detail::in_scope());
+               "], got ", describe(memory));
   if (!mask.defined()) return;
   const Shape& shape = mask.tensor().shape();
   const auto fits = [&](int from_end, int64_t size) {
@@ -22,13 +22,12 @@ void check_memory(const char* kind, const Variable& memory, int64_t key_size, co
     return axis < 0 || shape[axis] == 1 || shape[axis] == size;
   };
   GRADUS_CHECK(fits(1, memory.size(1)) && fits(3, memory.size(0)), "[", kind, "] the mask ", shape,
-               " does not broadcast to [", memory.size(0), ", Tq, ", memory.size(1), "]", detail::in_scope());
+               " does not broadcast to [", memory.size(0), ", Tq, ", memory.size(1), "]");
 }
 
 void check_query(const char* kind, const Variable& query, int64_t query_size, const PreparedMemory& prepared) {
   GRADUS_CHECK(query.rank() == 3 && query.size(0) == prepared.memory.size(0) && query.size(2) == query_size, "[", kind,
-               "] expected a query [", prepared.memory.size(0), ", Tq, ", query_size, "], got ", describe(query),
-               detail::in_scope());
+               "] expected a query [", prepared.memory.size(0), ", Tq, ", query_size, "], got ", describe(query));
 }
 
 AttentionOutput attend(Variable weights, const PreparedMemory& prepared) {
@@ -56,7 +55,7 @@ AdditiveAttention::AdditiveAttention(const AdditiveAttentionOptions& options, Ge
   v_.reset_(uniform({options.attention_size}, generator, {.low = -bound, .high = bound, .dtype = options.dtype}));
   register_module("query_proj", query_proj_);
   register_module("key_proj", key_proj_);
-  register_parameter("v", v_);
+  register_parameter("v", v_, {{"unit"}});
 }
 
 PreparedMemory AdditiveAttention::prepare(const Variable& memory, const Mask& mask) {

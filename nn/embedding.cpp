@@ -10,7 +10,7 @@ Embedding::Embedding(const EmbeddingOptions& options, Generator& generator) : La
                "[embedding] expected at least one row, got ", options.num_embeddings, " rows of ",
                options.embedding_size);
   weight_.reset_(normal({options.num_embeddings, options.embedding_size}, generator, {.dtype = options.dtype}));
-  register_parameter("weight", weight_);
+  register_parameter("weight", weight_, {{"symbol"}, {"unit"}});
 }
 
 Variable Embedding::forward(const Variable& indices) const { return embedding(weight_, indices); }

@@ -15,27 +15,59 @@ StateDict generators_of(const Module& module) {
   return streams;
 }
 
+// A module and f, which calls it, as one function of f's inputs and all parameters.
+class BoundModule {
+ public:
+  BoundModule(Module& module, const std::vector<NamedInput>& inputs, const FunctionRef& f)
+      : module_(module), f_(f), num_inputs_(inputs.size()), parameters_(module.parameters()), all_(inputs) {
+    const std::vector<InputLabels> labels = module.axis_labels();
+    for (const NamedParameter& named : parameters_) {
+      all_.push_back({named.name, named.parameter->value()});
+      for (const InputLabels& known : labels) {
+        if (known.input == named.name) all_.back().axes = known.axes;
+      }
+    }
+    streams_ = generators_of(module);
+  }
+  ~BoundModule() { rewind(); }
+  BoundModule(const BoundModule&) = delete;
+  BoundModule& operator=(const BoundModule&) = delete;
+
+  const std::vector<NamedInput>& inputs() const { return all_; }
+
+  std::vector<Variable> operator()(const std::vector<Variable>& values) const {
+    const std::vector<Variable> own(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(num_inputs_));
+    std::vector<Owned<ParameterBinding>> bindings;
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      bindings.emplace_back(new ParameterBinding(*parameters_[i].parameter, values[num_inputs_ + i]));
+    }
+    rewind();
+    return f_(own);
+  }
+
+ private:
+  void rewind() const { module_.load_state_dict(streams_, {.strict = false}); }
+
+  Module& module_;
+  const FunctionRef& f_;
+  size_t num_inputs_;
+  std::vector<NamedParameter> parameters_;
+  std::vector<NamedInput> all_;
+  StateDict streams_;
+};
+
 }  // namespace
 
 GradcheckReport gradcheck(Module& module, const std::vector<NamedInput>& inputs, FunctionRef f,
                           const GradcheckOptions& options) {
-  const std::vector<NamedParameter> parameters = module.parameters();
-  std::vector<NamedInput> all = inputs;
-  for (const NamedParameter& named : parameters) all.push_back({named.name, named.parameter->value()});
-  const StateDict streams = generators_of(module);
-  const auto rewind = [&] { module.load_state_dict(streams, {.strict = false}); };
-  const auto bound = [&](const std::vector<Variable>& values) {
-    const std::vector<Variable> own(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(inputs.size()));
-    std::vector<Owned<ParameterBinding>> bindings;
-    for (size_t i = 0; i < parameters.size(); ++i) {
-      bindings.emplace_back(new ParameterBinding(*parameters[i].parameter, values[inputs.size() + i]));
-    }
-    rewind();
-    return f(own);
-  };
-  const GradcheckReport report = gradcheck(bound, all, options);
-  rewind();
-  return report;
+  const BoundModule bound(module, inputs, f);
+  return gradcheck(bound, bound.inputs(), options);
+}
+
+SelfTestReport self_test(Module& module, const std::vector<NamedInput>& inputs, FunctionRef f,
+                         const GradcheckOptions& options) {
+  const BoundModule bound(module, inputs, f);
+  return self_test(bound, bound.inputs(), options);
 }
 
 }  // namespace gradus

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <gradus/autograd/corruptions.hpp>
 #include <gradus/autograd/gradcheck.hpp>
 #include <gradus/nn/module.hpp>
 
@@ -12,5 +13,9 @@ namespace gradus {
 /// each call of f starts from the same random numbers, so that dropout can be checked too.
 GRADUS_API GradcheckReport gradcheck(Module& module, const std::vector<NamedInput>& inputs, FunctionRef f,
                                      const GradcheckOptions& options = {});
+
+/// The negative controls of that check: every op that f records, each corruption in turn (autograd/corruptions.hpp).
+GRADUS_API SelfTestReport self_test(Module& module, const std::vector<NamedInput>& inputs, FunctionRef f,
+                                    const GradcheckOptions& options = {});
 
 }  // namespace gradus

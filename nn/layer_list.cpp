@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/nn/layer_list.hpp>
 
+#include <string_view>
+
 #include <gradus/nn/attention.hpp>
 #include <gradus/nn/dropout.hpp>
 #include <gradus/nn/embedding.hpp>
@@ -27,8 +29,14 @@ class Sample final : public LayerSample {
   const std::vector<NamedInput>& inputs() const override { return inputs_; }
   std::vector<Variable> run(const std::vector<Variable>& inputs) override { return call(layer, inputs); }
 
+  // Of shape [batch, time, unit], or [batch, layer, unit] for a state.
   Sample& input(const char* name, const Shape& shape) {
-    inputs_.push_back({name, uniform(shape, random_, {.low = -1.0, .high = 1.0, .dtype = kF64})});
+    const bool state = std::string_view(name) == "h0" || std::string_view(name) == "c0";
+    inputs_.push_back({.name = name,
+                       .value = uniform(shape, random_, {.low = -1.0, .high = 1.0, .dtype = kF64}),
+                       .axes = shape.rank() == 3
+                                   ? std::vector<AxisLabel>{{"batch item"}, {state ? "layer" : "time step"}, {"unit"}}
+                                   : std::vector<AxisLabel>{}});
     return *this;
   }
   Owned<LayerSample> as_function(Values (*function)(L&, const Values&)) {

@@ -13,10 +13,10 @@ Linear::Linear(const LinearOptions& options, Generator& generator) : Layer("line
   const double bound = options.input_size > 0 ? 1.0 / std::sqrt(static_cast<double>(options.input_size)) : 0.0;
   const UniformOptions range{.low = -bound, .high = bound, .dtype = options.dtype};
   weight_.reset_(uniform({options.output_size, options.input_size}, generator, range));
-  register_parameter("weight", weight_);
+  register_parameter("weight", weight_, {{"output"}, {"input"}});
   if (!options.bias) return;
   bias_.reset_(uniform({options.output_size}, generator, range));
-  register_parameter("bias", bias_);
+  register_parameter("bias", bias_, {{"output"}});
 }
 
 Variable Linear::forward(const Variable& x) const { return linear(x, weight_, bias_); }

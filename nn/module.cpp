@@ -20,6 +20,13 @@ class ModuleWalk {
       run(*entry.object, prefix + entry.name + ".", on_parameter, on_generator);
   }
 
+  static void labels(const Module& module, const std::string& prefix, std::vector<InputLabels>& out) {
+    for (const auto& entry : module.parameters_) {
+      if (!entry.axes.empty()) out.push_back({prefix + entry.name, entry.axes});
+    }
+    for (const auto& entry : module.children_) labels(*entry.object, prefix + entry.name + ".", out);
+  }
+
   template <class OnParameter>
   static void parameters(const Module& module, const OnParameter& on_parameter) {
     run(module, "", on_parameter, [](const std::string&, Generator&) {});
@@ -84,9 +91,11 @@ void Module::require_free_name(const char* name) const {
   GRADUS_CHECK(!any, "[", kind_, "] \"", name, "\" is registered already");
 }
 
-void Module::register_parameter(const char* name, Parameter& parameter) {
+void Module::register_parameter(const char* name, Parameter& parameter, const std::vector<AxisLabel>& axes) {
   require_free_name(name);
-  parameters_.push_back({name, &parameter});
+  GRADUS_CHECK(axes.empty() || axes.size() == static_cast<size_t>(parameter.shape().rank()), "[", kind_, "] parameter ",
+               name, " has ", parameter.shape().rank(), " axes: expected a label for each, or none, got ", axes.size());
+  parameters_.push_back({name, &parameter, axes});
 }
 
 void Module::register_module(const char* name, Module& module) {
@@ -107,6 +116,12 @@ std::vector<NamedParameter> Module::parameters() {
     if (seen.insert(&parameter).second) result.push_back({path, &parameter});
   });
   return result;
+}
+
+std::vector<InputLabels> Module::axis_labels() const {
+  std::vector<InputLabels> labels;
+  ModuleWalk::labels(*this, "", labels);
+  return labels;
 }
 
 int64_t Module::parameter_count() const {
@@ -154,7 +169,7 @@ void Module::load_state_dict(const StateDict& state, const LoadOptions& options)
         } else if (!value->defined() || !(value->shape() == parameter.shape()) || !is_floating(value->dtype())) {
           faults.misfit(path, describe(parameter.variable()), *value);
         } else {
-          values.push_back({&parameter, value});
+          values.emplace_back(&parameter, value);
         }
       },
       [&](const std::string& path, Generator& generator) {
@@ -163,7 +178,7 @@ void Module::load_state_dict(const StateDict& state, const LoadOptions& options)
         if (!value->defined() || !(value->shape() == Shape{2}) || value->dtype() != DType::i64) {
           faults.misfit(path, "i64 [2]", *value);
         } else {
-          streams.push_back({&generator, value});
+          streams.emplace_back(&generator, value);
         }
       });
   for (const NamedTensor& entry : state) {
@@ -211,7 +226,7 @@ void Module::become_copy_of(const Module& other) {
 namespace {
 
 void append_line(std::string& out, int depth, const std::string& text) {
-  out.append(static_cast<size_t>(2 * depth), ' ');
+  out.append(2 * static_cast<size_t>(depth), ' ');
   out += text + "\n";
 }
 
@@ -233,14 +248,6 @@ std::string to_string(const Module& module) {
   return out;
 }
 
-namespace detail {
-
-std::string in_scope() {
-  const std::string path = scope_path();
-  return path.empty() ? "" : " (in " + path + ")";
-}
-
-}  // namespace detail
 void Module::remove_hooks_() {
   output_hooks_.clear();
   gradient_hooks_.clear();
@@ -252,7 +259,7 @@ void Module::run_hooks_on(Variable& value) {
     if (!changed.defined()) continue;
     GRADUS_CHECK(changed.shape() == value.shape() && changed.dtype() == value.dtype(), "[", kind(),
                  "] an output hook gave another shape or dtype: expected ", describe(value), ", got ",
-                 describe(changed), detail::in_scope());
+                 describe(changed));
     value = std::move(changed);
   }
   if (!value.requires_grad()) return;
@@ -262,8 +269,7 @@ void Module::run_hooks_on(Variable& value) {
 void Module::refuse_hooks() const {
   detail::throw_error(detail::join("[", kind(),
                                    "] hooks cannot see what this layer returns: expected a Variable or a "
-                                   "struct with each_variable(visit)",
-                                   detail::in_scope()));
+                                   "struct with each_variable(visit)"));
 }
 
 }  // namespace gradus

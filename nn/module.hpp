@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <gradus/autograd/axis_label.hpp>
 #include <gradus/autograd/context.hpp>
 #include <gradus/autograd/hook.hpp>
 #include <gradus/autograd/parameter.hpp>
@@ -41,6 +42,8 @@ class GRADUS_API Module {
   /// All parameters below, by full path; one that is registered twice (tied) only under its first name.
   std::vector<NamedParameter> parameters();
   int64_t parameter_count() const;
+  /// What the layers below say of their parameters' axes, by full path.
+  std::vector<InputLabels> axis_labels() const;
 
   /// Copies: a dictionary kept as the best so far does not follow the training. A tied parameter stands under each
   /// name.
@@ -76,7 +79,8 @@ class GRADUS_API Module {
 
   /// Each must be a member of this module. The order is that of state_dict. Throws when the name is empty, holds a dot
   /// or is taken.
-  void register_parameter(const char* name, Parameter& parameter);
+  /// `axes` says what each axis means, for reports of derivative checks: one for each, or none.
+  void register_parameter(const char* name, Parameter& parameter, const std::vector<AxisLabel>& axes = {});
   void register_module(const char* name, Module& module);
   void register_generator(const char* name, Generator& generator);
 
@@ -104,6 +108,7 @@ class GRADUS_API Module {
   struct Named {
     std::string name;
     T* object;
+    std::vector<AxisLabel> axes = {};  // of a parameter
   };
   void run_hooks_on(Variable& value);
   [[noreturn]] void refuse_hooks() const;
@@ -122,11 +127,6 @@ class GRADUS_API Module {
 
 /// The tree with kinds, shapes and parameter counts, one line each.
 GRADUS_API std::string to_string(const Module& module);
-
-namespace detail {
-/// " (in seq2seq.encoder)", or "" outside any module: the end of a layer's own error messages.
-GRADUS_API std::string in_scope();
-}  // namespace detail
 
 /// The base of every layer: `class Linear : public Layer<Linear>`, with a constructor (Options, Generator&), options()
 /// and forward(...). Calling the layer opens its name scope, so that errors inside name the path.

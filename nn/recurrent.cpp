@@ -17,6 +17,10 @@ void check_options(const char* kind, const RecurrentOptions& options) {
                "] expected input_size >= 0 and hidden_size >= 1, got ", options.input_size, " and ",
                options.hidden_size);
   GRADUS_CHECK(options.num_layers >= 1, "[", kind, "] expected num_layers >= 1, got ", options.num_layers);
+  // Their multiples (gates, directions) are sizes of tensors.
+  GRADUS_CHECK(options.hidden_size <= INT32_MAX && options.num_layers <= INT32_MAX, "[", kind,
+               "] expected hidden_size and num_layers of at most ", INT32_MAX, ", got ", options.hidden_size, " and ",
+               options.num_layers);
   GRADUS_CHECK(options.dropout == 0.0 || options.num_layers > 1, "[", kind, "] dropout ", options.dropout,
                " acts between layers, and there is only one");
 }
@@ -24,6 +28,19 @@ void check_options(const char* kind, const RecurrentOptions& options) {
 // `state` [B, L D, H] at one index, or zeros [B, H].
 Variable initial(const Variable& state, int64_t index, const Variable& zero) {
   return state.defined() ? select(state, 1, index) : zero;
+}
+
+// The axis of all gates, for reports.
+AxisLabel gate_label(CellKind cell) {
+  switch (cell) {
+    case CellKind::gru:
+      return {"gate", {"r", "z", "n"}};
+    case CellKind::lstm:
+      return {"gate", {"i", "f", "g", "o"}};
+    case CellKind::rnn:
+      break;
+  }
+  return {"unit"};
 }
 
 }  // namespace
@@ -61,10 +78,11 @@ RecurrentModule::RecurrentModule(const char* kind, const RecurrentOptions& optio
       Tensor forget = w.bias_ih.mutable_value_().slice(0, hidden, 2 * hidden);
       forget.add_(full({hidden}, options.forget_bias, {.dtype = options.dtype}));
     }
-    register_parameter(("weight_ih" + suffix).c_str(), w.weight_ih);
-    register_parameter(("weight_hh" + suffix).c_str(), w.weight_hh);
-    register_parameter(("bias_ih" + suffix).c_str(), w.bias_ih);
-    register_parameter(("bias_hh" + suffix).c_str(), w.bias_hh);
+    const AxisLabel gate = gate_label(options.cell);
+    register_parameter(("weight_ih" + suffix).c_str(), w.weight_ih, {gate, {"input unit"}});
+    register_parameter(("weight_hh" + suffix).c_str(), w.weight_hh, {gate, {"hidden unit"}});
+    register_parameter(("bias_ih" + suffix).c_str(), w.bias_ih, {gate});
+    register_parameter(("bias_hh" + suffix).c_str(), w.bias_hh, {gate});
   }
   if (options.dropout != 0.0) register_module("dropout", dropout_);
 }
@@ -80,14 +98,14 @@ const RecurrentWeights& RecurrentModule::weights(int64_t layer, bool reverse) co
 void RecurrentModule::require_state(const Variable& state, const char* what, int64_t batch) const {
   const Shape expected{batch, recurrent_.num_layers * directions(), recurrent_.hidden_size};
   GRADUS_CHECK(!state.defined() || state.shape() == expected, "[", kind(), "] wrong shape of ", what, ": expected ",
-               expected, ", got ", describe(state), detail::in_scope());
+               expected, ", got ", describe(state));
 }
 
 void RecurrentModule::require_states(int64_t batch, const RecurrentInput& input) const {
   require_state(input.h0, "h0", batch);
   require_state(input.c0, "c0", batch);
   GRADUS_CHECK(recurrent_.cell == CellKind::lstm || !input.c0.defined(), "[", kind(), "] has no cell state, but c0 is ",
-               describe(input.c0), detail::in_scope());
+               describe(input.c0));
 }
 
 SequenceOutput RecurrentModule::recur(int64_t layer, const Variable& gates_x, const Variable& h0, const Variable& c0,
@@ -134,7 +152,7 @@ RecurrentOutput RecurrentModule::run(int64_t batch, DType dtype, const Project& 
 
 RecurrentOutput RecurrentModule::forward(const Variable& x, const RecurrentInput& input) {
   GRADUS_CHECK(x.rank() == 3 && x.size(2) == recurrent_.input_size, "[", kind(), "] expected x [B, T, ",
-               recurrent_.input_size, "], got ", describe(x), detail::in_scope());
+               recurrent_.input_size, "], got ", describe(x));
   const auto project = [&](const Variable& weight, const Variable& bias) { return linear(x, weight, bias); };
   return run(x.size(0), x.dtype(), project, input);
 }
@@ -143,7 +161,7 @@ RecurrentOutput RecurrentModule::forward(const EmbeddedSymbols& x, const Recurre
   GRADUS_CHECK(
       x.table.rank() == 2 && x.table.size(1) == recurrent_.input_size && x.symbols.defined() && x.symbols.rank() == 2,
       "[", kind(), "] expected a table [V, ", recurrent_.input_size, "] and symbols [B, T], got ", describe(x.table),
-      " and ", describe(x.symbols), detail::in_scope());
+      " and ", describe(x.symbols));
   const auto project = [&](const Variable& weight, const Variable& bias) { return project_symbols(x, weight, bias); };
   return run(x.symbols.size(0), x.table.dtype(), project, input);
 }

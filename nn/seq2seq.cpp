@@ -18,7 +18,7 @@ const Seq2SeqOptions& checked(const Seq2SeqOptions& o) {
 
 void check_symbols(const Tensor& symbols, const char* what) {
   GRADUS_CHECK(symbols.defined() && symbols.rank() == 2 && symbols.dtype() == DType::i64, "[seq2seq] expected ", what,
-               " i64 [B, T], got ", describe(symbols), detail::in_scope());
+               " i64 [B, T], got ", describe(symbols));
 }
 
 Variable project(const EmbeddedSymbols& plain, const Variable& dropped, const Variable& weight, const Variable& bias) {
@@ -151,7 +151,7 @@ Variable Seq2Seq::forward(const Tensor& source, const Tensor& source_lengths, co
   check_symbols(source, "source");
   check_symbols(target_in, "target_in");
   GRADUS_CHECK(target_in.size(0) == source.size(0), "[seq2seq] batches differ: source is ", describe(source),
-               ", target_in is ", describe(target_in), detail::in_scope());
+               ", target_in is ", describe(target_in));
   const Source encoded = encode(source, source_lengths);
   const Symbols target = embed(target_embedding_, target_in);
   return output_logits(unroll(target, encoded), target);

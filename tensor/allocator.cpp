@@ -49,7 +49,6 @@ std::atomic<int64_t> g_peak{0};
 std::atomic<int64_t> g_cached{0};
 std::atomic<int64_t> g_system{0};
 
-using detail::count_live;
 using detail::FreeBlock;
 using detail::kClasses;
 using detail::kSmallClasses;

@@ -10,7 +10,11 @@ Error::~Error() = default;
 
 namespace detail {
 
-void throw_error(const std::string& message) { throw Error(message); }
+thread_local constinit ErrorPlace t_error_place = nullptr;
+
+void throw_error(const std::string& message) {
+  throw Error(t_error_place == nullptr ? message : message + t_error_place());
+}
 
 void throw_internal_error(const char* condition, const char* file, int line) {
   throw std::logic_error(join("gradus: internal error: ", condition, " does not hold (", file, ":", line, ")"));

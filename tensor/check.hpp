@@ -20,6 +20,11 @@ class GRADUS_API Error : public std::invalid_argument {
 
 namespace detail {
 
+/// Gives what the text of every Error ends with: where in a model the calling thread is. Null until a room that knows
+/// (autograd, by NameScope) states it.
+using ErrorPlace = std::string (*)();
+GRADUS_API extern thread_local constinit ErrorPlace t_error_place;
+
 [[noreturn]] GRADUS_API void throw_error(const std::string& message);
 [[noreturn]] GRADUS_API void throw_internal_error(const char* condition, const char* file, int line);
 GRADUS_API std::string number_text(double value);

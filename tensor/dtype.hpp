@@ -13,8 +13,16 @@ namespace gradus {
 enum class DType : uint8_t { f32, f64, i64, boolean };
 
 inline constexpr size_t dtype_size(DType dtype) {
-  constexpr size_t kSizes[] = {4, 8, 8, 1};
-  return kSizes[static_cast<int>(dtype)];
+  switch (dtype) {
+    case DType::f32:
+      return 4;
+    case DType::f64:
+    case DType::i64:
+      return 8;
+    case DType::boolean:
+      break;
+  }
+  return 1;
 }
 
 inline constexpr bool is_floating(DType dtype) { return dtype == DType::f32 || dtype == DType::f64; }

@@ -20,7 +20,7 @@ class GRADUS_API Layout {
     }
   }
   Layout(const Layout& other) noexcept : shape_(other.shape_), offset_(other.offset_) { copy_strides(other); }
-  Layout& operator=(const Layout& other) noexcept {
+  Layout& operator=(const Layout& other) noexcept {  // NOLINT(bugprone-unhandled-self-assignment): memmove bears it
     shape_ = other.shape_;
     offset_ = other.offset_;
     copy_strides(other);
@@ -55,8 +55,8 @@ class GRADUS_API Layout {
 
  private:
   void copy_strides(const Layout& other) noexcept {
-    __builtin_memcpy(strides_, other.strides_, 4 * sizeof(int64_t));
-    if (other.rank() > 4) __builtin_memcpy(strides_ + 4, other.strides_ + 4, 4 * sizeof(int64_t));
+    __builtin_memmove(strides_, other.strides_, 4 * sizeof(int64_t));
+    if (other.rank() > 4) __builtin_memmove(strides_ + 4, other.strides_ + 4, 4 * sizeof(int64_t));
   }
 
   Shape shape_;

@@ -20,6 +20,8 @@ std::atomic<int>& thread_count() {
 // Asked at start-up: later the answer may be what a caller set for its own regions.
 [[maybe_unused]] const int g_count_at_start = thread_count().load();
 
+std::atomic<int64_t> g_regions_split{0};
+
 thread_local bool t_inside_region = false;
 
 struct RegionScope {
@@ -67,6 +69,8 @@ void set_num_threads(int count) {
   thread_count().store(count, std::memory_order_relaxed);
 }
 
+int64_t detail::regions_split() { return g_regions_split.load(std::memory_order_relaxed); }
+
 int num_threads() { return thread_count().load(std::memory_order_relaxed); }
 
 void parallel_for(int64_t n, RangeBody body, int64_t grain) {
@@ -78,6 +82,7 @@ void parallel_for(int64_t n, RangeBody body, int64_t grain) {
     return;
   }
   Region region{.n = n, .grain = grain, .blocks = (n + grain - 1) / grain, .body = body};
+  g_regions_split.fetch_add(1, std::memory_order_relaxed);
   detail::run_on_team(
       threads, [](void* context) { static_cast<Region*>(context)->work(); }, &region);
   if (region.error) std::rethrow_exception(region.error);

@@ -40,6 +40,21 @@ GRADUS_API void parallel_for(int64_t n, RangeBody body, int64_t grain);
 
 namespace detail {
 
+/// Sets the number of threads for one scope.
+class ThreadCountScope {
+ public:
+  explicit ThreadCountScope(int count) : before_(num_threads()) { set_num_threads(count); }
+  ~ThreadCountScope() { set_num_threads(before_); }
+  ThreadCountScope(const ThreadCountScope&) = delete;
+  ThreadCountScope& operator=(const ThreadCountScope&) = delete;
+
+ private:
+  int before_;
+};
+
+/// How many regions of this process were given to more than one thread so far: shows whether work was split at all.
+GRADUS_API int64_t regions_split();
+
 /// While it lives, OpenMP regions opened below the calling thread (by a BLAS built on OpenMP) have one thread.
 class GRADUS_API OneThreadScope {
  public:

@@ -121,7 +121,7 @@ class Printer {
         for (const int64_t at : offsets_) texts_.push_back(std::to_string(element<int64_t>(at)));
         break;
       case DType::boolean:
-        for (const int64_t at : offsets_) texts_.push_back(element<bool>(at) ? "true" : "false");
+        for (const int64_t at : offsets_) texts_.emplace_back(element<bool>(at) ? "true" : "false");
         break;
     }
     for (const std::string& text : texts_) width_ = std::max(width_, text.size());

@@ -254,6 +254,7 @@ class Reader {
   // The tensors' bytes must follow each other, and end where the file ends.
   void check_coverage(const std::vector<Entry>& entries) const {
     std::vector<const Entry*> order;
+    order.reserve(entries.size());
     for (const Entry& entry : entries) order.push_back(&entry);
     std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) {
       return a->begin != b->begin ? a->begin < b->begin : a->end < b->end;

@@ -20,7 +20,7 @@ class GRADUS_API Shape {
   Shape(std::initializer_list<int64_t> sizes);
   explicit Shape(std::span<const int64_t> sizes);
   Shape(const Shape& other) noexcept : rank_(other.rank_) { copy_sizes(other); }  // NOLINT: sizes_ by copy_sizes
-  Shape& operator=(const Shape& other) noexcept {
+  Shape& operator=(const Shape& other) noexcept {  // NOLINT(bugprone-unhandled-self-assignment): memmove bears it
     rank_ = other.rank_;
     copy_sizes(other);
     return *this;
@@ -50,10 +50,10 @@ class GRADUS_API Shape {
   }
 
  private:
-  // Whole vectors of four: a loop over the rank would become a call of memcpy, which costs more than the copy.
+  // Whole vectors of four: a loop over the rank would become a call of memmove, which costs more than the copy.
   void copy_sizes(const Shape& other) noexcept {
-    __builtin_memcpy(sizes_, other.sizes_, 4 * sizeof(int64_t));
-    if (rank_ > 4) __builtin_memcpy(sizes_ + 4, other.sizes_ + 4, 4 * sizeof(int64_t));
+    __builtin_memmove(sizes_, other.sizes_, 4 * sizeof(int64_t));
+    if (rank_ > 4) __builtin_memmove(sizes_ + 4, other.sizes_ + 4, 4 * sizeof(int64_t));
   }
 
   static_assert(kMaxRank == 8);

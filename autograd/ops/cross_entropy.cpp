@@ -26,18 +26,21 @@ void check_pair(const ShapeArgs& s) {
   rules::require_shape(s, 1, {s.shape(0)[0]}, "targets");
 }
 
-// loss = lse - <x, onehot>, with the mean of each row taken out first so that exp cannot overflow.
+// loss = lse - <x, onehot>, with the mean of each row taken out first so that exp cannot overflow. Ignored rows count
+// as zeros: an infinity in one would come back as NaN, even with a cotangent of 0.
 void rows_reference(const Attrs& attrs, InputSpan inputs, Variable* outputs) {
   const Variable& targets = *inputs[1];
-  const Variable x = sub(*inputs[0], mean(*inputs[0], {1}, {.keepdim = true}));
+  const auto& rule = attrs.as<RowsAttrs>();
+  const Variable ignored = equal(targets, static_cast<double>(rule.ignored));
+  const Variable nothing = zeros({}, {.dtype = inputs[0]->dtype()});
+  const Variable given = where(unsqueeze(ignored, 1), nothing, *inputs[0]);
+  const Variable x = sub(given, mean(given, {1}, {.keepdim = true}));
   const Variable classes = arange(x.size(1), {.dtype = DType::i64});
   const Variable chosen = equal(unsqueeze(targets, 1), unsqueeze(classes, 0));
   const Variable zero = affine(x, 0.0, 0.0);
-  const auto& rule = attrs.as<RowsAttrs>();
   const Variable at_target = affine(sum(where(chosen, x, zero), {1}), 1.0 - rule.smoothing, 0.0);
   const Variable loss = sub(log(sum(exp(x), {1})), add(at_target, affine(mean(x, {1}), rule.smoothing, 0.0)));
-  const auto ignored = static_cast<double>(rule.ignored);
-  outputs[0] = where(equal(targets, ignored), affine(loss, 0.0, 0.0), loss);
+  outputs[0] = where(ignored, nothing, loss);
 }
 
 // Inputs of the backward op: logits, targets, g, lse (auxiliary).

@@ -137,7 +137,7 @@ Labels output_labels(const Equation& parts, const std::vector<Term>& terms, int 
   }
   const bool has = parts.output.find("...") != std::string::npos;
   GRADUS_CHECK(has || ellipsis == 0, "[einsum] \"", equation, "\": expected `...` in the output, as in the operands");
-  const Labels out = parse_term(parts.output, ellipsis, equation);
+  Labels out = parse_term(parts.output, ellipsis, equation);
   for (size_t i = 0; i < out.size(); ++i) {
     if (out[i] >= kLetters) continue;
     GRADUS_CHECK(uses[out[i]] > 0, "[einsum] \"", equation, "\": output axis ", name_of(out[i]), " is in no operand");

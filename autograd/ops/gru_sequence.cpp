@@ -150,7 +150,7 @@ std::vector<Example> backward_examples() {
     inputs.push_back(absent());
     inputs.push_back(absent());
   }
-  out.push_back(Example(out[0]));
+  out.push_back(out[0]);
   out.back().name = "only dh_n";
   out.back().inputs[5] = absent();
   out.push_back({.name = "dy of another shape",

@@ -128,7 +128,7 @@ void complete_backward(const Attrs& attrs, std::vector<Variable>& inputs) {
   Variable outputs[3];
   apply_into(op, attrs, InputSpan(forward_inputs, kInputs<kCentered>),
              std::span<Variable>(outputs, 1 + kStatistics<kCentered>));
-  for (int k = 1; k <= kStatistics<kCentered>; ++k) inputs[static_cast<size_t>(2 + k)] = outputs[k].detach();
+  for (int k = 1; k <= kStatistics<kCentered>; ++k) inputs[2 + static_cast<size_t>(k)] = outputs[k].detach();
 }
 
 InputSpec rows(int64_t count, int64_t width) { return real({count, width}, spaced()); }

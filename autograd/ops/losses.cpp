@@ -21,7 +21,7 @@ void check_pair(const char* name, const Variable& input, const Variable& target)
 
 Variable reduced(const Variable& losses, Reduction reduction) {
   if (reduction == Reduction::none) return losses;
-  const Variable total = sum(losses);
+  Variable total = sum(losses);
   if (reduction == Reduction::sum) return total;
   return affine(total, 1.0 / static_cast<double>(std::max<int64_t>(1, losses.numel())), 0.0);
 }

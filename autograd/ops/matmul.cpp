@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // c = a b over equal leading axes;  da = g b^T,  db = a^T g. Transposes are views: the kernel reads them as they lie.
 #include <gradus/autograd/apply.hpp>
-#include <gradus/autograd/context.hpp>
 #include <gradus/autograd/example.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
 #include <gradus/autograd/ops/linalg.hpp>
@@ -27,12 +26,6 @@ void matmul_shape(ShapeArgs& s) {
   GRADUS_CHECK(out.with(row, b[row]).with(row + 1, b[row + 1]) == b, "[matmul] batches differ: a is ", s.describe(0),
                ", b is ", s.describe(1));
   s.output(out, s.dtype(0));
-}
-
-// " (in encoder.linear)", as apply adds it to what a shape rule says.
-std::string in_scope() {
-  const std::string path = scope_path();
-  return path.empty() ? path : " (in " + path + ")";
 }
 
 Shape batch_of(const Shape& shape) { return shape.without(shape.rank() - 1).without(shape.rank() - 2); }
@@ -126,7 +119,7 @@ Variable matmul(const Variable& a, const Variable& b) {
                " and ", describe(b));
   // Here too, so that the message shows the operands as they were given.
   GRADUS_CHECK(a.size(-1) == b.size(b.rank() == 1 ? 0 : -2), "[matmul] inner sizes differ: a is ", describe(a),
-               ", b is ", describe(b), in_scope());
+               ", b is ", describe(b));
   if (a.rank() == 1) return squeeze(matmul(unsqueeze(a, 0), b), b.rank() == 1 ? 0 : -2);
   if (b.rank() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
   if (a.rank() == b.rank() && batch_of(a.shape()) == batch_of(b.shape())) return apply(matmul_op, {}, {&a, &b});

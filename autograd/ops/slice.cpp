@@ -128,6 +128,7 @@ const OpDef unbind_op = {
     .derivative =
         [](VjpArgs& v) {
           std::vector<Variable> parts;
+          parts.reserve(static_cast<size_t>(v.num_outputs()));
           for (int k = 0; k < v.num_outputs(); ++k) parts.push_back(v.cotangent(k));
           v.set(0, stack(parts, v.attrs<AxisAttrs>().axis));
         },

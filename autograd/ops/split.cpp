@@ -49,6 +49,7 @@ const OpDef split_op = {
     .derivative =
         [](VjpArgs& v) {
           std::vector<Variable> parts;
+          parts.reserve(static_cast<size_t>(v.num_outputs()));
           for (int k = 0; k < v.num_outputs(); ++k) parts.push_back(v.cotangent(k));
           v.set(0, concat(parts, v.attrs<SplitAttrs>().axis));
         },

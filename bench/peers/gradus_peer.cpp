@@ -5,7 +5,7 @@
 //   gradus_peer serve FILE THREADS   starts from that file and answers requests on stdin, one line each:
 //     <what> <seconds>   repeats <what> for that long -> {"seconds": seconds a time, "count": how often}
 //     memory             -> {"peak_kilobytes": ...}
-//   where <what> is train, forward_unrecorded, forward, forward_backward or create_graph
+//   where <what> is train, network, bmm, forward_unrecorded, forward, forward_backward or create_graph
 
 #include <chrono>
 #include <cinttypes>
@@ -20,9 +20,11 @@
 
 #include <gradus/autograd/context.hpp>
 #include <gradus/autograd/grad.hpp>
+#include <gradus/autograd/ops/linalg.hpp>
 #include <gradus/tensor/parallel.hpp>
 #include <gradus/tensor/safetensors.hpp>
 
+#include "../small_network.hpp"
 #include "../workloads.hpp"
 
 namespace gradus::bench {
@@ -90,6 +92,25 @@ void write_chain(Tensors& file) {
                            {"chain.y", y.value()},
                            {"chain.dx", gradients[0].value()},
                            {"chain.dw", gradients[1].value()}});
+}
+
+void write_network(Tensors& file) {
+  Generator generator(2);
+  SmallNetwork network(generator);
+  for (const NamedTensor& entry : network.state_dict()) file.push_back({"network." + entry.name, entry.value});
+  file.push_back({"network.inputs", network.inputs()});
+  file.push_back({"network.targets", network.targets()});
+  for (int i = 0; i < kComparedSteps; ++i) {
+    file.push_back({"network_losses." + std::to_string(i), network.step().value()});
+  }
+}
+
+// 1,024 products of [20, 16] and [16, 20]: attention of short sequences.
+void write_products(Tensors& file) {
+  Generator generator(3);
+  const Tensor a = uniform({1024, 20, 16}, generator, {.low = -1.0, .high = 1.0});
+  const Tensor b = uniform({1024, 16, 20}, generator, {.low = -1.0, .high = 1.0});
+  file.insert(file.end(), {{"bmm.a", a}, {"bmm.b", b}, {"bmm.c", matmul(a, b).value()}});
 }
 
 /// The model of the file and its batches, trained in turn.
@@ -172,7 +193,10 @@ class Server {
     words >> what;
     if (what == "memory") return "{\"peak_kilobytes\": " + std::to_string(peak_kilobytes()) + "}";
     GRADUS_CHECK(words >> seconds, "[gradus_peer] expected \"<what> <seconds>\", got \"", request, "\"");
-    const Timing timing = what == "train" ? time_training(seconds) : time_chain(what, seconds);
+    const Timing timing = what == "train"     ? time_training(seconds)
+                          : what == "network" ? time_network(seconds)
+                          : what == "bmm"     ? time_products(seconds)
+                                              : time_chain(what, seconds);
     char line[96];
     std::snprintf(line, sizeof line, "{\"seconds\": %.9g, \"count\": %" PRId64 "}", timing.seconds, timing.count);
     return line;
@@ -182,6 +206,23 @@ class Server {
   Timing time_training(double seconds) {
     if (!training_) training_ = std::make_unique<Training>(file_);
     return repeat_for(seconds, [&] { training_->step(); });
+  }
+
+  Timing time_network(double seconds) {
+    if (!network_) {
+      Generator generator(0);
+      network_ = std::make_unique<SmallNetwork>(generator);
+      const Tensors own = below(file_, "network.");
+      network_->load_state_dict(own, {.strict = false});
+      network_->set_examples_(find(own, "inputs"), find(own, "targets"));
+    }
+    return repeat_for(seconds, [&] { network_->step(); });
+  }
+
+  Timing time_products(double seconds) {
+    const NoGrad no_grad;
+    const Variable a = find(file_, "bmm.a"), b = find(file_, "bmm.b");
+    return repeat_for(seconds, [&] { matmul(a, b); });
   }
 
   Timing time_chain(const std::string& what, double seconds) {
@@ -199,12 +240,15 @@ class Server {
   Tensors file_;
   std::unique_ptr<Training> training_;
   std::unique_ptr<Chain> chain_;
+  std::unique_ptr<SmallNetwork> network_;
 };
 
 void write(const std::string& path) {
   Tensors file;
   write_training(file);
   write_chain(file);
+  write_network(file);
+  write_products(file);
   save_safetensors(path, file);
 }
 

@@ -2,15 +2,15 @@
 set(file "${FOLDER}/peers smoke test.safetensors")
 set(requests "${FOLDER}/peers smoke test.txt")
 file(WRITE "${requests}"
-  "train 0\nforward_unrecorded 0\nforward 0\nforward_backward 0\ncreate_graph 0\nmemory\n")
+  "train 0\nnetwork 0\nbmm 0\nforward_unrecorded 0\nforward 0\nforward_backward 0\ncreate_graph 0\nmemory\n")
 
 execute_process(COMMAND "${PEER}" write "${file}" COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND "${PEER}" serve "${file}" 1 INPUT_FILE "${requests}" OUTPUT_VARIABLE answers
   COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL "{\"seconds\": [0-9]" times "${answers}")
 list(LENGTH times count)
-if(NOT count EQUAL 5 OR NOT answers MATCHES "{\"peak_kilobytes\": [1-9]")
-  message(FATAL_ERROR "expected five times and the memory, got:\n${answers}")
+if(NOT count EQUAL 7 OR NOT answers MATCHES "{\"peak_kilobytes\": [1-9]")
+  message(FATAL_ERROR "expected seven times and the memory, got:\n${answers}")
 endif()
 
 execute_process(COMMAND "${PEER}" serve "${FOLDER}/there is no such file" 1 INPUT_FILE "${requests}"

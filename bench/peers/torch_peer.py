@@ -5,10 +5,11 @@ torch_peer.py FILE THREADS, where FILE is what `gradus_peer write` made. Request
 
   check:<decoder>      {"loss": .., "gradient": .., "parameter": .., "steps": ..}: errors against the file
   check_chain          {"error": ..}
+  check_small          {"error": ..}: the small network's first losses, the batched products
   <what> <seconds>     repeats <what> for that long -> {"seconds": seconds a time, "count": how often}
   memory               {"peak_kilobytes": ..}
 
-<what> is train:<decoder>, forward_unrecorded, forward, forward_backward or create_graph.
+<what> is train:<decoder>, network:<plain or fused>, bmm, forward_unrecorded, forward, forward_backward or create_graph.
 """
 
 import json
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from safetensors_file import below, read_safetensors
 from torch_seq2seq import Batch, Trainer, loss_of, make_model, own_name
+from torch_small import SmallTrainer, batched_product
 
 CHAIN_OPS = 100
 
@@ -104,6 +106,16 @@ class Peer:
         pairs = {"y": y.detach(), "dx": dx, "dw": dw}
         return {"error": max(relative_error(value, self.tensors[f"chain.{name}"]) for name, value in pairs.items())}
 
+    def check_small(self) -> Answer:
+        trainer = self.small_trainer("plain")
+        ours = below(self.tensors, "network_losses.")
+        errors = [relative_error(trainer.step().detach(), ours[str(i)]) for i in range(len(ours))]
+        product = torch.bmm(self.tensors["bmm.a"], self.tensors["bmm.b"])
+        return {"error": max(*errors, relative_error(product, self.tensors["bmm.c"]))}
+
+    def small_trainer(self, kind: str) -> SmallTrainer:
+        return SmallTrainer(below(self.tensors, "network."), fused=kind == "fused")
+
     def training_step(self, decoder: str) -> Callable[[], object]:
         trainer = Trainer(make_model(self.weights, decoder))
         batches = cycle(self.batches)
@@ -129,7 +141,10 @@ class Peer:
     def make_work(self, what: str) -> Callable[[], object]:
         if what.startswith("train:"):
             return self.training_step(what.removeprefix("train:"))
+        if what.startswith("network:"):
+            return self.small_trainer(what.removeprefix("network:")).step
         return {
+            "bmm": batched_product(self.tensors["bmm.a"], self.tensors["bmm.b"]),
             "forward_unrecorded": self.chain_forward_unrecorded,
             "forward": self.chain_forward,
             "forward_backward": lambda: self.chain_gradient(create_graph=False),
@@ -141,6 +156,8 @@ class Peer:
             return {"peak_kilobytes": peak_kilobytes()}
         if request == "check_chain":
             return self.check_chain()
+        if request == "check_small":
+            return self.check_small()
         if request.startswith("check:"):
             return self.check_training(request.removeprefix("check:"))
         what, seconds = request.split()

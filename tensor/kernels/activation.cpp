@@ -23,14 +23,6 @@ HWY_INLINE V Within(D d, V x, double bound) {
   return AtMost(d, AtLeast(d, x, -limit), limit);
 }
 
-/// Phi(x) = (1 + erf(x / sqrt(2))) / 2.
-template <class D, class V>
-HWY_INLINE V NormalDistribution(D d, V x) {
-  using T = hn::TFromD<D>;
-  const V half = hn::Set(d, T{0.5});
-  return hn::MulAdd(half, Erf(d, hn::Mul(x, hn::Set(d, static_cast<T>(0.7071067811865476)))), half);
-}
-
 /// w = 2u, so that (1 + tanh u) / 2 = sigmoid(w), which loses nothing where tanh is near -1.
 template <class D, class V>
 HWY_INLINE V GeluTanhArgument(D d, V x) {

@@ -77,7 +77,8 @@ void arg_extreme(const Tensor& x, Tensor& y, const Rows& rows_of) {
 
 void variance(const Tensor& x, double correction, Tensor& y) {
   if (y.numel() == 0) return;
-  const double n = static_cast<double>(x.numel() / y.numel());
+  const int64_t reduced = x.numel() / y.numel();
+  const double n = static_cast<double>(reduced);
   if (!(n > correction)) return fill(y, std::numeric_limits<double>::quiet_NaN());
   if (x.is_contiguous() && !row_order(x.shape(), y.shape()).moved) {
     return by_rows(x, y.shape(), [&](const auto* row, int64_t count, int64_t length, int64_t at) {

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The battery, part 5: sizes 0, 1, odd, and one to either side of a SIMD vector of any width.
-#include <gradus/autograd/gradcheck.hpp>
-
 #include "tests/support/battery.hpp"
-#include "tests/support/catch.hpp"
 
 using namespace gradus;
 using namespace gradus::tests;

@@ -169,3 +169,17 @@ TEST_CASE("losses on class numbers: derivatives, also of the weights") {
   };
   for (const DrawnFunction& f : functions) check_derivatives(f);
 }
+
+TEST_CASE("cross_entropy: what an ignored row holds reaches no derivative of any order") {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const Variable x = leaf(f64({0.5, -1, 2, infinity, -infinity, 3}, {2, 3}));
+  const Variable loss = cross_entropy(x, i64({1, -100}, {2}));
+  const Variable first = grad({loss}, {x}, {.create_graph = true})[0];
+  const Variable second = grad({sum(square(first))}, {x})[0];
+  CHECK(std::isfinite(number(loss)));
+  for (const Variable& derivative : {first, second}) {
+    CHECK(all_finite(derivative.value()));
+    CHECK(all_zero(derivative.value().slice(0, 1, 2)));
+    CHECK(!all_zero(derivative.value().slice(0, 0, 1)));
+  }
+}

@@ -3,6 +3,7 @@
 #include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/context.hpp>
 #include <gradus/autograd/grad.hpp>
+#include <gradus/autograd/hook.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/reduce.hpp>
@@ -215,4 +216,21 @@ TEST_CASE("run_reference refuses an op without one") {
   const Variable* inputs[] = {&x};
   Variable outputs[1];
   CHECK_THROWS_WITH(run_reference(silent_op, {}, inputs, outputs), contains_text("[silent] has no reference"));
+}
+
+// What follows would add one pass's cotangents to the other's: 17 instead of 11.
+TEST_CASE("user op: a pass within a pass over the same graph is refused, not mixed up with it") {
+  const Variable x = leaf(number(3.0));
+  const Variable b = x * x;
+  const Variable h =
+      hook_gradient(x * 5.0, [&](const Variable&) { grad({b}, {x}, {.retain_graph = true, .allow_unused = true}); });
+  CHECK_THROWS_WITH(grad({h + b}, {x}),
+                    contains_text("[grad] the graph of [mul] is being differentiated by another pass"));
+  // A graph of the hook's own is its own affair, and the outer graph is as it was.
+  const Variable fine = hook_gradient(x * 5.0, [&](const Variable& g) {
+    const EnableGrad on;
+    const Variable own = leaf(g.value());
+    grad({own * own}, {own});
+  });
+  CHECK(grad({fine + b}, {x})[0].item<double>() == 11.0);
 }

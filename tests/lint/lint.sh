@@ -6,6 +6,7 @@
 set -eu  # not pipefail: a grep that finds nothing is the normal case here
 export LC_ALL=C.UTF-8
 
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 rooms=(tensor autograd nn optim examples tests bench)
 
 # Prints the C++ files below the given folders.
@@ -116,6 +117,14 @@ spdx_line() {
     IFS= read -r first <"$file" || true
     [[ $first == '// SPDX-License-Identifier: MIT' ]] || echo "$file:1: the first line is not the SPDX line"
   done
+}
+
+# What a user reads when something is wrong is held by a test, word by word; but for what needs another OpenBLAS.
+messages_are_asserted() {
+  local tests checks
+  mapfile -t tests < <(sources tests autograd/ops | grep -E '\.(cpp|hpp)$')
+  mapfile -t checks < <(sources tensor autograd nn optim | grep -vxE 'tensor/check\.hpp|tensor/kernels/blas\.cpp')
+  awk -f "$here/messages.awk" "${tests[@]}" sources=1 "${checks[@]}"
 }
 
 rule=$1

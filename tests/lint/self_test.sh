@@ -72,7 +72,7 @@ plant() {
 }
 
 all_rules='include_direction public_headers_are_slim file_size function_size test_cases_assert ops_are_listed
-  vjps_use_public_ops blas_and_openmp_in_one_file spdx_line docs'
+  vjps_use_public_ops blas_and_openmp_in_one_file spdx_line messages_are_asserted docs'
 for rule in $all_rules; do
   clean_tree
   passes "$rule"
@@ -110,6 +110,15 @@ plant blas_and_openmp_in_one_file tests/nn/linear_test.cpp tests/nn/linear_test.
 clean_tree
 echo 'int x;' >nn/no_licence.cpp
 finds spdx_line nn/no_licence.cpp:1
+for said in '"[tanh] expected"' '"[tan" "h] expected a matrix, got "' '"[", op, "] expected a square matrix"'; do
+  plant messages_are_asserted nn/linear.hpp nn/linear.hpp:5 '' "GRADUS_CHECK(f(')'), $said, g());"
+done
+clean_tree
+{ echo 'CHECK(text == "[tanh] expected a matrix, got nothing");'; echo 'CHECK(text == "[sin] expected a square matrix");'; } \
+  >>tests/nn/linear_test.cpp
+{ echo 'GRADUS_CHECK(f(x), "[tan"'; echo '  "h] expected a matrix, got ", g(x));'; } >>nn/linear.hpp
+echo 'GRADUS_CHECK(f(x), "[", op, "] expected a square matrix");' >>nn/linear.hpp
+passes messages_are_asserted
 plant docs README.md 'README.md:16: an unmarked code block' '```' 'what is this' '```'
 plant docs README.md 'README.md:16: a code block marked "python"' '```python' '```'
 plant docs README.md 'README.md:17: no such command: scripts/gone' '```sh' 'scripts/gone now' '```'

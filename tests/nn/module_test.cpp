@@ -75,6 +75,7 @@ class Registrar : public Layer<Registrar> {
  public:
   Registrar() : Layer("registrar"), weight_(ones({1})) {}
   void add(const char* name) { register_parameter(name, weight_); }
+  void add_labelled(const char* name) { register_parameter(name, weight_, {{"row"}, {"column"}}); }
 
  private:
   Parameter weight_;
@@ -288,6 +289,9 @@ TEST_CASE("names that cannot be registered are refused") {
                     "[registrar] a name to register must not be empty or hold a dot, got \"a.b\"");
   registrar.add("a");
   CHECK_THROWS_WITH(registrar.add("a"), "[registrar] \"a\" is registered already");
+  CHECK_THROWS_WITH(
+      registrar.add_labelled("b"),
+      tests::contains_text("[registrar] parameter b has 1 axes: expected a label for each, or none, got 2"));
 }
 
 TEST_CASE("a module prints as its tree, with shapes and counts") {

@@ -306,6 +306,6 @@ TEST_CASE("a seq2seq names what is wrong with its arguments") {
   CHECK_THROWS_WITH(model(source, lengths, zeros({3, 3}, {.dtype = DType::i64})),
                     "[seq2seq] batches differ: source is i64 [2, 3], target_in is i64 [3, 3] (in seq2seq)");
   CHECK_THROWS_WITH(model.greedy(source, lengths, {.begin = 0, .end = 9, .max_length = 3}),
-                    "[greedy] expected begin and end in [0, 9) and max_length >= 0, got 0, 9 and 3");
+                    "[greedy] expected begin and end in [0, 9) and max_length >= 0, got 0, 9 and 3 (in seq2seq)");
   CHECK_THROWS_AS(model(full({2, 3}, 99.0, {.dtype = DType::i64}), lengths, source), Error);
 }

@@ -280,7 +280,8 @@ TEST_CASE("wrong options and parameters are refused") {
   CHECK(error_of([&] { Adam(list, {.learning_rate = NAN}); }) ==
         "[adam] expected a learning rate of 0 or more, got nan");
   CHECK(error_of([&] { Adam(list, {.beta1 = 1.0}); }) == "[adam] expected 0 <= beta < 1, got 1 and 0.999");
-  CHECK(error_of([&] { Adam(list, {.epsilon = -1.0}); }) != "");
+  CHECK(error_of([&] { Adam(list, {.epsilon = -1.0}); }) ==
+        "[adam] expected epsilon >= 0 and weight_decay >= 0, got -1 and 0");
   CHECK(error_of([&] { Sgd(list, {.learning_rate = 0.1, .nesterov = true}); }) == "[sgd] nesterov needs a momentum");
   CHECK(error_of([&] { Sgd(list, {.learning_rate = 0.1, .momentum = 1.0}); }) ==
         "[sgd] expected 0 <= momentum < 1, got 1");

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/autograd/check/order_check.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+#include <gradus/autograd/check/derivative.hpp>
+#include <gradus/autograd/check/labels.hpp>
+#include <gradus/autograd/check/preconditions.hpp>
+#include <gradus/autograd/check/signature.hpp>
+#include <gradus/autograd/transforms.hpp>
+
+namespace gradus::detail {
+namespace {
+
+constexpr int64_t kFullLimit = 64;     // automatic mode: elements of an input that are checked one by one
+constexpr int64_t kRerunLimit = 4096;  // and of one whose direction failed
+constexpr int64_t kShareLimit = 512;   // elements whose derivative is split up by output, to name a signature
+constexpr size_t kShownElements = 10;
+
+std::vector<Tensor> values_of(const std::vector<NamedInput>& inputs) {
+  std::vector<Tensor> values;
+  values.reserve(inputs.size());
+  for (const NamedInput& input : inputs) values.push_back(input.value);
+  return values;
+}
+
+double step_scale(double x) { return std::max(1.0, std::abs(x)); }
+
+// Failures first, then by error.
+bool is_worse(const ElementCheck& a, const ElementCheck& b) {
+  const auto rank = [](const ElementCheck& c) {
+    return c.verdict == Verdict::not_finite ? 3 : c.verdict == Verdict::fail ? 2 : c.verdict == Verdict::pass ? 0 : 1;
+  };
+  return rank(a) != rank(b) ? rank(a) > rank(b) : a.error > b.error;
+}
+
+double dot(const Tensor& a, const Tensor& b) {
+  const std::vector<double> left = elements(a);
+  const std::vector<double> right = elements(b);
+  long double sum = 0.0L;
+  for (size_t i = 0; i < left.size(); ++i) {
+    sum += static_cast<long double>(left[i]) * static_cast<long double>(right[i]);
+  }
+  return static_cast<double>(sum);
+}
+
+int check_from(const FunctionRef& f, const std::vector<NamedInput>& inputs, int order, GradcheckReport& report) {
+  const std::vector<NamedInput> next = OrderCheck(f, inputs, order, report).run();
+  if (next.empty()) return 0;
+  // A wrong derivative has wrong derivatives of its own: the lowest order that fails says more.
+  if (order >= report.options.order || !report.ok) return order;
+  const DerivativeOf derivative{f, inputs.size(), report.options.dtype};
+  return check_from(derivative, next, order + 1, report);
+}
+
+}  // namespace
+
+uint64_t seed_of(const GradcheckOptions& options, int order) {
+  return options.seed * 1000003 + static_cast<uint64_t>(order);
+}
+
+int check_orders(const FunctionRef& f, const std::vector<NamedInput>& inputs, GradcheckReport& report) {
+  return check_from(f, inputs, 1, report);
+}
+
+OrderCheck::OrderCheck(const FunctionRef& f, std::vector<NamedInput> inputs, int order, GradcheckReport& report)
+    : f_(f),
+      inputs_(std::move(inputs)),
+      order_(order),
+      report_(report),
+      rules_(rules_for(report.options, order)),
+      numbers_(seed_of(report.options, order)),
+      values_(values_of(inputs_)),
+      outputs_(evaluate(f, values_, report.options.dtype)),
+      differences_(f, values_, outputs_, report.options.stencil, report.options.dtype) {
+  for (const Tensor& output : outputs_) cotangents_.push_back(numbers_.tensor(output.shape(), report.options.dtype));
+  differences_.set_cotangents(cotangents_);
+}
+
+std::vector<NamedInput> OrderCheck::run() {
+  const DType dtype = report_.options.dtype;
+  const SoundnessCheck sound{f_, inputs_, values_, outputs_, cotangents_, dtype};
+  if (!take_problems(sound.forward())) return {};
+  gradients_ = gradients_at(f_, values_, cotangents_, dtype);
+  bool good = take_problems(sound.backward(gradients_, numbers_));
+  if (good && order_ == 1) good = take_problems(sound.accumulation(gradients_));
+  // Which elements are wrong, and how, is of use only to somebody who reads it.
+  if (good || report_.options.diagnose) {
+    for (size_t i = 0; i < inputs_.size(); ++i) compare(i);
+    for (size_t i = 0; i < inputs_.size() && order_ == 1 && report_.options.forward_mode; ++i) compare_forward_mode(i);
+  }
+  return with_cotangents(inputs_, cotangents_, order_);
+}
+
+// True when there are none.
+bool OrderCheck::take_problems(const std::vector<std::string>& sentences) {
+  for (std::string sentence : sentences) {
+    report_.ok = false;
+    if (order_ > 1) sentence += " (order " + std::to_string(order_) + ")";
+    report_.problems.push_back(std::move(sentence));
+  }
+  return sentences.empty();
+}
+
+GradcheckResult OrderCheck::new_result(size_t i) const {
+  GradcheckResult result{.input = inputs_[i].name, .shape = inputs_[i].value.shape(), .order = order_};
+  result.reached = gradients_[i].defined();
+  result.allowed = rules_.allowed;
+  return result;
+}
+
+void OrderCheck::compare(size_t i) {
+  const GradcheckMode mode = report_.options.mode;
+  const int64_t size = values_[i].numel();
+  const bool automatic = mode == GradcheckMode::automatic;
+  if (mode == GradcheckMode::full || (automatic && size <= kFullLimit)) {
+    GradcheckResult result = compare_elements(i);
+    diagnose(i, result);
+    finish(result);
+    return;
+  }
+  GradcheckResult result = compare_directions(i);
+  const bool doubtful = !result.ok || result.kinks > 0;
+  if (automatic && doubtful && size <= kRerunLimit) {
+    const Running directions = std::move(running_);
+    GradcheckResult rerun = compare_elements(i);
+    rerun.checked += result.checked;
+    // Each element for itself may be right where a direction, which moves them all, is not.
+    if (result.ok || !rerun.ok) {
+      diagnose(i, rerun);
+      finish(rerun);
+      return;
+    }
+    running_ = directions;
+  }
+  result.skipped = size;
+  diagnose(i, result);
+  finish(result);
+}
+
+GradcheckResult OrderCheck::compare_elements(size_t i) {
+  GradcheckResult result = new_result(i);
+  running_ = {};
+  const std::vector<double>& x = differences_.point(i);
+  const std::vector<double> gradient = result.reached ? elements(gradients_[i]) : std::vector<double>(x.size(), 0.0);
+  for (size_t j = 0; j < x.size(); ++j) {
+    const double amount = step_scale(x[j]);
+    const Direction direction{{{i, j, amount}}, amount};
+    ElementCheck check = judge(differences_, direction, gradient[j], result.reached, rules_);
+    check.where = index_text(result.shape, static_cast<int64_t>(j));
+    check.label = label_text(inputs_[i].axes, result.shape, static_cast<int64_t>(j));
+    take(result, std::move(check), direction);
+  }
+  return result;
+}
+
+Direction OrderCheck::random_direction(size_t i, double& analytic) {
+  const std::vector<double>& x = differences_.point(i);
+  const std::vector<double> gradient =
+      gradients_[i].defined() ? elements(gradients_[i]) : std::vector<double>(x.size(), 0.0);
+  // Of length 4 at most: many elements moved at once by a whole step each would be a large step for their sums.
+  const double scale = std::min(1.0, 4.0 / std::sqrt(static_cast<double>(x.size())));
+  Direction direction;
+  analytic = 0.0;
+  for (size_t j = 0; j < x.size(); ++j) {
+    direction.moves.push_back({i, j, scale * numbers_.draw() * step_scale(x[j])});
+    analytic += direction.moves[j].amount * gradient[j];
+  }
+  return direction;
+}
+
+GradcheckResult OrderCheck::compare_directions(size_t i) {
+  GradcheckResult result = new_result(i);
+  running_ = {};
+  running_.by_element = false;
+  for (int d = 0; d < report_.options.directions; ++d) {
+    double analytic = 0.0;
+    const Direction direction = random_direction(i, analytic);
+    ElementCheck check = judge(differences_, direction, analytic, result.reached, rules_);
+    check.where = "direction " + std::to_string(d);
+    take(result, std::move(check), direction);
+  }
+  return result;
+}
+
+// <u, J v> by jvp against differences along v and, by the adjoint identity, against <J^T u, v>.
+void OrderCheck::compare_forward_mode(size_t i) {
+  GradcheckResult result = new_result(i);
+  result.forward_mode = true;
+  running_ = {};
+  running_.by_element = false;
+  for (int d = 0; d < report_.options.directions; ++d) {
+    double adjoint = 0.0;
+    const Direction direction = random_direction(i, adjoint);
+    std::vector<Variable> tangents(inputs_.size());
+    Tensor tangent = zeros(values_[i].shape(), {.dtype = DType::f64});
+    for (const Move& move : direction.moves) tangent.mutable_data_<double>()[move.element] = move.amount;
+    tangents[i] = tangent.to(report_.options.dtype);
+    const auto f = [&](const std::vector<Variable>& in) { return floating_outputs(f_, in, report_.options.dtype); };
+    const JvpResult forward = jvp(f, {values_.begin(), values_.end()}, tangents);
+    double along = 0.0;
+    for (size_t k = 0; k < cotangents_.size(); ++k) along += dot(cotangents_[k], forward.tangents[k].value());
+    ElementCheck check = judge(differences_, direction, along, result.reached, rules_);
+    check.where = "direction " + std::to_string(d);
+    const double apart = derivative_error(along, adjoint);
+    if (check.verdict == Verdict::pass && apart > rules_.allowed) {
+      check.verdict = Verdict::fail;
+      check.cause = Cause::genuine;
+      check.label = "<u, J v> is not <J^T u, v>";
+      check.numeric = adjoint;
+      check.error = apart;
+    }
+    take(result, std::move(check), direction);
+  }
+  result.skipped = values_[i].numel();
+  finish(result);
+}
+
+void OrderCheck::take(GradcheckResult& result, ElementCheck check, const Direction& direction) {
+  ++result.checked;
+  const Verdict v = check.verdict;
+  const bool kink = v == Verdict::kink || v == Verdict::tie;
+  const bool failed = v == Verdict::fail || v == Verdict::not_finite;
+  result.passed += v == Verdict::pass ? 1 : 0;
+  result.failed += failed ? 1 : 0;
+  result.kinks += v == Verdict::kink ? 1 : 0;
+  result.ties += v == Verdict::tie ? 1 : 0;
+  result.unreachable += v == Verdict::unreachable ? 1 : 0;
+  running_.analytic.push_back(check.analytic);
+  running_.numeric.push_back(check.numeric);
+  running_.kinks.push_back(kink);
+  if (v == Verdict::not_finite) check.error = HUGE_VAL;
+  if (!kink) {
+    const bool first = result.where.empty();
+    if (first || (failed && result.ok) || (failed != result.ok && check.error > result.error)) {
+      result.error = check.error;
+      result.analytic = check.analytic;
+      result.numeric = check.numeric;
+      result.where = check.where;
+      result.label = check.label;
+      running_.worst = direction;
+    }
+    const double absolute = std::abs(check.analytic - check.numeric);
+    const double size = std::max(std::abs(check.analytic), std::abs(check.numeric));
+    if (!(absolute <= result.absolute_error)) result.absolute_error = absolute;
+    if (size > 0.0 && !(absolute / size <= result.relative_error)) result.relative_error = absolute / size;
+  }
+  if (failed) result.ok = false;
+  if (v == Verdict::unreachable || (v == Verdict::pass && check.cause == Cause::none)) return;
+  result.elements.push_back(std::move(check));
+  if (result.elements.size() < 2 * kShownElements) return;
+  std::stable_sort(result.elements.begin(), result.elements.end(), is_worse);
+  result.elements.resize(kShownElements);
+}
+
+void OrderCheck::finish(GradcheckResult& result) {
+  std::stable_sort(result.elements.begin(), result.elements.end(), is_worse);
+  if (result.elements.size() > kShownElements) result.elements.resize(kShownElements);
+  result.margin = result.error / result.allowed;
+  report_.ok = report_.ok && result.ok;
+  report_.results.push_back(std::move(result));
+}
+
+// The numeric derivative by each element of input i, for other cotangents.
+std::vector<double> OrderCheck::slopes_of_elements(size_t i, const std::vector<Tensor>& cotangents) {
+  differences_.set_cotangents(cotangents);
+  std::vector<double> slopes;
+  const std::vector<double>& x = differences_.point(i);
+  for (size_t j = 0; j < x.size(); ++j) {
+    const double amount = step_scale(x[j]);
+    slopes.push_back(differences_.along({{{i, j, amount}}, amount}, rules_.step).numeric);
+  }
+  differences_.set_cotangents(cotangents_);
+  return slopes;
+}
+
+void OrderCheck::diagnose(size_t i, GradcheckResult& result) {
+  if (result.ok || !report_.options.diagnose) return;
+  GradientPair pair{.shape = result.shape,
+                    .analytic = running_.analytic,
+                    .numeric = running_.numeric,
+                    .allowed = rules_.allowed,
+                    .axes = inputs_[i].axes,
+                    .ignore = running_.kinks};
+  if (running_.by_element) {
+    if (inputs_[i].keep.defined()) {
+      const std::vector<double> keep = elements(inputs_[i].keep);
+      for (const double k : keep) pair.keep.push_back(k != 0.0);
+    }
+    if (values_[i].numel() <= kShareLimit) {
+      std::vector<Tensor> of_ones;
+      for (size_t k = 0; k < cotangents_.size(); ++k) {
+        of_ones.push_back(ones(cotangents_[k].shape(), {.dtype = report_.options.dtype}));
+        std::vector<Tensor> alone(cotangents_.size());
+        alone[k] = cotangents_[k];
+        if (cotangents_.size() > 1 && cotangents_.size() <= 8) pair.by_output.push_back(slopes_of_elements(i, alone));
+      }
+      pair.for_ones = slopes_of_elements(i, of_ones);
+    }
+    result.signature = classify(pair);
+  } else {
+    pair.axes = {};
+    pair.shape = Shape{static_cast<int64_t>(pair.analytic.size())};
+    result.signature = classify_directions(pair);
+  }
+  if (running_.worst.moves.empty()) return;
+  result.sweep = sweep_steps(differences_, running_.worst, result.analytic);
+  const Cause cause = cause_of(result.sweep, rules_.step);
+  for (ElementCheck& element : result.elements) {
+    if (element.where == result.where && element.cause == Cause::genuine && cause != Cause::none) element.cause = cause;
+  }
+}
+
+}  // namespace gradus::detail

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gradus/autograd/check/differences.hpp>
+#include <gradus/autograd/check/judge.hpp>
+
+namespace gradus::detail {
+
+/// Of the random numbers of one order; the cotangents are drawn first.
+uint64_t seed_of(const GradcheckOptions& options, int order);
+
+/// Fills `report` from order 1 to the first one that fails, for `inputs` that checked_inputs() gave. Returns the last
+/// order checked; 0 when f is not even a function that can be checked.
+int check_orders(const FunctionRef& f, const std::vector<NamedInput>& inputs, GradcheckReport& report);
+
+/// Compares the derivatives of one function, of any order, with differences.
+class OrderCheck {
+ public:
+  /// `f` and `report` must outlive this.
+  OrderCheck(const FunctionRef& f, std::vector<NamedInput> inputs, int order, GradcheckReport& report);
+
+  /// Adds to the report. Returns the inputs of the next order: these and the cotangents; none when the function is not
+  /// sound enough to go on.
+  std::vector<NamedInput> run();
+
+ private:
+  bool take_problems(const std::vector<std::string>& sentences);
+  GradcheckResult new_result(size_t i) const;
+  void compare(size_t i);
+  GradcheckResult compare_elements(size_t i);
+  GradcheckResult compare_directions(size_t i);
+  void compare_forward_mode(size_t i);
+  Direction random_direction(size_t i, double& analytic);
+  void take(GradcheckResult& result, ElementCheck check, const Direction& direction);
+  void finish(GradcheckResult& result);
+  void diagnose(size_t i, GradcheckResult& result);
+
+  // Of the result under way: all its derivatives, and the direction of the worst.
+  struct Running {
+    std::vector<double> analytic;
+    std::vector<double> numeric;
+    std::vector<bool> kinks;
+    Direction worst;
+    bool by_element = true;
+  };
+  std::vector<double> slopes_of_elements(size_t i, const std::vector<Tensor>& cotangents);
+
+  const FunctionRef& f_;
+  std::vector<NamedInput> inputs_;
+  const int order_;
+  GradcheckReport& report_;
+  const Rules rules_;
+  CheckNumbers numbers_;
+  std::vector<Tensor> values_;
+  std::vector<Tensor> outputs_;
+  std::vector<Tensor> cotangents_;
+  std::vector<Tensor> gradients_;
+  Differences differences_;
+  Running running_;
+};
+
+}  // namespace gradus::detail

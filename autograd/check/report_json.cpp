@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// The report for programs.
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include <gradus/autograd/check/report_words.hpp>
+
+namespace gradus {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// JSON has no infinity and no NaN: they become text.
+Json number(double value) {
+  if (std::isfinite(value)) return value;
+  return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+}
+
+Json json_of(const ElementCheck& e) {
+  return {{"where", e.where},
+          {"label", e.label},
+          {"verdict", name_of(e.verdict)},
+          {"cause", name_of(e.cause)},
+          {"analytic", number(e.analytic)},
+          {"numeric", number(e.numeric)},
+          {"left", number(e.left)},
+          {"right", number(e.right)},
+          {"error", number(e.error)}};
+}
+
+Json json_of(const GradcheckResult& r) {
+  Json shape = Json::array();
+  for (int axis = 0; axis < r.shape.rank(); ++axis) shape.push_back(r.shape[axis]);
+  Json elements = Json::array();
+  for (const ElementCheck& element : r.elements) elements.push_back(json_of(element));
+  Json sweep = Json::array();
+  for (const StepError& at : r.sweep) {
+    sweep.push_back({{"step", at.step}, {"numeric", number(at.numeric)}, {"error", number(at.error)}});
+  }
+  return {{"input", r.input},
+          {"derivative", detail::derivative_name(r)},
+          {"shape", shape},
+          {"order", r.order},
+          {"forward_mode", r.forward_mode},
+          {"ok", r.ok},
+          {"reached", r.reached},
+          {"checked", r.checked},
+          {"passed", r.passed},
+          {"failed", r.failed},
+          {"kinks", r.kinks},
+          {"ties", r.ties},
+          {"unreachable", r.unreachable},
+          {"skipped", r.skipped},
+          {"error", number(r.error)},
+          {"absolute_error", number(r.absolute_error)},
+          {"relative_error", number(r.relative_error)},
+          {"worst",
+           {{"where", r.where}, {"label", r.label}, {"analytic", number(r.analytic)}, {"numeric", number(r.numeric)}}},
+          {"allowed", r.allowed},
+          {"margin", number(r.margin)},
+          {"rule", detail::rule_text(r)},
+          {"signature",
+           {{"kind", name_of(r.signature.kind)},
+            {"text", r.signature.text},
+            {"axis", r.signature.axis},
+            {"ratio", number(r.signature.ratio)}}},
+          {"elements", elements},
+          {"sweep", sweep}};
+}
+
+Json json_of(const BadOp& bad) {
+  return {{"op", bad.op},           {"path", bad.path}, {"position", bad.position}, {"recorded", bad.recorded},
+          {"checked", bad.checked}, {"text", bad.text}};
+}
+
+}  // namespace
+
+std::string GradcheckReport::json() const {
+  Json all = Json::array();
+  for (const GradcheckResult& result : results) all.push_back(json_of(result));
+  const Json report = {{"ok", ok},
+                       {"name", options.name},
+                       {"verdict", detail::verdict_text(*this)},
+                       {"checked", checked()},
+                       {"passed", passed()},
+                       {"failed", failed()},
+                       {"at_kinks", kinks()},
+                       {"unreachable", unreachable()},
+                       {"skipped", skipped()},
+                       {"problems", problems},
+                       {"results", all},
+                       {"first_bad_op", json_of(first_bad_op)},
+                       {"seed", options.seed},
+                       {"reproduce", detail::reproduction(options)}};
+  // Names come from the user: what is not UTF-8 is replaced, not thrown at.
+  return report.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace gradus

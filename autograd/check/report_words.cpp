@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/autograd/check/report_words.hpp>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace gradus {
+namespace detail {
+namespace {
+
+std::string number(double value, const char* format) {
+  char text[40];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+}  // namespace
+
+std::string error_text(double value) { return number(value, "%.1e"); }
+std::string value_text(double value) { return number(value, "%.12g"); }
+
+const GradcheckResult* worst_result(const GradcheckReport& report) {
+  const GradcheckResult* found = nullptr;
+  for (const GradcheckResult& result : report.results) {
+    if (found == nullptr || (found->ok && !result.ok) || (found->ok == result.ok && result.error > found->error)) {
+      found = &result;
+    }
+  }
+  return found;
+}
+
+std::string derivative_name(const GradcheckResult& result) {
+  const char* const outputs[] = {"d out", "d (d out)", "d (d (d out))"};
+  return std::string(outputs[result.order - 1]) + " / d " + result.input +
+         (result.forward_mode ? " (forward mode)" : "");
+}
+
+std::string rule_text(const GradcheckResult& result) {
+  return "abs(analytic - numeric) <= " + number(result.allowed, "%g") + " max(1, abs(analytic), abs(numeric))";
+}
+
+std::string reproduction(const GradcheckOptions& options) {
+  if (!options.reproduce.empty()) return options.reproduce;
+  const GradcheckOptions usual;
+  std::string text = "gradcheck(f, inputs, {";
+  const char* separator = "";
+  const auto add = [&](const char* field, const std::string& value) {
+    text += separator + std::string(".") + field + " = " + value;
+    separator = ", ";
+  };
+  if (options.order != usual.order) add("order", std::to_string(options.order));
+  if (options.stencil != usual.stencil) add("stencil", "Stencil::central");
+  if (options.mode != usual.mode) {
+    add("mode", options.mode == GradcheckMode::full ? "GradcheckMode::full" : "GradcheckMode::directional");
+  }
+  if (options.step != usual.step) add("step", number(options.step, "%g"));
+  if (options.tolerance != usual.tolerance) add("tolerance", number(options.tolerance, "%g"));
+  if (options.directions != usual.directions) add("directions", std::to_string(options.directions));
+  add("seed", std::to_string(options.seed));
+  if (options.dtype != usual.dtype) add("dtype", "DType::f32");
+  if (options.forward_mode) add("forward_mode", "true");
+  return text + "})";
+}
+
+std::string verdict_text(const GradcheckReport& report) {
+  const std::string name = report.options.name.empty() ? "" : report.options.name + "  ";
+  if (!report.ok && !report.problems.empty()) return name + report.problems.front();
+  const GradcheckResult* worst = worst_result(report);
+  if (worst == nullptr) return name + "nothing to check";
+  if (!report.ok) {
+    const bool directions = worst->where.rfind("direction", 0) == 0;
+    const int64_t looked_at = worst->passed + worst->failed + worst->kinks + worst->ties + worst->unreachable;
+    const auto failing =
+        std::count_if(report.results.begin(), report.results.end(), [](const auto& r) { return !r.ok; });
+    const std::string more = failing > 1 ? join("  and ", failing - 1, " more") : std::string();
+    return join(name, derivative_name(*worst), "  (", worst->failed, " of ", looked_at,
+                directions ? " directions)" : " elements)", more);
+  }
+  std::string text = join(name, report.checked(), " derivatives of ", report.results.size(), " inputs, worst error ",
+                          error_text(worst->error));
+  if (report.kinks() > 0) text += join(", ", report.kinks(), " at kinks are neither passed nor failed");
+  return text;
+}
+
+}  // namespace detail
+
+double GradcheckReport::worst_error(int order) const {
+  double largest = 0.0;
+  for (const GradcheckResult& result : results) {
+    if (order == 0 || result.order == order) largest = std::max(largest, result.error);
+  }
+  return largest;
+}
+
+namespace {
+
+int64_t sum_of(const std::vector<GradcheckResult>& results, int64_t GradcheckResult::*count) {
+  int64_t sum = 0;
+  for (const GradcheckResult& result : results) sum += result.*count;
+  return sum;
+}
+
+}  // namespace
+
+int64_t GradcheckReport::checked() const { return sum_of(results, &GradcheckResult::checked); }
+int64_t GradcheckReport::passed() const { return sum_of(results, &GradcheckResult::passed); }
+int64_t GradcheckReport::failed() const { return sum_of(results, &GradcheckResult::failed); }
+int64_t GradcheckReport::kinks() const {
+  return sum_of(results, &GradcheckResult::kinks) + sum_of(results, &GradcheckResult::ties);
+}
+int64_t GradcheckReport::unreachable() const { return sum_of(results, &GradcheckResult::unreachable); }
+int64_t GradcheckReport::skipped() const { return sum_of(results, &GradcheckResult::skipped); }
+
+}  // namespace gradus

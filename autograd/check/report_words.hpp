@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gradus/autograd/gradcheck.hpp>
+
+namespace gradus::detail {
+
+/// The worst result: failures first, then the largest error; null without any.
+const GradcheckResult* worst_result(const GradcheckReport& report);
+/// "d out / d weight_hh", with the order and "(forward mode)".
+std::string derivative_name(const GradcheckResult& result);
+/// "abs(analytic - numeric) <= 1e-09 max(1, abs(analytic), abs(numeric))".
+std::string rule_text(const GradcheckResult& result);
+/// How to run the check again: options.reproduce, or the options that are not the default, as C++.
+std::string reproduction(const GradcheckOptions& options);
+/// The first line, without PASS or FAIL.
+std::string verdict_text(const GradcheckReport& report);
+
+/// "1.0e-11".
+std::string error_text(double value);
+/// Twelve digits.
+std::string value_text(double value);
+
+}  // namespace gradus::detail

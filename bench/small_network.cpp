@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#include "small_network.hpp"
+
+#include <gradus/autograd/grad.hpp>
+#include <gradus/autograd/ops/elementwise.hpp>
+#include <gradus/autograd/ops/losses.hpp>
+
+namespace gradus::bench {
+namespace {
+
+constexpr int64_t kHidden = 16;
+
+// The layers before the optimiser that asks for them.
+std::vector<NamedParameter> named(const std::vector<Linear*>& layers) {
+  std::vector<NamedParameter> all;
+  for (Linear* layer : layers) {
+    for (const NamedParameter& entry : layer->parameters()) {
+      all.push_back({std::to_string(all.size()) + "." + entry.name, entry.parameter});
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+SmallNetwork::SmallNetwork(Generator& generator)
+    : Module("small_network"),
+      first_({.input_size = 2, .output_size = kHidden}, generator),
+      second_({.input_size = kHidden, .output_size = kHidden}, generator),
+      third_({.input_size = kHidden, .output_size = 1}, generator),
+      optimizer_(named({&first_, &second_, &third_}), {.learning_rate = 1e-3}) {
+  register_module("first", first_);
+  register_module("second", second_);
+  register_module("third", third_);
+  const UniformOptions range{.low = -1.0, .high = 1.0};
+  set_examples_(uniform({kExamples, 1, 2}, generator, range), uniform({kExamples, 1, 1}, generator, range));
+}
+
+void SmallNetwork::set_examples_(const Tensor& inputs, const Tensor& targets) {
+  inputs_ = inputs;
+  targets_ = targets;
+  each_input_.clear();
+  each_target_.clear();
+  for (int64_t i = 0; i < kExamples; ++i) {
+    each_input_.push_back(inputs.select(0, i));
+    each_target_.push_back(targets.select(0, i));
+  }
+}
+
+Variable SmallNetwork::operator()(const Variable& x) { return third_(tanh(second_(tanh(first_(x))))); }
+
+Variable SmallNetwork::step() {
+  const size_t i = next_++ % each_input_.size();
+  Variable loss = mse_loss((*this)(each_input_[i]), each_target_[i]);
+  optimizer_.zero_grad();
+  backward(loss);
+  optimizer_.step();
+  return loss;
+}
+
+}  // namespace gradus::bench

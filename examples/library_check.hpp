@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include <gradus/autograd/gradcheck.hpp>
+
+namespace gradus::examples {
+
+/// What gradus-gradcheck was asked for.
+struct LibraryCheckConfig {
+  /// Ops by name ("matmul"), layers by the beginning of theirs ("gru"); empty: all of `ops` and `layers`.
+  std::vector<std::string> names = {};
+  bool ops = true;
+  bool layers = true;
+  bool list = false;
+  bool self_test = false;
+  int order = 2;
+  uint64_t seed = 1;
+  /// Empty: no file.
+  std::string json = {};
+  bool color = false;
+};
+
+/// One line of the table: an op over all its examples, or a layer in one configuration.
+struct LibraryCheckItem {
+  std::string kind;  ///< "op" or "layer"
+  std::string name;
+  int64_t examples = 0;
+  /// Those that are not compared with differences, each with its reason.
+  std::vector<std::string> skipped = {};
+  std::vector<GradcheckReport> reports = {};
+  /// Not empty: why there is no derivative to check.
+  std::string refusal = {};
+  /// Of the self test.
+  int64_t planted = 0, effective = 0, caught = 0;
+  std::vector<std::string> missed = {};
+  double seconds = 0.0;
+
+  bool ok() const;
+};
+
+struct LibraryCheckResult {
+  std::vector<LibraryCheckItem> items = {};
+  double seconds = 0.0;
+  bool ok() const;
+};
+
+/// Checks what was asked for and prints a line for each item as it is done, the whole report of each failure, and the
+/// sums; or, with `list`, what there is to check. Throws BadInput for a name that is neither an op's nor a layer's, and
+/// for a file that cannot be written, before anything is checked.
+LibraryCheckResult check_library(const LibraryCheckConfig& config, std::ostream& out);
+
+/// The whole result as JSON.
+std::string library_check_json(const LibraryCheckConfig& config, const LibraryCheckResult& result);
+
+/// The program gradus-gradcheck: 0 all passed; 1 a derivative is wrong; 2 wrong usage.
+int gradus_gradcheck(int argc, const char* const* argv, std::ostream& out, std::ostream& err, bool terminal);
+
+}  // namespace gradus::examples

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#include <nlohmann/json.hpp>
+
+#include <gradus/examples/library_check.hpp>
+
+namespace gradus::examples {
+
+std::string library_check_json(const LibraryCheckConfig& config, const LibraryCheckResult& result) {
+  using Json = nlohmann::ordered_json;
+  Json out;
+  out["ok"] = result.ok();
+  out["order"] = config.order;
+  out["seed"] = config.seed;
+  out["seconds"] = result.seconds;
+  out["items"] = Json::array();
+  for (const LibraryCheckItem& item : result.items) {
+    Json entry;
+    entry["kind"] = item.kind;
+    entry["name"] = item.name;
+    entry["ok"] = item.ok();
+    entry["examples"] = item.examples;
+    entry["seconds"] = item.seconds;
+    if (!item.refusal.empty()) entry["no_derivative"] = item.refusal;
+    if (!item.skipped.empty()) entry["skipped"] = item.skipped;
+    if (config.self_test) {
+      entry["self_test"] = {
+          {"planted", item.planted}, {"effective", item.effective}, {"caught", item.caught}, {"missed", item.missed}};
+    }
+    entry["reports"] = Json::array();
+    for (const GradcheckReport& report : item.reports) entry["reports"].push_back(Json::parse(report.json()));
+    out["items"].push_back(std::move(entry));
+  }
+  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace gradus::examples

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <iosfwd>
+
+namespace gradus::examples {
+
+/// Writes a new recurrent op with a derivative of its own, gets it wrong, reads the diagnosis, and gets it right.
+/// Prints both reports. True when the first attempt was found wrong and the second one right.
+bool new_layer(std::ostream& out, bool color);
+
+}  // namespace gradus::examples

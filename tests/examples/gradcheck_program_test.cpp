@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// The program gradus-gradcheck and the example of a new layer, as their users meet them.
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <gradus/autograd/ops.hpp>
+#include <gradus/examples/library_check.hpp>
+#include <gradus/examples/new_layer.hpp>
+#include <gradus/nn/gradcheck.hpp>
+
+#include "tests/support/catch.hpp"
+
+#include <gradus/autograd/require_gradcheck.hpp>
+
+using namespace gradus;
+using gradus::tests::contains_text;
+
+namespace {
+
+struct Outcome {
+  int status;
+  std::string out;
+  std::string err;
+};
+
+Outcome run(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "gradus-gradcheck");
+  std::ostringstream out, err;
+  const int status = examples::gradus_gradcheck(static_cast<int>(arguments.size()), arguments.data(), out, err, false);
+  return {status, out.str(), err.str()};
+}
+
+}  // namespace
+
+TEST_CASE("gradus-gradcheck checks what is named and says how it went") {
+  const Outcome outcome = run({"matmul", "linear", "--order", "2"});
+  INFO(outcome.out << outcome.err);
+  CHECK(outcome.status == 0);
+  CHECK_THAT(outcome.out, contains_text("pass  op     matmul"));
+  CHECK_THAT(outcome.out, contains_text("pass  layer  linear without bias") || contains_text("pass  layer  linear "));
+  CHECK_THAT(outcome.out, contains_text("0 failed"));
+  CHECK_THAT(outcome.out, contains_text("worst error"));
+}
+
+TEST_CASE("gradus-gradcheck lists every op and layer") {
+  const Outcome outcome = run({"--list"});
+  CHECK(outcome.status == 0);
+  CHECK_THAT(outcome.out, contains_text("op     gru_sequence") && contains_text("fused"));
+  CHECK_THAT(outcome.out, contains_text("layer  lstm, 3 layers, both directions, lengths"));
+}
+
+TEST_CASE("gradus-gradcheck refuses what it cannot use with one line and status 2") {
+  const Outcome unknown = run({"no_such_op"});
+  CHECK(unknown.status == 2);
+  CHECK_THAT(unknown.err, contains_text("no op and no layer is called \"no_such_op\""));
+  CHECK(run({"--order", "4"}).status == 2);
+  CHECK(run({"--wrong"}).status == 2);
+  const Outcome file = run({"relu", "--json", "/there/is/no/such/folder/out.json"});
+  CHECK(file.status == 2);
+  CHECK(file.out.empty());
+}
+
+TEST_CASE("gradus-gradcheck writes JSON and runs its self test") {
+  const auto path = std::filesystem::temp_directory_path() / "gradus gradcheck test.json";
+  const Outcome outcome = run({"tanh", "--self-test", "--json", path.c_str()});
+  INFO(outcome.out << outcome.err);
+  CHECK(outcome.status == 0);
+  CHECK_THAT(outcome.out, contains_text("self test:") && contains_text("caught (100 %)"));
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  CHECK_THAT(text.str(), contains_text("\"ok\": true") && contains_text("\"name\": \"tanh\""));
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("the example of a new layer: the first attempt is diagnosed, the second passes") {
+  std::ostringstream out;
+  CHECK(examples::new_layer(out, false));
+  INFO(out.str());
+  CHECK_THAT(out.str(), contains_text("FAIL") && contains_text("leaky_memory") && contains_text("time step"));
+}
+
+TEST_CASE("REQUIRE_GRADCHECK passes a right derivative") {
+  REQUIRE_GRADCHECK([](const std::vector<Variable>& in) { return tanh(in[0]); },
+                    {{"x", Tensor::from({0.1, -0.7}, {2}, {.dtype = DType::f64})}}, {.order = 2});
+}

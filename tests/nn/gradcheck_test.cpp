@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// gradcheck and self_test of modules: names, labels, the module that holds the first bad op.
+#include <cstring>
+
+#include <gradus/autograd/ops_list.hpp>
+#include <gradus/nn/gradcheck.hpp>
+#include <gradus/nn/layer_list.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/seed.hpp"
+
+using namespace gradus;
+
+namespace {
+
+Owned<LayerSample> make(const char* name) {
+  Generator generator(tests::seed(5));
+  for (const LayerCase& layer : all_layers()) {
+    if (std::strcmp(layer.name, name) == 0) return layer.make(generator);
+  }
+  return {};
+}
+
+bool mentions(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("gradcheck of a module names parameter, gate, op and module of a wrong derivative") {
+  const auto sample = make("gru");
+  REQUIRE(sample.get() != nullptr);
+  const auto f = [&](const std::vector<Variable>& in) { return sample->run(in); };
+  const GradcheckOptions options{.name = "gru"};
+  CHECK(gradcheck(sample->module(), sample->inputs(), f, options).ok);
+  const PlantedCorruption planted(gru_sequence_op, Corruption::last_zeroed, {.index = 2, .axis = 0});
+  const GradcheckReport report = gradcheck(sample->module(), sample->inputs(), f, options);
+  INFO(report.text());
+  REQUIRE(!report.ok);
+  CHECK(mentions(report.text(), "FAIL  gru  d out / d weight_hh_l0  (4 of 48 elements)"));
+  CHECK(mentions(report.text(), "signature: slice zero: analytic is 0 at gate n, unit 3, and right elsewhere"));
+  CHECK(report.first_bad_op.op == std::string("gru_sequence"));
+  CHECK(report.first_bad_op.path == "gru");
+}
+
+TEST_CASE("self_test of a module plants in every op, catches all and leaves the module as it was") {
+  const auto sample = make("linear");
+  REQUIRE(sample.get() != nullptr);
+  const auto f = [&](const std::vector<Variable>& in) { return sample->run(in); };
+  const StateDict before = sample->module().state_dict();
+  const SelfTestReport report = self_test(sample->module(), sample->inputs(), f);
+  INFO(report.text());
+  CHECK(report.kill_rate() == 1.0);
+  CHECK(report.effective() > 15);
+  CHECK(mentions(report.text(), "linear"));
+  const StateDict after = sample->module().state_dict();
+  REQUIRE(after.size() == before.size());
+  for (size_t i = 0; i < before.size(); ++i) CHECK(bitwise_equal(before[i].value, after[i].value));
+}
+
+TEST_CASE("layers publish what the axes of their parameters mean") {
+  const auto sample = make("lstm, 3 layers, both directions, lengths");
+  REQUIRE(sample.get() != nullptr);
+  const std::vector<InputLabels> labels = sample->module().axis_labels();
+  CHECK(labels.size() == sample->module().parameters().size());
+  REQUIRE(labels[0].input == "weight_ih_l0");
+  REQUIRE(labels[0].axes.size() == 2);
+  CHECK(labels[0].axes[0].name == "gate");
+  CHECK(labels[0].axes[0].blocks == std::vector<std::string>{"i", "f", "g", "o"});
+  CHECK(labels[0].axes[1].name == "input unit");
+  CHECK(make("seq2seq, gru, additive")->module().axis_labels().size() > 15);
+}

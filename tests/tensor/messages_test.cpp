@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// What the functions of tensors say when they are used wrongly, as far as the tests of each do not hold it.
+#include <gradus/tensor/creation.hpp>
+#include <gradus/tensor/parallel.hpp>
+#include <gradus/tensor/random_tape.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/error_text.hpp"
+
+using namespace gradus;
+using gradus::tests::error_text;
+
+TEST_CASE("messages: creation") {
+  const Tensor indices = zeros({2}, {.dtype = DType::i64});
+  CHECK(error_text([] { arange(0, 1, {.dtype = DType::boolean}); }) ==
+        "[arange] expected a dtype of numbers, got bool");
+  CHECK(error_text([] { linspace(0, 1, -1); }) == "[linspace] expected a count >= 0, got -1");
+  CHECK(error_text([] { linspace(0, 1, 2, {.dtype = DType::i64}); }) ==
+        "[linspace] expected a floating dtype (f32 or f64), got i64");
+  CHECK(error_text([&] { one_hot(indices, -1); }) == "[one_hot] expected a number of classes >= 0, got -1");
+  const Tensor deep = zeros({1, 1, 1, 1, 1, 1, 1, 1}, {.dtype = DType::i64});
+  CHECK(error_text([&] { one_hot(deep, 2); }) ==
+        "[one_hot] rank too large: expected indices of at most 7 axes, got i64 [1, 1, 1, 1, 1, 1, 1, 1]");
+}
+
+TEST_CASE("messages: threads") {
+  CHECK(error_text([] { set_num_threads(0); }) == "[set_num_threads] expected a count in [1, 1024], got 0");
+  CHECK(error_text([] { set_num_threads(1025); }) == "[set_num_threads] expected a count in [1, 1024], got 1025");
+}
+
+TEST_CASE("messages: a replay that draws more than was recorded") {
+  Generator generator(3);
+  RandomTape tape;
+  {
+    const RandomTape::Record scope(tape);
+    uniform({2}, generator);
+  }
+  const RandomTape::Replay scope(tape);
+  uniform({2}, generator);
+  CHECK(error_text([&] { uniform({2}, generator); }) ==
+        "[generator] a replayed function draws more random numbers than before: 1 draws were written down");
+}
