@@ -6,6 +6,7 @@
 
 namespace gradus {
 
+/// Sets anomaly mode on this thread, and sets it back.
 class AnomalyGuard {
  public:
   explicit AnomalyGuard(bool enabled) : context_(context()), previous_(context_.anomaly) { context_.anomaly = enabled; }
