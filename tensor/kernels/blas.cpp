@@ -24,46 +24,48 @@ struct OpenBlas {
   // number of threads at each product, so that each product has to be guarded.
   bool needs_guard;
 
-  OpenBlas() {
-    void* library = open();
-    GRADUS_CHECK(library != nullptr, "[matmul] OpenBLAS cannot be loaded: expected ", GRADUS_OPENBLAS,
+  explicit OpenBlas(const char* file) {
+    void* library = open(file);
+    GRADUS_CHECK(library != nullptr, "[matmul] OpenBLAS cannot be loaded: expected ", file,
                  " where the system looks for libraries (Debian: apt-get install libopenblas0), got ", dlerror());
-    find(library, "cblas_sgemm", sgemm);
-    find(library, "cblas_dgemm", dgemm);
+    find(library, file, "cblas_sgemm", sgemm);
+    find(library, file, "cblas_dgemm", dgemm);
     decltype(&openblas_get_parallel) get_parallel;
     decltype(&openblas_set_num_threads) set_num_threads;
-    find(library, "openblas_get_parallel", get_parallel);
-    find(library, "openblas_set_num_threads", set_num_threads);
+    find(library, file, "openblas_get_parallel", get_parallel);
+    find(library, file, "openblas_set_num_threads", set_num_threads);
     needs_guard = get_parallel() == kOpenMpFlavour;
     if (!needs_guard) set_num_threads(1);
   }
 
  private:
   // With this name set, it starts no threads at all. The environment may be touched while nobody else can read it.
-  static void* open() {
+  static void* open(const char* file) {
     constexpr const char* kName = "OPENBLAS_NUM_THREADS";
     const bool alone = detail::single_threaded() && std::getenv(kName) == nullptr;
     if (alone) setenv(kName, "1", 0);
-    void* library = dlopen(GRADUS_OPENBLAS, RTLD_NOW | RTLD_LOCAL);
+    void* library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (alone) unsetenv(kName);
     return library;
   }
 
   template <class Function>
-  static void find(void* library, const char* name, Function& function) {
+  static void find(void* library, const char* file, const char* name, Function& function) {
     function = reinterpret_cast<Function>(dlsym(library, name));
-    GRADUS_CHECK(function != nullptr, "[matmul] ", GRADUS_OPENBLAS, " has no function ", name);
+    GRADUS_CHECK(function != nullptr, "[matmul] expected OpenBLAS in ", file, ", which has no function ", name);
   }
 };
 
 const OpenBlas& openblas() {
-  static const OpenBlas library;
+  static const OpenBlas library(GRADUS_OPENBLAS);
   return library;
 }
 
 CBLAS_TRANSPOSE transpose(bool flag) { return flag ? CblasTrans : CblasNoTrans; }
 
 }  // namespace
+
+void require_openblas(const char* file) { const OpenBlas library(file); }
 
 template <class T>
 void blas_gemm(const Gemm<T>& p) {

@@ -24,6 +24,10 @@ struct Gemm {
   int64_t ldc = 0;
 };
 
+/// Loads the library of this name; throws when there is none, or when it is no OpenBLAS. What blas_gemm does at its
+/// first call with the one that the build found.
+void require_openblas(const char* file);
+
 /// The product by OpenBLAS on the calling thread alone, whichever flavour of it is loaded. Sizes and lds must be below
 /// 2^31 and none of m, n, k zero.
 template <class T>

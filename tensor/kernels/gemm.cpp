@@ -156,7 +156,7 @@ constexpr int64_t kPanelWidth = 128 / sizeof(T);  // two of the widest vectors
 // Reading B as it lies is best while its rows stay in the caches for the few row tiles that use them.
 template <class T>
 bool packs_panels(const Gemm<T>& p) {
-  return p.trans_b || (p.k > 256 && p.m > 64);
+  return p.trans_b || (p.k >= 192 && p.m > 64);
 }
 
 // From here on OpenBLAS is the faster one on some machines (by 15 % at 1024 on a Sapphire Rapids).

@@ -117,43 +117,72 @@ HWY_INLINE int64_t RunFlatGroups(D d, const TileProduct<T>& t, int64_t i, int64_
   return column;
 }
 
-/// kRows rows from row `i` on, the columns of the panel `b`, which begins at `column`.
-template <int kRows, class D, class T = hn::TFromD<D>>
-HWY_NOINLINE void RunPanelRows(D d, const TileProduct<T>& t, const T* b, int64_t column, int64_t i) {
+/// As many groups of kRows rows as there are from row `i` on, the kVectors vectors of columns from `column` on, which
+/// stand at `b` (the last one may be shorter); returns where the rows end.
+template <int kRows, int kVectors, class D, class T = hn::TFromD<D>>
+HWY_NOINLINE int64_t RunRows(D d, const TileProduct<T>& t, const T* b, int64_t column, int64_t i) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t left = t.n - column;
+  const int64_t last = t.n - column - (kVectors - 1) * lanes;
   const T* a = t.a + i * t.a_row;
   T* c = t.c + i * t.c_row + column;
-  if (left >= 2 * lanes) {
-    RunTile<kRows, 2, false>(d, t, a, b, c, 0);
-  } else if (left > lanes) {
-    RunTile<kRows, 2, true>(d, t, a, b, c, static_cast<size_t>(left - lanes));
-  } else {
-    RunTile<kRows, 1, true>(d, t, a, b, c, static_cast<size_t>(left));
+  for (; i + kRows <= t.m; i += kRows, a += kRows * t.a_row, c += kRows * t.c_row) {
+    if (last >= lanes) {
+      RunTile<kRows, kVectors, false>(d, t, a, b, c, 0);
+    } else {
+      RunTile<kRows, kVectors, true>(d, t, a, b, c, static_cast<size_t>(last));
+    }
   }
+  return i;
+}
+
+/// The rows from row `i` on by fours, twos and ones: a tile for each number would take longer to compile than it ever
+/// saves.
+template <int kVectors, class D, class T = hn::TFromD<D>>
+HWY_INLINE void RunFewRows(D d, const TileProduct<T>& t, const T* b, int64_t column, int64_t i) {
+  i = RunRows<4, kVectors>(d, t, b, column, i);
+  i = RunRows<2, kVectors>(d, t, b, column, i);
+  RunRows<1, kVectors>(d, t, b, column, i);
+}
+
+/// All rows, at most one vector of columns: the narrowest one that holds them.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void RunNarrow(D d, const TileProduct<T>& t, const T* b, int64_t column) {
+  if constexpr (hn::MaxLanes(d) * sizeof(T) > 16) {
+    if (2 * (t.n - column) <= static_cast<int64_t>(hn::Lanes(d))) return RunNarrow(hn::Half<D>(), t, b, column);
+  }
+  RunFewRows<1>(d, t, b, column, RunRows<8, 1>(d, t, b, column, 0));
+}
+
+/// All rows, the columns of one panel, which stays in the first cache.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void RunPanel(D d, const TileProduct<T>& t, const T* b, int64_t column) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t left = t.n - column;
+  if (left <= lanes) return RunNarrow(d, t, b, column);
+  if (HWY_CAP_GE512 && 2 * left <= 3 * lanes) {  // half of a vector of 64 bytes may cost half as much
+    RunNarrow(d, t, b, column);
+    return RunNarrow(d, t, b + lanes, column + lanes);
+  }
+  RunFewRows<2>(d, t, b, column, RunRows<kTileRows, 2>(d, t, b, column, 0));
 }
 
 /// kRows rows of a flat product from row `i` on, all columns.
 template <int kRows, class D, class T = hn::TFromD<D>>
 HWY_NOINLINE void RunFlat(D d, const TileProduct<T>& t, int64_t i) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  TileProduct<T> rows = t;
+  rows.m = i + kRows;
   int64_t column = RunFlatGroups<kRows, 8>(d, t, i, 0);
   column = RunFlatGroups<kRows, 6>(d, t, i, column);
   column = RunFlatGroups<kRows, 4>(d, t, i, column);
   for (; column < t.n; column += 2 * lanes) {
-    RunPanelRows<kRows>(d, t, t.b + column / (2 * lanes) * t.b_panel, column, i);
+    const T* b = t.b + column / (2 * lanes) * t.b_panel;
+    if (t.n - column <= lanes) {
+      RunRows<kRows, 1>(d, rows, b, column, i);
+    } else {
+      RunRows<kRows, 2>(d, rows, b, column, i);
+    }
   }
-}
-
-/// All rows, the columns of one panel, which stays in the first cache. Fewer rows than a tile has are run by fours,
-/// twos and ones: a tile for each number would take longer to compile than it ever saves.
-template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void RunPanel(D d, const TileProduct<T>& t, const T* b, int64_t column) {
-  int64_t i = 0;
-  for (; i + kTileRows <= t.m; i += kTileRows) RunPanelRows<kTileRows>(d, t, b, column, i);
-  for (; i + 4 <= t.m; i += 4) RunPanelRows<4>(d, t, b, column, i);
-  for (; i + 2 <= t.m; i += 2) RunPanelRows<2>(d, t, b, column, i);
-  for (; i < t.m; ++i) RunPanelRows<1>(d, t, b, column, i);
 }
 
 /// The whole product on the calling thread.
@@ -162,7 +191,10 @@ HWY_INLINE void RunProduct(D d, const TileProduct<T>& t) {
   const int64_t width = 2 * static_cast<int64_t>(hn::Lanes(d));
   if (t.m >= kTileRows) {
     const T* b = t.b;
-    for (int64_t column = 0; column < t.n; column += width, b += t.b_panel) RunPanel(d, t, b, column);
+    for (int64_t column = 0; column < t.n; column += width, b += t.b_panel) {
+      if (t.n - column > width && 2 * (t.n - column) <= 3 * width) return RunFewRows<3>(d, t, b, column, 0);
+      RunPanel(d, t, b, column);
+    }
     return;
   }
   int64_t i = 0;

@@ -71,23 +71,23 @@ HWY_INLINE T ExtremeOfRun(const T* x, size_t n) {
   const Extreme extreme;
   const size_t lanes = hn::Lanes(d);
   const T neutral = Neutral<kFn, T>();
-  V a = hn::Set(d, neutral), b = a, nan_a = hn::Zero(d), nan_b = nan_a;
-  const auto take = [&](V v, V& value, V& nan) HWY_ATTR {
+  V e0 = hn::Set(d, neutral), e1 = e0, e2 = e0, e3 = e0;
+  auto sound0 = hn::Eq(e0, e0), sound1 = sound0;  // a NaN equals nothing
+  const auto take = [&](V v, V& value, decltype(sound0)& sound) HWY_ATTR {
     value = extreme(v, value);
-    nan = hn::IfThenElse(hn::Eq(v, v), nan, v);
+    sound = hn::And(sound, hn::Eq(v, v));
   };
   size_t i = 0;
-  for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    take(hn::LoadU(d, x + i), a, nan_a);
-    take(hn::LoadU(d, x + i + lanes), b, nan_b);
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    take(hn::LoadU(d, x + i), e0, sound0);
+    take(hn::LoadU(d, x + i + lanes), e1, sound1);
+    take(hn::LoadU(d, x + i + 2 * lanes), e2, sound0);
+    take(hn::LoadU(d, x + i + 3 * lanes), e3, sound1);
   }
-  if (i + lanes <= n) {
-    take(hn::LoadU(d, x + i), a, nan_a);
-    i += lanes;
-  }
-  if (i < n) take(ExtremeTerms<T>{x, neutral}.Part(d, i, n - i), b, nan_b);
-  const T nan_or_zero = SumLanes(d, hn::Add(nan_a, nan_b));
-  return nan_or_zero == 0 ? Extreme::Across(d, extreme(a, b)) : nan_or_zero;
+  for (; i + lanes <= n; i += lanes) take(hn::LoadU(d, x + i), e0, sound0);
+  if (i < n) take(ExtremeTerms<T>{x, neutral}.Part(d, i, n - i), e1, sound1);
+  if (!hn::AllTrue(d, hn::And(sound0, sound1))) return std::numeric_limits<T>::quiet_NaN();
+  return Extreme::Across(d, extreme(extreme(e0, e1), extreme(e2, e3)));
 }
 
 template <ReduceFn kFn, class T>

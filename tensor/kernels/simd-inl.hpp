@@ -59,11 +59,20 @@ HWY_INLINE hn::Vec<D> LoadPart(D d, const hn::TFromD<D>* p, size_t count) {
   return hn::Load(d, lanes);
 }
 
-/// Stores the first `count` < Lanes(d) lanes of v to p; touches no byte beyond them.
+/// Stores the first `count` < Lanes(d) lanes of v to p; touches no byte beyond them. Without AVX-512 by halves: masked
+/// stores take some machines longer than all of them.
 template <class D>
 HWY_INLINE void StorePart(D d, hn::Vec<D> v, hn::TFromD<D>* p, size_t count) {
 #if HWY_TARGET < HWY_AVX2
   hn::BlendedStore(v, hn::FirstN(d, count), d, p);
+#elif HWY_TARGET == HWY_AVX2
+  if constexpr (hn::MaxLanes(d) > 1) {
+    const hn::Half<D> half;
+    constexpr size_t kHalf = hn::MaxLanes(half);
+    if (count < kHalf) return StorePart(half, hn::LowerHalf(half, v), p, count);
+    hn::StoreU(hn::LowerHalf(half, v), half, p);
+    StorePart(half, hn::UpperHalf(half, v), p + kHalf, count - kHalf);
+  }
 #else
   HWY_ALIGN hn::TFromD<D> lanes[HWY_MAX(hn::MaxLanes(d), size_t{1})];
   hn::Store(v, d, lanes);

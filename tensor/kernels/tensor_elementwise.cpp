@@ -137,6 +137,10 @@ void unary(UnaryFn fn, const Tensor& x, Tensor& y) {
 }
 
 void binary(BinaryFn fn, const Tensor& a, const Tensor& b, Tensor& y) {
+  if (a.dtype() == DType::f32 && a.is_contiguous() && b.is_contiguous() && y.is_contiguous() && y.numel() <= kGrain) {
+    return binary<float>(fn, static_cast<const float*>(a.raw_data()), 1, static_cast<const float*>(b.raw_data()), 1,
+                         static_cast<float*>(y.raw_data()), y.numel());
+  }
   dispatch_float(a.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     binary_loop<T, T>(a, b, y, [fn](Run<T> l, Run<T> r, T* out, int64_t n) {

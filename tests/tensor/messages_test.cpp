@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the functions of tensors say when they are used wrongly, as far as the tests of each do not hold it.
 #include <gradus/tensor/creation.hpp>
+#include <gradus/tensor/kernels/blas.hpp>
 #include <gradus/tensor/parallel.hpp>
 #include <gradus/tensor/random_tape.hpp>
 
@@ -26,6 +27,14 @@ TEST_CASE("messages: creation") {
 TEST_CASE("messages: threads") {
   CHECK(error_text([] { set_num_threads(0); }) == "[set_num_threads] expected a count in [1, 1024], got 0");
   CHECK(error_text([] { set_num_threads(1025); }) == "[set_num_threads] expected a count in [1, 1024], got 1025");
+}
+
+TEST_CASE("messages: OpenBLAS that is missing, or is another library") {
+  const std::string missing = error_text([] { kernels::require_openblas("libno_such_blas.so.0"); });
+  CHECK_THAT(missing, tests::contains_text("[matmul] OpenBLAS cannot be loaded: expected libno_such_blas.so.0 where"));
+  CHECK_THAT(missing, tests::contains_text("apt-get install libopenblas0"));
+  CHECK_THAT(error_text([] { kernels::require_openblas("libm.so.6"); }),
+             tests::contains_text("[matmul] expected OpenBLAS in libm.so.6, which has no function "));
 }
 
 TEST_CASE("messages: a replay that draws more than was recorded") {
