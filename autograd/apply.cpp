@@ -29,8 +29,9 @@ bool keeps_shape(const OpDef& op, InputSpan inputs, size_t i) {
   return !inputs[i]->requires_grad() && inputs[i]->defined() && !in_mask(op.saves.inputs, static_cast<int>(i));
 }
 
+template <class Count>
 NodeRef record(Context& here, const OpDef& op, const Attrs& attrs, InputSpan inputs, const Tensor* outputs,
-               int num_outputs) {
+               Count num_outputs) {
   int num_shapes = 0;
   for (size_t i = 0; i < inputs.size(); ++i) num_shapes += keeps_shape(op, inputs, i) ? 1 : 0;
   NodeRef node = detail::make_node(&op, attrs, static_cast<int>(inputs.size()), num_outputs, num_shapes);
@@ -55,17 +56,10 @@ NodeRef record(Context& here, const OpDef& op, const Attrs& attrs, InputSpan inp
   return node;
 }
 
-}  // namespace
-
-void apply_into(const OpDef& op, const Attrs& attrs, InputSpan inputs, std::span<Variable> outputs) {
-  const bool differentiable = check_inputs(op, inputs);
-  ShapeArgs shapes(op, attrs, inputs);
-  op.shape(shapes);
-  const int count = shapes.num_outputs();
-  GRADUS_ASSERT(count == static_cast<int>(outputs.size()));
-
-  detail::InlineArray<Tensor, kInlineOutputs> storage(static_cast<size_t>(count));
-  Tensor* results = storage.data();
+// From the shapes to the Variables. `Count`: int, or a constant, with which no loop over the outputs remains.
+template <class Count>
+void run(const OpDef& op, const Attrs& attrs, InputSpan inputs, bool differentiable, const ShapeArgs& shapes,
+         Tensor* results, Count count, Variable* outputs) {
   if (!op.is_view) {
     for (int k = 0; k < count; ++k) results[k] = Tensor::empty(shapes.output_shape(k), shapes.output_dtype(k));
   }
@@ -80,7 +74,7 @@ void apply_into(const OpDef& op, const Attrs& attrs, InputSpan inputs, std::span
   if (here.anomaly) [[unlikely]]
     detail::check_forward(op, inputs, results, count);
   if (!recorded) {
-    for (int k = 0; k < count; ++k) outputs[static_cast<size_t>(k)] = Variable(std::move(results[k]));
+    for (int k = 0; k < count; ++k) outputs[k] = Variable(std::move(results[k]));
     return;
   }
   NodeRef node = record(here, op, attrs, inputs, results, count);
@@ -88,10 +82,27 @@ void apply_into(const OpDef& op, const Attrs& attrs, InputSpan inputs, std::span
     const bool floating = is_floating(results[k].dtype());
     // NOLINTNEXTLINE(bugprone-use-after-move): the last one takes it
     NodeRef source = !floating ? NodeRef() : k + 1 < count ? node : std::move(node);
-    outputs[static_cast<size_t>(k)] = Variable(std::move(results[k]), std::move(source), floating ? k : 0);
+    outputs[k] = Variable(std::move(results[k]), std::move(source), floating ? k : 0);
   }
   if (here.apply_observer != nullptr) [[unlikely]]
-    here.apply_observer->call(here.apply_observer->state, op, attrs, inputs.data(), inputs.size(), outputs.size());
+    here.apply_observer->call(here.apply_observer->state, op, attrs, inputs.data(), inputs.size(),
+                              static_cast<size_t>(count));
+}
+
+}  // namespace
+
+void apply_into(const OpDef& op, const Attrs& attrs, InputSpan inputs, std::span<Variable> outputs) {
+  const bool differentiable = check_inputs(op, inputs);
+  ShapeArgs shapes(op, attrs, inputs);
+  op.shape(shapes);
+  const int count = shapes.num_outputs();
+  GRADUS_ASSERT(count == static_cast<int>(outputs.size()));
+  if (count == 1) {
+    Tensor result;
+    return run(op, attrs, inputs, differentiable, shapes, &result, std::integral_constant<int, 1>(), outputs.data());
+  }
+  detail::InlineArray<Tensor, kInlineOutputs> results(static_cast<size_t>(count));
+  run(op, attrs, inputs, differentiable, shapes, results.data(), count, outputs.data());
 }
 
 }  // namespace gradus

@@ -251,8 +251,12 @@ void Pass::collect_targets(Node& node) {
 }
 
 void Pass::release_saved(Node& node) {
-  for (int i = 0; i < node.num_inputs; ++i) node.input(i).value = Tensor();
-  for (int k = 0; k < node.num_outputs; ++k) node.output(k).value = Tensor();
+  for (int i = 0; i < node.num_inputs; ++i) {
+    if (node.input(i).value.defined()) node.input(i).value = Tensor();
+  }
+  for (int k = 0; k < node.num_outputs; ++k) {
+    if (node.output(k).value.defined()) node.output(k).value = Tensor();
+  }
   node.freed = true;
 }
 

@@ -14,6 +14,16 @@ namespace {
                                    ") but it was changed in place: version ", value.version(), ", expected ", version));
 }
 
+[[gnu::noinline]] void throw_wrong_gradient(const OpDef& op, int input, const InputSlot& slot, const Variable& got) {
+  detail::throw_error(detail::join("[", op.name, "] vjp gave a gradient of the wrong shape for input ", input,
+                                   ": expected ", slot.dtype, " ", *slot.shape, ", got ", describe(got)));
+}
+
+// Away from the common path, where it would cost registers.
+[[gnu::noinline]] void put_zeros(OutputSlot& slot) {
+  slot.cotangent = zeros({}, {.dtype = slot.dtype}).expand(slot.shape);
+}
+
 }  // namespace
 
 const OpDef& VjpArgs::op() const { return *node_.op; }
@@ -48,8 +58,8 @@ bool VjpArgs::has_cotangent(int k) const { return node_.output(k).cotangent.defi
 
 const Variable& VjpArgs::cotangent(int k) const {
   OutputSlot& slot = node_.output(k);
-  if (!slot.cotangent.defined()) {
-    slot.cotangent = zeros({}, {.dtype = slot.dtype}).expand(slot.shape);
+  if (!slot.cotangent.defined()) [[unlikely]] {
+    put_zeros(slot);
     pass_.show(op(), VjpValue::cotangent, k, slot.cotangent);
   }
   return slot.cotangent;
@@ -62,10 +72,8 @@ void VjpArgs::set(int i, Gradient gradient) {
   if (!needs(i) || !gradient.variable.defined()) return;
   InputSlot& slot = node_.input(i);
   const Variable& g = gradient.variable;
-  if (!(g.shape() == *slot.shape) || g.dtype() != slot.dtype) [[unlikely]] {
-    detail::throw_error(detail::join("[", op().name, "] vjp gave a gradient of the wrong shape for input ", i,
-                                     ": expected ", slot.dtype, " ", *slot.shape, ", got ", describe(g)));
-  }
+  if (!(g.shape() == *slot.shape) || g.dtype() != slot.dtype) [[unlikely]]
+    throw_wrong_gradient(op(), i, slot, g);
   if (pass_.anomaly()) [[unlikely]]
     detail::check_gradient(node_, i, g);
   pass_.accumulate(*slot.node.get(), slot.output, std::move(gradient.variable));

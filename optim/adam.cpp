@@ -18,14 +18,19 @@ Adam::Adam(const std::vector<NamedParameter>& parameters, const AdamOptions& opt
 }
 
 void Adam::update(Slot& slot, const Tensor& gradient) {
-  const double t = static_cast<double>(slot.updates);
+  if (slot.updates != corrected_for_) {
+    const double t = static_cast<double>(slot.updates);
+    bias_correction1_ = 1.0 - std::pow(options_.beta1, t);
+    bias_correction2_ = 1.0 - std::pow(options_.beta2, t);
+    corrected_for_ = slot.updates;
+  }
   const kernels::AdamStep step{.lr = learning_rate(),
                                .beta1 = options_.beta1,
                                .beta2 = options_.beta2,
                                .eps = options_.epsilon,
                                .weight_decay = options_.weight_decay,
-                               .bias_correction1 = 1.0 - std::pow(options_.beta1, t),
-                               .bias_correction2 = 1.0 - std::pow(options_.beta2, t)};
+                               .bias_correction1 = bias_correction1_,
+                               .bias_correction2 = bias_correction2_};
   Tensor& value = slot.named.parameter->mutable_value_();
   dispatch_float(value.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;

@@ -26,6 +26,11 @@ class GRADUS_API Adam : public Optimizer {
 
  private:
   AdamOptions options_;
+  // 1 - beta^t for the t of the latest update: nearly always that of all parameters, and two powers take longer than
+  // the update of a small one.
+  int64_t corrected_for_ = 0;
+  double bias_correction1_ = 0.0;
+  double bias_correction2_ = 0.0;
 };
 
 }  // namespace gradus

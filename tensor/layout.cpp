@@ -27,16 +27,15 @@ Layout Layout::permute(std::span<const int> axes) const {
   GRADUS_CHECK(static_cast<int>(axes.size()) == rank(), "[permute] wrong number of axes: expected ", rank(), ", got ",
                axes.size());
   Layout out;
-  int64_t sizes[kMaxRank];
+  int from[kMaxRank];
   bool seen[kMaxRank] = {};
   for (int i = 0; i < rank(); ++i) {
-    const int from = normalize_axis(axes[static_cast<size_t>(i)], rank(), "permute");
-    GRADUS_CHECK(!seen[from], "[permute] axis ", from, " is named twice");
-    seen[from] = true;
-    sizes[i] = shape_[from];
-    out.strides_[i] = strides_[from];
+    from[i] = normalize_axis(axes[static_cast<size_t>(i)], rank(), "permute");
+    GRADUS_CHECK(!seen[from[i]], "[permute] axis ", from[i], " is named twice");
+    seen[from[i]] = true;
+    out.strides_[i] = strides_[from[i]];
   }
-  out.shape_ = Shape(std::span<const int64_t>(sizes, axes.size()));
+  out.shape_ = shape_.permuted(from);
   out.offset_ = offset_;
   return out;
 }
@@ -44,9 +43,11 @@ Layout Layout::permute(std::span<const int> axes) const {
 Layout Layout::transpose(int64_t a, int64_t b) const {
   const int from = normalize_axis(a, rank(), "transpose");
   const int to = normalize_axis(b, rank(), "transpose");
-  int axes[kMaxRank];
-  for (int i = 0; i < rank(); ++i) axes[i] = i == from ? to : i == to ? from : i;
-  return permute(std::span<const int>(axes, static_cast<size_t>(rank())));
+  Layout out = *this;
+  out.shape_ = shape_.swapped(from, to);
+  out.strides_[from] = strides_[to];
+  out.strides_[to] = strides_[from];
+  return out;
 }
 
 Layout Layout::slice(int64_t axis, int64_t start, int64_t stop, int64_t step) const {

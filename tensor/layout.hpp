@@ -20,7 +20,7 @@ class GRADUS_API Layout {
     }
   }
   Layout(const Layout& other) noexcept : shape_(other.shape_), offset_(other.offset_) { copy_strides(other); }
-  Layout& operator=(const Layout& other) noexcept {  // NOLINT(bugprone-unhandled-self-assignment): memmove bears it
+  Layout& operator=(const Layout& other) noexcept {  // NOLINT(bugprone-unhandled-self-assignment): loads come first
     shape_ = other.shape_;
     offset_ = other.offset_;
     copy_strides(other);
@@ -54,10 +54,7 @@ class GRADUS_API Layout {
   bool reshape(const Shape& shape, Layout& out) const;
 
  private:
-  void copy_strides(const Layout& other) noexcept {
-    __builtin_memmove(strides_, other.strides_, 4 * sizeof(int64_t));
-    if (other.rank() > 4) __builtin_memmove(strides_ + 4, other.strides_ + 4, 4 * sizeof(int64_t));
-  }
+  void copy_strides(const Layout& other) noexcept { detail::copy_by_fours(strides_, other.strides_, rank()); }
 
   Shape shape_;
   int64_t strides_[kMaxRank];

@@ -12,6 +12,22 @@ namespace gradus {
 
 inline constexpr int kMaxRank = 8;
 
+namespace detail {
+
+/// The first `count` <= kMaxRank numbers and, up to four or eight, what follows them. Loads before stores, not memmove:
+/// a call costs more than the copy.
+inline void copy_by_fours(int64_t* to, const int64_t* from, int count) noexcept {
+  const int64_t n0 = from[0], n1 = from[1], n2 = from[2], n3 = from[3];
+  to[0] = n0;
+  to[1] = n1;
+  to[2] = n2;
+  to[3] = n3;
+  if (count <= 4) return;
+  for (int i = 4; i < kMaxRank; ++i) to[i] = from[i];
+}
+
+}  // namespace detail
+
 /// The sizes of a tensor's axes, outermost first: at most kMaxRank of them, each >= 0, their product within int64.
 /// Rank 0 is a scalar (one element). Throws when a size is negative, the rank too large or the product overflows.
 class GRADUS_API Shape {
@@ -20,7 +36,7 @@ class GRADUS_API Shape {
   Shape(std::initializer_list<int64_t> sizes);
   explicit Shape(std::span<const int64_t> sizes);
   Shape(const Shape& other) noexcept : rank_(other.rank_) { copy_sizes(other); }  // NOLINT: sizes_ by copy_sizes
-  Shape& operator=(const Shape& other) noexcept {  // NOLINT(bugprone-unhandled-self-assignment): memmove bears it
+  Shape& operator=(const Shape& other) noexcept {  // NOLINT(bugprone-unhandled-self-assignment): loads come first
     rank_ = other.rank_;
     copy_sizes(other);
     return *this;
@@ -41,6 +57,20 @@ class GRADUS_API Shape {
   Shape with(int axis, int64_t size) const;
   Shape without(int axis) const;
   Shape inserted(int axis, int64_t size) const;
+  /// With axis from[i] as axis i; `from` is a permutation.
+  Shape permuted(const int* from) const noexcept {
+    Shape out;
+    out.rank_ = rank_;
+    for (int i = 0; i < rank_; ++i) out.sizes_[i] = sizes_[from[i]];
+    return out;
+  }
+  /// With two axes exchanged.
+  Shape swapped(int a, int b) const noexcept {
+    Shape out = *this;
+    out.sizes_[a] = sizes_[b];
+    out.sizes_[b] = sizes_[a];
+    return out;
+  }
 
   friend bool operator==(const Shape& a, const Shape& b) noexcept {
     if (a.rank_ != b.rank_) return false;
@@ -50,11 +80,7 @@ class GRADUS_API Shape {
   }
 
  private:
-  // Whole vectors of four: a loop over the rank would become a call of memmove, which costs more than the copy.
-  void copy_sizes(const Shape& other) noexcept {
-    __builtin_memmove(sizes_, other.sizes_, 4 * sizeof(int64_t));
-    if (rank_ > 4) __builtin_memmove(sizes_ + 4, other.sizes_ + 4, 4 * sizeof(int64_t));
-  }
+  void copy_sizes(const Shape& other) noexcept { detail::copy_by_fours(sizes_, other.sizes_, rank_); }
 
   static_assert(kMaxRank == 8);
   int64_t sizes_[kMaxRank];  // zero beyond the rank, as far as one copies (4 or 8)

@@ -15,14 +15,12 @@ void check_readable(const Tensor& tensor, const char* what) {
 
 void check_writable(const Tensor& tensor, const char* what) {
   GRADUS_CHECK(tensor.defined(), "[", what, "] there is no tensor to write to");
-  GRADUS_CHECK(!tensor.layout().is_expanded(), "[", what, "] cannot write to an expanded view: ", describe(tensor),
+  GRADUS_CHECK(tensor.is_contiguous() || !tensor.layout().is_expanded(), "[", what,
+               "] cannot write to an expanded view: ", describe(tensor),
                " holds the same element at several indices; clone() it first");
 }
 
-void bump_version(const Tensor& tensor) {
-  Storage storage = tensor.storage();
-  storage.bump_version_();
-}
+void bump_version(const Tensor& tensor) { const_cast<Storage&>(tensor.storage()).bump_version_(); }
 
 bool same_places(const Layout& a, const Layout& b) {
   if (a.offset() != b.offset()) return false;
@@ -38,13 +36,11 @@ int64_t last_place(const Layout& layout) {
   return place;
 }
 
-// The source, or a copy of it where writing to the target could change what is still to be read. Shapes are equal.
-Tensor unshared(const Tensor& source, const Tensor& target) {
-  const bool apart = !source.storage().is_same(target.storage()) || source.numel() == 0 ||
-                     same_places(source.layout(), target.layout()) ||
-                     last_place(source.layout()) < target.layout().offset() ||
-                     last_place(target.layout()) < source.layout().offset();
-  return apart ? source : source.clone();
+// Whether writing to the target changes nothing of the source that is still to be read. Shapes are equal.
+bool can_read_while_writing(const Tensor& source, const Tensor& target) {
+  return !source.storage().is_same(target.storage()) || source.numel() == 0 ||
+         same_places(source.layout(), target.layout()) || last_place(source.layout()) < target.layout().offset() ||
+         last_place(target.layout()) < source.layout().offset();
 }
 
 }  // namespace
@@ -106,7 +102,7 @@ void Tensor::copy_(const Tensor& source) {
   if (source.dtype() != dtype()) {
     kernels::convert(source, *this);
   } else if (!source.storage().is_same(storage()) || !same_places(source.layout(), layout())) {
-    kernels::copy(unshared(source, *this), *this);
+    kernels::copy(can_read_while_writing(source, *this) ? source : source.clone(), *this);
   }
 }
 
@@ -117,7 +113,8 @@ void Tensor::add_(const Tensor& other, double scale) {
                "[add_] operands differ: expected equal floating tensors, got ", describe(*this), " and ",
                describe(other));
   bump_version(*this);
-  kernels::add_scaled(*this, unshared(other, *this), scale);
+  if (can_read_while_writing(other, *this)) return kernels::add_scaled(*this, other, scale);
+  kernels::add_scaled(*this, other.clone(), scale);
 }
 
 void Tensor::scale_(double scale) {

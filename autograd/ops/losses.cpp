@@ -2,7 +2,6 @@
 // Elementwise losses, each composed from public ops.
 #include <gradus/autograd/ops/losses.hpp>
 
-#include <algorithm>
 #include <cmath>
 
 #include <gradus/autograd/ops/arithmetic.hpp>
@@ -22,8 +21,8 @@ void check_pair(const char* name, const Variable& input, const Variable& target)
 Variable reduced(const Variable& losses, Reduction reduction) {
   if (reduction == Reduction::none) return losses;
   Variable total = sum(losses);
-  if (reduction == Reduction::sum) return total;
-  return affine(total, 1.0 / static_cast<double>(std::max<int64_t>(1, losses.numel())), 0.0);
+  if (reduction == Reduction::sum || losses.numel() <= 1) return total;
+  return affine(total, 1.0 / static_cast<double>(losses.numel()), 0.0);
 }
 
 }  // namespace

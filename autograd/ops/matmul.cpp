@@ -22,10 +22,10 @@ void matmul_shape(ShapeArgs& s) {
                s.describe(0), ", b is ", s.describe(1));
   const int row = a.rank() - 2;
   GRADUS_CHECK(a[row + 1] == b[row], "[matmul] inner sizes differ: a is ", s.describe(0), ", b is ", s.describe(1));
-  const Shape out = a.with(row + 1, b[row + 1]);
-  GRADUS_CHECK(out.with(row, b[row]).with(row + 1, b[row + 1]) == b, "[matmul] batches differ: a is ", s.describe(0),
-               ", b is ", s.describe(1));
-  s.output(out, s.dtype(0));
+  bool same_batch = true;
+  for (int axis = 0; axis < row; ++axis) same_batch = same_batch && a[axis] == b[axis];
+  GRADUS_CHECK(same_batch, "[matmul] batches differ: a is ", s.describe(0), ", b is ", s.describe(1));
+  s.output(a.with(row + 1, b[row + 1]), s.dtype(0));
 }
 
 Shape batch_of(const Shape& shape) { return shape.without(shape.rank() - 1).without(shape.rank() - 2); }
