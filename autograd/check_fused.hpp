@@ -6,6 +6,7 @@
 
 #include <gradus/autograd/check_op.hpp>
 #include <gradus/autograd/example.hpp>
+#include <gradus/autograd/gradcheck.hpp>
 
 namespace gradus {
 
@@ -14,13 +15,6 @@ struct CheckFusedOptions {
   CheckOpOptions bounds = {};
   /// Beside the op's own examples: large enough that the work is split between threads.
   std::vector<Example> large = {};
-};
-
-/// One way through the code: how often it ran, or why it did not.
-struct CodePath {
-  std::string name = {};
-  int64_t runs = 0;
-  std::string why_not = {};
 };
 
 struct GRADUS_API FusedReport {

@@ -97,6 +97,8 @@ struct GRADUS_API SelfTestReport {
   int64_t planted() const;
   int64_t effective() const;
   int64_t caught() const;
+  /// Adds what was found for another function.
+  void add(const SelfTestReport& other);
   /// caught / effective; 0 when nothing was effective.
   double kill_rate() const;
   std::string text() const;
@@ -105,7 +107,7 @@ struct GRADUS_API SelfTestReport {
 
 /// Negative controls: plants each corruption in each op that f applies, in turn, and reports how many of those that
 /// change a derivative gradcheck(f, inputs, options) finds. At options.order 1 those of second derivatives are left
-/// out. Throws when f does not pass without any.
+/// out; without options.diagnose nothing is named, which is many times faster. Throws when f does not pass without any.
 GRADUS_API SelfTestReport self_test(FunctionRef f, const std::vector<NamedInput>& inputs,
                                     const GradcheckOptions& options = {});
 

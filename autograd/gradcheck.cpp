@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/autograd/gradcheck.hpp>
 
+#include <gradus/autograd/check/coverage.hpp>
 #include <gradus/autograd/check/order_check.hpp>
 #include <gradus/autograd/check/preconditions.hpp>
 #include <gradus/autograd/check/tape.hpp>
@@ -14,8 +15,10 @@ GradcheckReport gradcheck(FunctionRef f, const std::vector<NamedInput>& inputs, 
   GRADUS_CHECK(options.dtype == DType::f64 || options.dtype == DType::f32,
                "[gradcheck] expected dtype f64 or f32, got ", options.dtype);
   GradcheckReport report{.options = options};
+  const detail::Coverage coverage;
   const std::vector<NamedInput> own = detail::checked_inputs(inputs, options);
   const int order = detail::check_orders(f, own, report);
+  report.paths = coverage.paths(report);
   if (report.ok || order == 0 || !options.diagnose) return report;
   std::vector<Tensor> values;
   values.reserve(own.size());

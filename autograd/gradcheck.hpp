@@ -47,6 +47,8 @@ struct GradcheckOptions {
   bool forward_mode = false;
   /// After a failure: sweep the step, name the signature, and check each recorded op by itself for the first bad one.
   bool diagnose = true;
+  /// Stop at the first derivative that fails: for who only wants to know whether all are right.
+  bool stop_at_failure = false;
   /// Of the function, in the report: "lstm".
   std::string name = {};
   std::vector<InputLabels> labels = {};
@@ -179,6 +181,13 @@ struct BadOp {
   bool found() const { return !op.empty(); }
 };
 
+/// One way through the code: how often it ran, or why it did not.
+struct CodePath {
+  std::string name = {};
+  int64_t runs = 0;
+  std::string why_not = {};
+};
+
 struct GRADUS_API GradcheckReport {
   bool ok = true;
   std::vector<GradcheckResult> results = {};
@@ -186,6 +195,8 @@ struct GRADUS_API GradcheckReport {
   std::vector<std::string> problems = {};
   GradcheckOptions options = {};
   BadOp first_bad_op = {};
+  /// What the check covered: kernels and references of fused ops, dtypes, threads, orders, forward mode.
+  std::vector<CodePath> paths = {};
 
   /// The largest error at one order (0: at any).
   double worst_error(int order = 0) const;

@@ -40,6 +40,7 @@ int gradus_gradcheck(int argc, const char* const* argv, std::ostream& out, std::
   app.add_flag("--layers", only_layers, "layers alone");
   app.add_flag("--list", config.list, "print what there is, check nothing");
   app.add_flag("--self-test", config.self_test, "plant wrong derivatives and print how many are caught");
+  app.add_flag("--diagnose", config.diagnose, "with --self-test: is each also called by its name, and its op found?");
   app.add_option("--order", config.order, "highest order of derivative: 1, 2 or 3")
       ->option_text("N  [2]")
       ->check(CLI::Range(1, 3));

@@ -31,11 +31,10 @@ GradcheckOptions options_for(const LibraryCheckConfig& config, const std::string
                        " --seed " + std::to_string(config.seed)};
 }
 
-void add_self_test(LibraryCheckItem& item, const SelfTestReport& report) {
-  item.planted += report.planted();
-  item.effective += report.effective();
-  item.caught += report.caught();
-  item.missed.insert(item.missed.end(), report.missed.begin(), report.missed.end());
+// Of a check that passed, as it was asked for.
+GradcheckOptions self_test_options(GradcheckOptions options, const LibraryCheckConfig& config) {
+  options.diagnose = config.diagnose;
+  return options;
 }
 
 bool is_asked_for(const LibraryCheckConfig& config, const std::string& kind, const std::string& name) {
@@ -69,7 +68,8 @@ LibraryCheckItem check_one_op(const OpDef& op, const LibraryCheckConfig& config)
     const int order = op_case.has_second_order() ? config.order : 1;
     const GradcheckOptions options = options_for(config, op_case.name(), order);
     item.reports.push_back(gradcheck(function, inputs, options));
-    if (config.self_test && item.reports.back().ok) add_self_test(item, self_test(function, inputs, options));
+    if (!config.self_test || !item.reports.back().ok) continue;
+    item.self_test.add(self_test(function, inputs, self_test_options(options, config)));
   }
   item.seconds = seconds_since(begin);
   return item;
@@ -84,7 +84,7 @@ LibraryCheckItem check_one_layer(const LayerCase& layer, const LibraryCheckConfi
   const GradcheckOptions options = options_for(config, layer.name, config.order);
   item.reports.push_back(gradcheck(sample->module(), sample->inputs(), run, options));
   if (config.self_test && item.reports.back().ok) {
-    add_self_test(item, self_test(sample->module(), sample->inputs(), run, options));
+    item.self_test.add(self_test(sample->module(), sample->inputs(), run, self_test_options(options, config)));
   }
   item.seconds = seconds_since(begin);
   return item;
@@ -130,10 +130,10 @@ void print_line(std::ostream& out, const LibraryCheckItem& item, const LibraryCh
                 static_cast<long long>(sums.kinks), sums.checked > 0 ? exponent(sums.first).c_str() : "-",
                 sums.checked > 0 && config.order > 1 ? exponent(sums.second).c_str() : "-", item.seconds);
   out << line;
-  if (config.self_test) out << "  " << item.caught << " of " << item.effective;
+  if (config.self_test) out << "  " << item.self_test.caught() << " of " << item.self_test.effective();
   if (!item.refusal.empty()) out << "  no derivative: " << item.refusal;
   out << '\n';
-  for (const std::string& missed : item.missed) out << "      not caught: " << missed << '\n';
+  for (const std::string& missed : item.self_test.missed) out << "      not caught: " << missed << '\n';
   for (const GradcheckReport& report : item.reports) {
     if (!report.ok) out << report.text(config.color);
   }
@@ -142,14 +142,13 @@ void print_line(std::ostream& out, const LibraryCheckItem& item, const LibraryCh
 
 void print_sums(std::ostream& out, const LibraryCheckResult& result, const LibraryCheckConfig& config) {
   Sums sums;
-  int64_t failed = 0, ops = 0, layers = 0, effective = 0, caught = 0, planted = 0, examples = 0;
+  SelfTestReport self_test;
+  int64_t failed = 0, ops = 0, layers = 0, examples = 0;
   for (const LibraryCheckItem& item : result.items) {
     (item.kind == "op" ? ops : layers) += 1;
     failed += item.ok() ? 0 : 1;
     examples += item.examples;
-    planted += item.planted;
-    effective += item.effective;
-    caught += item.caught;
+    self_test.add(item.self_test);
     for (const GradcheckReport& report : item.reports) sums.add(report);
   }
   out << (failed == 0 ? "pass" : "FAIL") << ": " << ops << " ops and " << layers << " layer configurations, "
@@ -159,10 +158,8 @@ void print_sums(std::ostream& out, const LibraryCheckResult& result, const Libra
   if (config.order > 1) out << ", " << exponent(sums.second) << " at order 2";
   out << "; seed " << config.seed << "; " << exponent(result.seconds) << " s\n";
   if (!config.self_test) return;
-  out << "self test: " << planted << " corruptions planted, " << effective << " change a derivative, " << caught
-      << " caught";
-  if (effective > 0) out << " (" << 100.0 * static_cast<double>(caught) / static_cast<double>(effective) << " %)";
-  out << '\n';
+  out << self_test.text();
+  if (self_test.effective() > 0) out << "    kill rate " << 100.0 * self_test.kill_rate() << " %\n";
 }
 
 void print_list(std::ostream& out, const LibraryCheckConfig& config) {
@@ -208,7 +205,7 @@ void require_writable(const std::string& path) {
 }  // namespace
 
 bool LibraryCheckItem::ok() const {
-  return missed.empty() &&
+  return self_test.missed.empty() &&
          std::all_of(reports.begin(), reports.end(), [](const GradcheckReport& report) { return report.ok; });
 }
 

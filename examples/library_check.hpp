@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <gradus/autograd/corruptions.hpp>
 #include <gradus/autograd/gradcheck.hpp>
 
 namespace gradus::examples {
@@ -18,6 +19,8 @@ struct LibraryCheckConfig {
   bool layers = true;
   bool list = false;
   bool self_test = false;
+  /// In the self test, also count how often a corruption is called by its name, and its op found.
+  bool diagnose = false;
   int order = 2;
   uint64_t seed = 1;
   /// Empty: no file.
@@ -35,9 +38,8 @@ struct LibraryCheckItem {
   std::vector<GradcheckReport> reports = {};
   /// Not empty: why there is no derivative to check.
   std::string refusal = {};
-  /// Of the self test.
-  int64_t planted = 0, effective = 0, caught = 0;
-  std::vector<std::string> missed = {};
+  /// Over its examples; empty unless asked for.
+  SelfTestReport self_test = {};
   double seconds = 0.0;
 
   bool ok() const;

@@ -22,10 +22,7 @@ std::string library_check_json(const LibraryCheckConfig& config, const LibraryCh
     entry["seconds"] = item.seconds;
     if (!item.refusal.empty()) entry["no_derivative"] = item.refusal;
     if (!item.skipped.empty()) entry["skipped"] = item.skipped;
-    if (config.self_test) {
-      entry["self_test"] = {
-          {"planted", item.planted}, {"effective", item.effective}, {"caught", item.caught}, {"missed", item.missed}};
-    }
+    if (config.self_test) entry["self_test"] = Json::parse(item.self_test.json());
     entry["reports"] = Json::array();
     for (const GradcheckReport& report : item.reports) entry["reports"].push_back(Json::parse(report.json()));
     out["items"].push_back(std::move(entry));

@@ -58,6 +58,11 @@ class BoundModule {
 
 }  // namespace
 
+void detail::throw_wrong_inputs(const Module& layer, size_t count) {
+  throw_error(join("[gradcheck] ", layer.kind(), " is not called with ", count, count == 1 ? " Variable" : " Variables",
+                   ": expected layer(x) or layer(x, y); otherwise pass a ", "function that calls it"));
+}
+
 GradcheckReport gradcheck(Module& module, const std::vector<NamedInput>& inputs, FunctionRef f,
                           const GradcheckOptions& options) {
   const BoundModule bound(module, inputs, f);

@@ -86,9 +86,11 @@ std::vector<NamedInput> OrderCheck::run() {
   bool good = take_problems(sound.backward(gradients_, numbers_));
   if (good && order_ == 1) good = take_problems(sound.accumulation(gradients_));
   // Which elements are wrong, and how, is of use only to somebody who reads it.
-  if (good || report_.options.diagnose) {
-    for (size_t i = 0; i < inputs_.size(); ++i) compare(i);
-    for (size_t i = 0; i < inputs_.size() && order_ == 1 && report_.options.forward_mode; ++i) compare_forward_mode(i);
+  if (good || (report_.options.diagnose && !stops())) {
+    for (size_t i = 0; i < inputs_.size() && !stops(); ++i) compare(i);
+    if (order_ == 1 && report_.options.forward_mode) {
+      for (size_t i = 0; i < inputs_.size() && !stops(); ++i) compare_forward_mode(i);
+    }
   }
   return with_cotangents(inputs_, cotangents_, order_);
 }
@@ -144,7 +146,7 @@ GradcheckResult OrderCheck::compare_elements(size_t i) {
   running_ = {};
   const std::vector<double>& x = differences_.point(i);
   const std::vector<double> gradient = result.reached ? elements(gradients_[i]) : std::vector<double>(x.size(), 0.0);
-  for (size_t j = 0; j < x.size(); ++j) {
+  for (size_t j = 0; j < x.size() && !stops(result); ++j) {
     const double amount = step_scale(x[j]);
     const Direction direction{{{i, j, amount}}, amount};
     ElementCheck check = judge(differences_, direction, gradient[j], result.reached, rules_);
@@ -174,7 +176,7 @@ GradcheckResult OrderCheck::compare_directions(size_t i) {
   GradcheckResult result = new_result(i);
   running_ = {};
   running_.by_element = false;
-  for (int d = 0; d < report_.options.directions; ++d) {
+  for (int d = 0; d < report_.options.directions && !stops(result); ++d) {
     double analytic = 0.0;
     const Direction direction = random_direction(i, analytic);
     ElementCheck check = judge(differences_, direction, analytic, result.reached, rules_);
@@ -190,7 +192,7 @@ void OrderCheck::compare_forward_mode(size_t i) {
   result.forward_mode = true;
   running_ = {};
   running_.by_element = false;
-  for (int d = 0; d < report_.options.directions; ++d) {
+  for (int d = 0; d < report_.options.directions && !stops(result); ++d) {
     double adjoint = 0.0;
     const Direction direction = random_direction(i, adjoint);
     std::vector<Variable> tangents(inputs_.size());

@@ -25,6 +25,8 @@ class OrderCheck {
 
  private:
   bool take_problems(const std::vector<std::string>& sentences);
+  bool stops() const { return !report_.ok && report_.options.stop_at_failure; }
+  bool stops(const GradcheckResult& result) const { return !result.ok && report_.options.stop_at_failure; }
   GradcheckResult new_result(size_t i) const;
   void compare(size_t i);
   GradcheckResult compare_elements(size_t i);

@@ -79,6 +79,10 @@ Json json_of(const BadOp& bad) {
 std::string GradcheckReport::json() const {
   Json all = Json::array();
   for (const GradcheckResult& result : results) all.push_back(json_of(result));
+  Json covered = Json::array();
+  for (const CodePath& path : paths) {
+    covered.push_back({{"name", path.name}, {"runs", path.runs}, {"why_not", path.why_not}});
+  }
   const Json report = {{"ok", ok},
                        {"name", options.name},
                        {"verdict", detail::verdict_text(*this)},
@@ -91,6 +95,7 @@ std::string GradcheckReport::json() const {
                        {"problems", problems},
                        {"results", all},
                        {"first_bad_op", json_of(first_bad_op)},
+                       {"paths", covered},
                        {"seed", options.seed},
                        {"reproduce", detail::reproduction(options)}};
   // Names come from the user: what is not UTF-8 is replaced, not thrown at.

@@ -107,6 +107,17 @@ std::string bad_op_text(const BadOp& bad) {
   return bad.text.empty() ? "" : join("  first bad op: none of ", bad.checked, ": ", bad.text, "\n");
 }
 
+std::string coverage_text(const GradcheckReport& report) {
+  std::string ran;
+  std::string did_not;
+  for (const CodePath& path : report.paths) {
+    std::string& list = path.runs > 0 ? ran : did_not;
+    const std::string note = path.runs > 0 ? std::to_string(path.runs) : path.why_not;
+    list += (list.empty() ? "" : "; ") + path.name + " (" + note + ")";
+  }
+  return (ran.empty() ? "" : "  ran: " + ran + "\n") + (did_not.empty() ? "" : "  did not run: " + did_not + "\n");
+}
+
 }  // namespace
 
 std::string GradcheckReport::text(bool color) const {
@@ -122,6 +133,7 @@ std::string GradcheckReport::text(bool color) const {
     for (const GradcheckResult& result : results) out += details(result);
   }
   out += bad_op_text(first_bad_op);
+  if (!results.empty()) out += coverage_text(*this);
   return out + join("  seed ", options.seed, "; again: ", detail::reproduction(options), "\n");
 }
 

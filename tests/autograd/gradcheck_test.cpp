@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // gradcheck on functions whose derivatives are known, right and wrong.
 #include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/corruptions.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/gradcheck.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/reduce.hpp>
+#include <gradus/autograd/ops_list.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/random.hpp"
@@ -200,4 +202,18 @@ TEST_CASE("gradcheck leaves the caller's tensors as they were") {
   CHECK(gradcheck(f, {{"x", x}}, {.order = 2}).ok);
   CHECK(bitwise_equal(x, copy));
   CHECK(x.version() == version);
+}
+
+TEST_CASE("gradcheck: stop_at_failure ends at the first derivative that is wrong") {
+  const auto f = [](const std::vector<Variable>& in) { return tanh(in[0]) + square(in[1]) + exp(in[2]); };
+  const Tensor x = Tensor::from({0.3, -0.4, 0.9}, {3}, {.dtype = DType::f64});
+  const std::vector<NamedInput> inputs = {{"a", x}, {"b", x.clone()}, {"c", x.clone()}};
+  const PlantedCorruption planted(tanh_op, Corruption::doubled);
+  const GradcheckReport all = gradcheck(f, inputs, {.diagnose = false});
+  const GradcheckReport first = gradcheck(f, inputs, {.diagnose = false, .stop_at_failure = true});
+  CHECK(!all.ok);
+  CHECK(all.checked() == 9);
+  CHECK(!first.ok);
+  CHECK(first.checked() == 1);
+  CHECK(first.results.size() == 1);
 }

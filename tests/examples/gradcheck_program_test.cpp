@@ -67,7 +67,7 @@ TEST_CASE("gradus-gradcheck writes JSON and runs its self test") {
   const Outcome outcome = run({"tanh", "--self-test", "--json", path.c_str()});
   INFO(outcome.out << outcome.err);
   CHECK(outcome.status == 0);
-  CHECK_THAT(outcome.out, contains_text("self test:") && contains_text("caught (100 %)"));
+  CHECK_THAT(outcome.out, contains_text("self test:") && contains_text("kill rate 100 %"));
   std::ostringstream text;
   text << std::ifstream(path).rdbuf();
   CHECK_THAT(text.str(), contains_text("\"ok\": true") && contains_text("\"name\": \"tanh\""));

@@ -4,9 +4,13 @@
 
 #include <gradus/autograd/ops_list.hpp>
 #include <gradus/nn/gradcheck.hpp>
+#include <gradus/nn/gru.hpp>
 #include <gradus/nn/layer_list.hpp>
+#include <gradus/nn/linear.hpp>
+#include <gradus/tensor/random.hpp>
 
 #include "tests/support/catch.hpp"
+#include "tests/support/error_text.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -39,6 +43,24 @@ TEST_CASE("gradcheck of a module names parameter, gate, op and module of a wrong
   CHECK(mentions(report.text(), "signature: slice zero: analytic is 0 at gate n, unit 3, and right elsewhere"));
   CHECK(report.first_bad_op.op == std::string("gru_sequence"));
   CHECK(report.first_bad_op.path == "gru");
+}
+
+TEST_CASE("gradcheck of a layer that is called with its inputs needs no function") {
+  Generator generator(tests::seed(6));
+  const Tensor x = uniform({2, 3, 4}, generator, {.low = -1.0, .dtype = DType::f64});
+  Linear linear({.input_size = 4, .output_size = 3, .dtype = DType::f64}, generator);
+  const GradcheckReport of_linear = gradcheck(linear, {{"x", x}}, {.order = 2});
+  CHECK(of_linear.ok);
+  CHECK(of_linear.results.size() == 3 + 4);  // weight, bias and x; at the second order the cotangent too
+  Gru gru({.input_size = 4, .hidden_size = 2, .dtype = DType::f64}, generator);
+  CHECK(gradcheck(gru, {{"x", x}}).ok);  // of the outputs and of the final state
+  CHECK(self_test(linear, {{"x", x}}, {.diagnose = false}).ok());
+  CHECK(
+      tests::error_text([&] {
+        gradcheck(linear, {{"x", x}, {"y", x.clone()}});
+      }) ==
+      "[gradcheck] linear is not called with 2 Variables: expected layer(x) or layer(x, y); otherwise pass a function "
+      "that calls it");
 }
 
 TEST_CASE("self_test of a module plants in every op, catches all and leaves the module as it was") {

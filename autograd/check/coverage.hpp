@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gradus/autograd/context.hpp>
+#include <gradus/autograd/gradcheck.hpp>
+#include <gradus/tensor/parallel.hpp>
+
+namespace gradus::detail {
+
+/// Sees, from when it is made, which ways through the code this thread takes.
+class Coverage {
+ public:
+  /// Of the check that `report` is about, which is complete.
+  std::vector<CodePath> paths(const GradcheckReport& report) const;
+
+ private:
+  PathCounts before_ = path_counts();
+  int64_t split_before_ = regions_split();
+};
+
+}  // namespace gradus::detail
