@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""report.py LIST RESULTS [DOCUMENT MINUTES]: what became of each mutant, as text; with DOCUMENT also written there.
+
+Exits with 1 when a mutant that changes a derivative was not caught.
+"""
+import collections
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+Mutant = collections.namedtuple("Mutant", "number origin name kind place op signature")
+WANTED = 0.9
+
+
+class Fate:
+    """What the lines of one result file say."""
+
+    def __init__(self, mutant, path):
+        self.mutant = mutant
+        self.orders, self.missed, self.refused, self.forward, self.diagnoses = collections.Counter(), [], 0, 0, []
+        self.ended = False
+        for line in path.read_text().splitlines() if path.is_file() else []:
+            fields = line.split("\t")
+            if fields[0] == "case" and fields[4] == "refused" or fields[0] in ("crashed", "time limit"):
+                self.refused += 1
+            elif fields[0] == "case":
+                self.orders[int(fields[3])] += 1
+                if fields[4] == "missed":
+                    self.missed.append(f"{fields[2]} (order {fields[3]})")
+            elif fields[0] == "forward":
+                self.forward += 1
+            elif fields[0] == "diagnosis":
+                self.diagnoses.append(fields)
+            elif fields[0] == "end":
+                self.ended = True
+        self.seen = bool(self.orders) or self.refused > 0
+        self.order = min(self.orders) if self.orders else 0
+        self.caught = bool(self.orders) and not self.missed
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows])
+
+
+def fates_of(fates, key):
+    groups = collections.OrderedDict()
+    for fate in fates:
+        groups.setdefault(key(fate), []).append(fate)
+    return groups
+
+
+def counts(fates):
+    seen = [f for f in fates if f.seen]
+    caught = [f for f in seen if f.caught]
+    return [len(fates), len(seen), sum(f.order == 1 for f in caught), sum(f.order == 2 for f in caught),
+            sum(not f.orders for f in seen), sum(bool(f.missed) for f in seen)]
+
+
+COUNTED = ("planted", "change a derivative", "caught at order 1", "at order 2", "refused", "missed")
+
+
+def kill_table(title, fates, key):
+    rows = [[name] + counts(group) for name, group in fates_of(fates, key).items()]
+    return table((title,) + COUNTED, rows + [["all"] + counts(fates)])
+
+
+def percent(part, whole):
+    return f"{part} of {whole}" + (f" ({100.0 * part / whole:.0f} %)" if whole else "")
+
+
+def named(fates, sets):
+    """Of the cases in these sets: [number, op named right, with a signature that is right, it was named]."""
+    rows = [d for fate in fates for d in fate.diagnoses if d[1] in sets]
+    op = [d for d in rows if d[3] == d[6]]
+    stated = [d for d in rows if d[5]]
+    return [len(rows), len(op), len(stated), sum(d[4] == d[5] for d in stated)]
+
+
+TUNING, HELD_OUT = ("op", "layer"), ("held-out",)
+
+
+def naming_table(fates):
+    rows, good = [], 0
+    for kind, group in fates_of(fates, lambda f: f.mutant.kind).items():
+        row = [kind]
+        for sets in (TUNING, HELD_OUT):
+            cases, op, stated, right = named(group, sets)
+            row += [percent(op, cases), percent(right, stated)]
+        good += bool(stated) and right >= WANTED * stated
+        rows.append(row)
+    total = ["all"]
+    for sets in (TUNING, HELD_OUT):
+        cases, op, stated, right = named(fates, sets)
+        total += [percent(op, cases), percent(right, stated)]
+    head = ("kind", "tuning: op", "signature", "held-out: op", "signature")
+    return table(head, rows + [total]), good
+
+
+def wrong_names(fates, sets):
+    found = collections.Counter()
+    for fate in fates:
+        for d in fate.diagnoses:
+            if d[1] not in sets:
+                continue
+            if d[3] != d[6]:
+                found[f"`{fate.mutant.name}`: op {d[3] or 'none'} named for {d[6] or 'none'}"] += 1
+            elif d[5] and d[4] != d[5]:
+                found[f"`{fate.mutant.name}`: signature {d[4]} named for {d[5]}"] += 1
+    return [f"* {text}, {count} case{'s' if count > 1 else ''}" for text, count in sorted(found.items())]
+
+
+def bullets(fates, text):
+    return "\n".join(f"* `{f.mutant.name}` ({f.mutant.place}){text(f)}" for f in fates) or "None."
+
+
+def sections(fates):
+    hand = [f for f in fates if f.mutant.origin == "hand"]
+    auto = [f for f in fates if f.mutant.origin == "auto"]
+    seen = [f for f in fates if f.seen]
+    killed = [f for f in seen if not f.missed]
+    silent = [f for f in fates if not f.seen]
+    naming, good = naming_table(hand)
+    yield "", (f"{len(fates)} mutants, {len(hand)} written by hand ({len(fates_of(hand, lambda f: f.mutant.kind))} kinds) and "
+               f"{len(auto)} automatic; {len(seen)} change a derivative, {len(killed)} of these are caught or refused "
+               f"({100.0 * len(killed) / max(1, len(seen)):.1f} %).")
+    if hand:
+        yield "Written by hand", kill_table("kind", hand, lambda f: f.mutant.kind)
+        yield "Named by a full check, for those written by hand", (
+            naming + f"\n\nKinds whose signature is named in at least 90 % of the held-out cases: {good}.")
+        for title, sets in (("tuning set", TUNING), ("held-out set", HELD_OUT)):
+            yield f"Named wrongly, {title}", "\n".join(wrong_names(hand, sets)) or "None."
+    if auto:
+        yield "Automatic", kill_table("operator", auto, lambda f: f.mutant.kind)
+        yield "Automatic, by file", kill_table("file", auto, lambda f: f.mutant.place.rsplit(":", 1)[0])
+    yield "Missed", bullets([f for f in seen if f.missed], lambda f: ": " + ", ".join(f.missed[:4]))
+    yield "Equivalent: no derivative changes by more than 1e-6", bullets(
+        silent, lambda f: ", which changes the function itself" if f.forward else "")
+
+
+def main():
+    mutants = [Mutant(*line.split("\t")) for line in pathlib.Path(sys.argv[1]).read_text().splitlines()]
+    results = pathlib.Path(sys.argv[2])
+    fates = [Fate(m, results / m.number) for m in mutants if (results / m.number).is_file()]
+    parts = [("## " + title + "\n\n" if title else "") + text for title, text in sections(fates)]
+    body = "\n\n".join(parts) + "\n"
+    print(body)
+    if len(sys.argv) > 3:
+        head = (HERE / "head.md").read_text().replace("@MINUTES@", sys.argv[4])
+        pathlib.Path(sys.argv[3]).write_text(head.rstrip("\n") + "\n\n" + body)
+    sys.exit(1 if any(f.missed for f in fates) else 0)
+
+
+if __name__ == "__main__":
+    main()
