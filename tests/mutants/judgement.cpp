@@ -43,9 +43,8 @@ void diagnose(const Mutant& mutant, const Case& c, int order, std::FILE* out) {
   const Expectation expected = expectation(c, order, mutant.number);
   const GradcheckReport report = check(c, order, true);
   const BadOp& bad = report.first_bad_op;
-  const bool stated = order == 1 && holds(mutant.signature, expected.signature);
-  write(out, {"diagnosis", c.set, c.name, bad.op, name_of(bad.signature.kind), stated ? expected.signature : "",
-              expected.op, std::to_string(order), bad.text + "; " + bad.signature.text});
+  write(out, {"diagnosis", c.set, c.name, bad.op, name_of(bad.signature.kind), expected.signature, expected.op,
+              std::to_string(order), bad.text + "; " + bad.signature.text});
 }
 
 void judge_case(const Mutant& mutant, const SoundCase& at, const std::string& diagnosed, std::FILE* out) {

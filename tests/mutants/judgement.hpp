@@ -17,7 +17,7 @@ struct Mutant {
   std::string kind;
   std::string place;
   std::string op;         ///< that a diagnosis must name, alternatives separated by |; "-": not stated
-  std::string signature;  ///< that it must name where it shows, likewise
+  std::string signature;  ///< that it must name where the gradients show it, likewise, as reports write it
 };
 std::vector<Mutant> read_mutants(const std::string& path);
 
