@@ -112,7 +112,8 @@ enum class SignatureKind : uint8_t {
   block_only,   ///< wrong only in one slice, in one labelled block, or in at most half of the slices, of an axis
   shifted,      ///< by one or two along an axis
   reversed,     ///< along an axis
-  only_masked,  ///< wrong only where `keep` is false, or the numeric derivative exactly zero
+  permuted,     ///< the slices of an axis stand in another order
+  only_masked,  ///< wrong where `keep` is false, or wherever the numeric derivative is exactly zero, and only there
   one_element,
   cotangent_ignored,  ///< as if an output did not exist
   cotangent_of_ones,  ///< as if the cotangent were 1

@@ -70,13 +70,9 @@ Json json_of(const GradcheckResult& r) {
 }
 
 Json json_of(const BadOp& bad) {
-  return {{"op", bad.op},
-          {"path", bad.path},
-          {"position", bad.position},
-          {"recorded", bad.recorded},
-          {"checked", bad.checked},
-          {"text", bad.text},
-          {"signature", json_of(bad.signature)}};
+  return {
+      {"op", bad.op},           {"path", bad.path}, {"position", bad.position},           {"recorded", bad.recorded},
+      {"checked", bad.checked}, {"text", bad.text}, {"signature", json_of(bad.signature)}};
 }
 
 }  // namespace

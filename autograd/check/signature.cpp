@@ -12,7 +12,14 @@
 namespace gradus::detail {
 namespace {
 
-constexpr int kNamedIndices = 8;
+constexpr size_t kNamedIndices = 8;
+
+std::string list_text(const std::vector<int64_t>& numbers) {
+  std::string text;
+  for (size_t k = 0; k < numbers.size() && k < kNamedIndices; ++k)
+    text += (k == 0 ? "" : ", ") + std::to_string(numbers[k]);
+  return numbers.size() > kNamedIndices ? text + ", ..." : text;
+}
 
 std::string short_number(double value) {
   char text[40];
@@ -104,7 +111,40 @@ class Classifier {
         return {SignatureKind::reversed, join("analytic is reversed along ", axis_name(axis)), axis, 0.0};
       }
     }
+    for (int axis = 0; axis < p_.shape.rank(); ++axis) {
+      const std::vector<int64_t> order = order_along(axis);
+      if (order.empty()) continue;
+      return {SignatureKind::permuted,
+              join("analytic holds the slices of ", axis_name(axis), " in another order: ", list_text(order)), axis,
+              0.0};
+    }
     return {};
+  }
+
+  // Which slice of `numeric` stands in each place of `analytic`, when each stands somewhere; else empty.
+  std::vector<int64_t> order_along(int axis) const {
+    const AxisView view(p_.shape, axis);
+    std::vector<int64_t> order;
+    std::vector<bool> taken(static_cast<size_t>(view.size), false);
+    for (int64_t place = 0; place < view.size; ++place) {
+      int64_t from = place;  // where it belongs, if it may stand there
+      for (int64_t tried = 0; tried < view.size; ++tried, from = (from + 1) % view.size) {
+        if (!taken[static_cast<size_t>(from)] && is_slice(view, place, from)) break;
+      }
+      if (taken[static_cast<size_t>(from)] || !is_slice(view, place, from)) return {};
+      taken[static_cast<size_t>(from)] = true;
+      order.push_back(from);
+    }
+    return order;
+  }
+
+  bool is_slice(const AxisView& view, int64_t place, int64_t from) const {
+    for (int64_t i = place * view.inner; i < count_; i += view.size * view.inner) {
+      for (int64_t k = i; k < i + view.inner; ++k) {
+        if (!ignored(k) && !equal(analytic(k), numeric(view.moved(k, from)))) return false;
+      }
+    }
+    return true;
   }
 
   bool is_transposed() const {
@@ -152,7 +192,7 @@ class Classifier {
     if (!all_of_wrong(silent)) return {};
     int64_t zeros = 0;
     for (int64_t i = 0; i < count_; ++i) zeros += !ignored(i) && silent(i) ? 1 : 0;
-    if (zeros == count_ || zeros != static_cast<int64_t>(wrong_.size())) return {};
+    if (zeros != static_cast<int64_t>(wrong_.size())) return {};
     return {SignatureKind::only_masked, "analytic is wrong only where it should be exactly 0: a mask is ignored", -1,
             0.0};
   }
@@ -209,17 +249,11 @@ class Classifier {
 
   // "indices 1, 3 of axis 0 (row)"
   std::string indices_text(int axis, const std::vector<bool>& hit) const {
-    std::string text;
-    int named = 0;
+    std::vector<int64_t> indices;
     for (size_t k = 0; k < hit.size(); ++k) {
-      if (!hit[k]) continue;
-      if (named++ == kNamedIndices) {
-        text += ", ...";
-        break;
-      }
-      text += (text.empty() ? "" : ", ") + std::to_string(k);
+      if (hit[k]) indices.push_back(static_cast<int64_t>(k));
     }
-    return "indices " + text + " of " + axis_name(axis);
+    return "indices " + list_text(indices) + " of " + axis_name(axis);
   }
 
   // "gate f" when all that is hit lies in one labelled block; else nothing.

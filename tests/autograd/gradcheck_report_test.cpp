@@ -55,7 +55,8 @@ TEST_CASE("report: a failure is told in the layer's own terms, with its signatur
   CHECK(report.first_bad_op.op == permute_op.name);
   CHECK(report.first_bad_op.path == "lstm.gates");
   CHECK(report.first_bad_op.signature.kind == SignatureKind::doubled);
-  const std::string last = report.text().substr(report.text().find("first bad op: permute in lstm.gates, number 1 of "));
+  const std::string last =
+      report.text().substr(report.text().find("first bad op: permute in lstm.gates, number 1 of "));
   CHECK(mentions(last, "; doubled: analytic = 2 x numeric everywhere: added twice\n"));
   CHECK(!mentions(report.first_bad_op.text, "2 x numeric"));
   CHECK(!mentions(report.text(), "\033["));

@@ -126,6 +126,27 @@ TEST_CASE("signature: shifted, whatever came in at the end") {
   CHECK(classify(constant).kind == SignatureKind::one_element);
 }
 
+TEST_CASE("signature: slices in another order") {
+  // The gates r and z of a GRU exchanged.
+  GradientPair pair = right({6, 3});
+  pair.axes = {{"gate", {"r", "z", "n"}}, {"unit"}};
+  for (size_t j = 0; j < 6; ++j) std::swap(pair.analytic[j], pair.analytic[j + 6]);
+  const Signature exchanged = classify(pair);
+  CHECK(exchanged.kind == SignatureKind::permuted);
+  CHECK(exchanged.axis == 0);
+  CHECK(exchanged.text == "analytic holds the slices of axis 0 (gate) in another order: 2, 3, 0, 1, 4, 5");
+  pair.analytic[17] += 0.5;
+  CHECK(classify(pair).kind == SignatureKind::none);
+}
+
+TEST_CASE("signature: a gradient where there should be none at all") {
+  GradientPair pair = right({2, 5});
+  pair.numeric.assign(10, 0.0);
+  const Signature found = classify(pair);
+  CHECK(found.kind == SignatureKind::only_masked);
+  CHECK(mentions(found.text, "only where it should be exactly 0"));
+}
+
 TEST_CASE("signature: one element, by its label") {
   GradientPair pair = wrong(Corruption::element_zeroed, {3, 4});
   CHECK(classify(pair).kind == SignatureKind::one_element);

@@ -17,6 +17,8 @@
 namespace gradus::mutants {
 namespace {
 
+constexpr double kRounding = 1e-13;  // gradients that should be 0 differ by so much
+
 std::vector<Tensor> values_of(const Values& variables) {
   std::vector<Tensor> values;
   for (const Variable& variable : variables) values.push_back(variable.defined() ? variable.value() : Tensor());
@@ -43,20 +45,21 @@ std::vector<Tensor> filled(std::vector<Tensor> gradients, const Case& c) {
   return gradients;
 }
 
-// The second derivatives of the recorded ones among `gradients`.
-std::vector<Tensor> second_of(const Values& gradients, Values leaves, const Values& cotangents, uint64_t seed) {
+// The second derivatives of the recorded ones among the gradients.
+std::vector<Tensor> second_of(const Values& gradients, const Values& leaves, const Values& cotangents, uint64_t seed) {
   detail::CheckNumbers numbers(seed);
   Values recorded;
   Values weights;
-  for (const Variable& gradient : gradients) {
-    if (!gradient.defined()) continue;
-    const Tensor weight = numbers.tensor(gradient.shape(), gradient.dtype());
-    if (!gradient.requires_grad()) continue;
-    recorded.push_back(gradient);
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    // Drawn for each, so that a gradient that is missing changes no other weight.
+    const Tensor weight = numbers.tensor(leaves[i].shape(), leaves[i].dtype());
+    if (!gradients[i].defined() || !gradients[i].requires_grad()) continue;
+    recorded.push_back(gradients[i]);
     weights.push_back(weight);
   }
-  leaves.insert(leaves.end(), cotangents.begin(), cotangents.end());
-  return values_of(grad(recorded, leaves, {.allow_unused = true, .cotangents = weights}));
+  Values all = leaves;
+  all.insert(all.end(), cotangents.begin(), cotangents.end());
+  return values_of(grad(recorded, all, {.allow_unused = true, .cotangents = weights}));
 }
 
 }  // namespace
@@ -101,7 +104,7 @@ double change(const std::vector<Tensor>& sound, const std::vector<Tensor>& wrong
       scale = std::max({scale, std::abs(a[j]), std::abs(b[j])});
       apart = std::max(apart, std::abs(a[j] - b[j]));
     }
-    if (scale > 0.0) largest = std::max(largest, apart / scale);
+    if (apart > kRounding) largest = std::max(largest, apart / scale);
   }
   return largest;
 }
@@ -159,8 +162,8 @@ std::set<std::string> patterns(const RecordedOp& op, const Derivatives& sound, c
   std::set<std::string> found;
   for (size_t m = 0; m < right.size(); ++m) {
     if (change({right[m]}, {bad[m]}) <= kSeen) continue;
-    GradientChange pair{right[m].shape(), detail::elements(right[m]), detail::elements(bad[m]),
-                        detail::elements(for_ones[m]), {}};
+    GradientChange pair{
+        right[m].shape(), detail::elements(right[m]), detail::elements(bad[m]), detail::elements(for_ones[m]), {}};
     for (const std::vector<Tensor>& some : without) pair.without.push_back(detail::elements(some[m]));
     const std::string pattern = pattern_of(pair);
     if (!pattern.empty()) found.insert(pattern);

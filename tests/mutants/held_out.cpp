@@ -83,7 +83,8 @@ Values two_heads(Linears& layer, const Values& in) {
   const Variable key = heads(layer(1, in[0]));
   const Variable value = heads(layer(2, in[0]));
   const Variable scores = matmul(query, transpose(key, -2, -1)) * (1.0 / std::sqrt(3.0));
-  const Tensor later = Tensor::from({0, 1, 1, 1, 0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0}, {4, 4}, {.dtype = DType::boolean});
+  const Tensor later =
+      Tensor::from({0, 1, 1, 1, 0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0}, {4, 4}, {.dtype = DType::boolean});
   const Variable mixed = matmul(softmax(masked_fill(scores, later, -1e9)), value);
   return {layer(3, reshape(permute(mixed, {0, 2, 1, 3}), {2, 4, 6}))};
 }
@@ -145,9 +146,7 @@ Values pooled_by_attention(AdditiveAttention& layer, const Values& in) {
   const AttentionOutput out = layer(in[0], layer.prepare(in[1], Mask::from_lengths(integers({5, 3}, {2}), 5)));
   return {out.context, out.weights};
 }
-Values pooled_by_dot(DotAttention& layer, const Values& in) {
-  return {layer(in[0], layer.prepare(in[1])).context};
-}
+Values pooled_by_dot(DotAttention& layer, const Values& in) { return {layer(in[0], layer.prepare(in[1])).context}; }
 
 Values translated(Seq2Seq& layer, const Values&) {
   const Tensor source = integers({5, 1, 0, 3, 2, /**/ 2, 4, 4, 0, 0}, {2, 5});
@@ -192,7 +191,11 @@ Cases held_out_cases() {
   add_layer(cases, "seq2seq, gru, additive", translated, {},
             Seq2SeqOptions{.source_vocab = 6, .target_vocab = 5, .embedding = 2, .hidden = 3});
   add_layer(cases, "seq2seq, lstm, dot", translated, {},
-            Seq2SeqOptions{.source_vocab = 6, .target_vocab = 5, .embedding = 2, .hidden = 3, .cell = CellKind::lstm,
+            Seq2SeqOptions{.source_vocab = 6,
+                           .target_vocab = 5,
+                           .embedding = 2,
+                           .hidden = 3,
+                           .cell = CellKind::lstm,
                            .attention = AttentionKind::dot});
   return cases;
 }

@@ -3,7 +3,8 @@
 import re
 
 # What a region of a derivative begins with; it ends with the bracket that closes its first '{'.
-VJP_REGIONS = (r"\.derivative =\s*\[\]\(VjpArgs& v\) \{", r"\bvoid \w+\(VjpArgs& v\) \{", r"\bVariable \w+_second\([^)]*\) \{")
+VJP_REGIONS = (r"\.derivative =\s*\[\]\(VjpArgs& v\) \{", r"\bvoid \w+\(VjpArgs& v\) \{",
+               r"\bVariable \w+_second\([^)]*\) \{")
 KERNEL_REGIONS = (r"\bstruct Gru\w*Backward(?:After|Before|Reset) \{", r"\bstruct \w*Backward\w*Op \{",
                   r"\bvoid (?:ScoresOfRowBackward|CrossEntropyBackward|NormBackwardRows|SoftmaxBackward|"
                   r"MaskedSoftmaxBackward|LogSoftmaxBackward|additive_score_backward)\([^{]*\{",
@@ -85,12 +86,6 @@ def of_call(name, a):
     return []
 
 
-def detached(text, args):
-    """The gradient of v.set as a constant: right at first order, wrong at second."""
-    (_, _), (begin, end) = args
-    return f"Variable({text[begin:end]}).detach()"
-
-
 def regions(file, text):
     code = masked(text)
     if file.startswith("autograd/ops/"):
@@ -123,20 +118,18 @@ def in_region(code, text, begin, end):
         for operator, wrong in of_call(match.group(1), [text[b:e] for b, e in spans]):
             yield start, stop + 1, operator, wrong
         if match.group(1) == "v.set" and len(spans) == 2:
-            yield spans[1][0], spans[1][1], "gradient as a constant", detached(text, spans)
+            gradient = text[spans[1][0]:spans[1][1]]
+            yield spans[1][0], spans[1][1], "gradient as a constant", f"Variable({gradient}).detach()"
     part = code[begin:end]
     if "v.in(0)" in part and "v.in(1)" in part:
         for match in re.finditer(r"\bv\.in\(([01])\)", part):
             yield begin + match.start(), begin + match.end(), "the other input", f"v.in({1 - int(match.group(1))})"
-    for match in re.finditer(r"([\w.>()\[\]* +-]+?) \+= ([^;]+);", part):
-        if "for (" not in match.group() and "hn::" not in match.group() and "std::" not in match.group():
-            lead = len(match.group(1)) - len(match.group(1).lstrip())
-            if re.fullmatch(r"[\w.\[\]>-]+", match.group(1).strip()) and "[" in match.group(1):
-                yield (begin + match.start() + lead, begin + match.end() - 1, "= for +=",
-                       f"{match.group(1).strip()} = {match.group(2)}")
+    for match in re.finditer(r"([\w.>-]+\[[^\]]*\]) \+= ([^;]+)(?=;)", part):
+        yield begin + match.start(), begin + match.end(), "= for +=", f"{match.group(1)} = {match.group(2)}"
     for match in re.finditer(r"\bT\{(-?\d+(?:\.\d+)?)\}", part):
         if float(match.group(1)) != 0.0:
-            yield begin + match.start(), begin + match.end(), "constant off by 1e-5", f"static_cast<T>({match.group(1)} * (1.0 + 1e-5))"
+            wrong = f"static_cast<T>({match.group(1)} * (1.0 + 1e-5))"
+            yield begin + match.start(), begin + match.end(), "constant off by 1e-5", wrong
 
 
 def automatic(file, text):

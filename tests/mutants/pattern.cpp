@@ -91,7 +91,29 @@ class Pattern {
         if (!two && is_shifted(axis, by)) names.insert("shifted");
       }
     }
+    for (int axis = 0; axis < rank && names.empty(); ++axis) {
+      if (is_permuted(axis)) names.insert("permuted");
+    }
     return names;
+  }
+
+  // The slices along the axis, wrong and right, are the same ones when sorted.
+  bool is_permuted(int axis) const {
+    std::vector<std::vector<double>> wrong(static_cast<size_t>(c_.shape[axis]));
+    std::vector<std::vector<double>> sound = wrong;
+    for (size_t i = 0; i < size_; ++i) {
+      const auto at = static_cast<size_t>(index_of(i)[static_cast<size_t>(axis)]);
+      wrong[at].push_back(c_.wrong[i]);
+      sound[at].push_back(c_.sound[i]);
+    }
+    std::sort(wrong.begin(), wrong.end());
+    std::sort(sound.begin(), sound.end());
+    for (size_t at = 0; at < sound.size(); ++at) {
+      for (size_t k = 0; k < sound[at].size(); ++k) {
+        if (!same(wrong[at][k], sound[at][k])) return false;
+      }
+    }
+    return true;
   }
 
   // At least two slices, of which one is wrong, stand where their neighbours belong; anything may have come in.
@@ -124,7 +146,7 @@ class Pattern {
     size_t silent = 0;
     for (const double value : c_.sound) silent += value == 0.0 ? 1 : 0;
     const bool all = std::all_of(differs_.begin(), differs_.end(), [&](size_t i) { return c_.sound[i] == 0.0; });
-    return all && silent == differs_.size() && silent < size_ ? Names{"only masked"} : Names{};
+    return all && silent == differs_.size() ? Names{"only masked"} : Names{};
   }
 
   Names single() const { return differs_.size() == 1 && size_ > 1 ? Names{"one element"} : Names{}; }

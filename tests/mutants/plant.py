@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""plant.py --check | plant.py DESTINATION: plants the wrong derivatives of catalogue/*.txt, and automatic ones.
+"""plant.py --check [CATALOGUE] | plant.py DESTINATION: plants the wrong derivatives of catalogue/*.txt, and more.
 
 All mutants stand in one copy of the source, each behind a number that is chosen when the program runs:
 `(::gradus::mutants::active == 17 ? (wrong) : (right))`, or an if around a statement. DESTINATION/source becomes the
@@ -24,6 +24,15 @@ namespace gradus::mutants {
 
 /// The number of the mutant that is to run; 0: none.
 extern int active;
+
+}  // namespace gradus::mutants
+"""
+SOURCE = """// SPDX-License-Identifier: MIT
+#include <gradus/tensor/mutants.hpp>
+
+namespace gradus::mutants {
+
+int active = 0;
 
 }  // namespace gradus::mutants
 """
@@ -93,10 +102,10 @@ def balanced(text):
     return not depth
 
 
-def catalogue():
+def catalogue(folder=HERE / "catalogue"):
     """All hand-written mutants by file, each at its place; stops with a sentence for each that has none."""
     mutants, problems, names, places = [], [], set(), {}
-    for path in sorted((HERE / "catalogue").glob("*.txt")):
+    for path in sorted(folder.glob("*.txt")):
         mutants += parse(path)
     for mutant in mutants:
         source_path = ROOT / mutant.file
@@ -150,6 +159,11 @@ def planted(source, begin, end, mutants):
     return "".join(out) + source[at:end]
 
 
+def shortened(text):
+    text = " ".join(text.split())
+    return text if len(text) <= 90 else text[:87] + "..."
+
+
 def write_copy(destination, places):
     copy = destination / "source"
     for folder in COPIED:
@@ -158,8 +172,7 @@ def write_copy(destination, places):
     copy_if_new(ROOT / "gradus.hpp", copy / "gradus.hpp")
     write_if_new(copy / "CMakeLists.txt", (ROOT / "CMakeLists.txt").read_text() + "\nadd_subdirectory(tests/mutants)\n")
     write_if_new(copy / "tensor/mutants.hpp", HEADER)
-    write_if_new(copy / "tensor/mutants.cpp", "// SPDX-License-Identifier: MIT\n#include <gradus/tensor/mutants.hpp>\n\n"
-                 "namespace gradus::mutants {\n\nint active = 0;\n\n}  // namespace gradus::mutants\n")
+    write_if_new(copy / "tensor/mutants.cpp", SOURCE)
     for name, mutants in places.items():
         source = (ROOT / name).read_text()
         # A wrong derivative may call any op.
@@ -186,10 +199,11 @@ def copy_if_new(source, target):
 
 
 def main():
-    by_hand, places = catalogue()
-    if sys.argv[1:] == ["--check"]:
+    if sys.argv[1] == "--check":
+        by_hand, _ = catalogue(*map(pathlib.Path, sys.argv[2:]))
         print(f"{len(by_hand)} entries of {len({m.kind for m in by_hand})} kinds match their source")
         return
+    by_hand, places = catalogue()
     destination = pathlib.Path(sys.argv[1])
     destination.mkdir(parents=True, exist_ok=True)
     all_mutants = list(by_hand)
@@ -204,7 +218,7 @@ def main():
         mutant.number = number
         line = (ROOT / mutant.file).read_text().count("\n", 0, mutant.begin) + 1
         rows.append("\t".join((str(number), mutant.origin, mutant.name, mutant.kind, f"{mutant.file}:{line}", mutant.op,
-                               mutant.signature)))
+                               mutant.signature, shortened(mutant.original), shortened(mutant.wrong))))
     PLANTED_FILES.update(places)
     write_copy(destination, places)
     write_if_new(destination / "mutants.tsv", "\n".join(rows) + "\n")

@@ -9,7 +9,7 @@ import pathlib
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-Mutant = collections.namedtuple("Mutant", "number origin name kind place op signature")
+Mutant = collections.namedtuple("Mutant", "number origin name kind place op signature original wrong")
 WANTED = 0.9
 
 
@@ -70,35 +70,43 @@ def percent(part, whole):
     return f"{part} of {whole}" + (f" ({100.0 * part / whole:.0f} %)" if whole else "")
 
 
+def stated(fate):
+    """The signatures that the catalogue states, as reports write them."""
+    names = fate.mutant.signature.replace("block_only", "one_block").replace("_", " ")
+    return [] if names == "-" else names.split("|")
+
+
 def claims(fate, d):
-    """Whether the exact gradients of this diagnosis show what the catalogue says of the mutant."""
-    names = fate.mutant.signature.replace("block_only", "one_block").replace("_", " ").split("|")
-    return d[7] == "1" and d[5] in names
+    """Whether the exact gradients of this diagnosis show what the catalogue states."""
+    return d[7] == "1" and d[5] in stated(fate)
 
 
 def named(fates, sets):
-    """Of the cases in these sets: [number, op named right, the gradients show the signature, it was named]."""
+    """Cells for the cases in these sets, and the shares (None: of nothing) of the last two."""
     rows = [(fate, d) for fate in fates for d in fate.diagnoses if d[1] in sets]
-    shown = [d for fate, d in rows if claims(fate, d)]
-    return [len(rows), sum(d[3] == d[6] for _, d in rows), len(shown), sum(d[4] == d[5] for d in shown)]
+    every = [(fate, d) for fate, d in rows if d[7] == "1" and stated(fate)]
+    shown = [d for fate, d in every if claims(fate, d)]
+    right_of_every = sum(d[4] in stated(fate) for fate, d in every)
+    right_of_shown = sum(d[4] == d[5] for d in shown)
+    cells = [percent(sum(d[3] == d[6] for _, d in rows), len(rows)), percent(right_of_every, len(every)),
+             percent(right_of_shown, len(shown))]
+    return cells, [right / len(of) if of else None for right, of in ((right_of_every, every), (right_of_shown, shown))]
 
 
 TUNING, HELD_OUT = ("op", "layer"), ("held-out",)
 
 
-def naming_table(fates):
-    rows, good = [], 0
+def naming_table(fates, sets):
+    rows, good = [], [0, 0]
     kinds = fates_of(fates, lambda f: f.mutant.kind)
     for kind, group in list(kinds.items()) + [("all", fates)]:
-        row = [kind]
-        for sets in (TUNING, HELD_OUT):
-            cases, op, shown, right = named(group, sets)
-            row += [cases, percent(op, cases), shown, percent(right, shown)]
-        good += kind != "all" and shown > 0 and right >= WANTED * shown
-        rows.append(row)
-    head = ("kind", "tuning: cases", "op named", "signature shows", "named", "held-out: cases", "op named",
-            "signature shows", "named")
-    return table(head, rows), good
+        cells, shares = named(group, sets)
+        rows.append([kind] + cells)
+        for i, share in enumerate(shares):
+            good[i] += kind != "all" and share is not None and share >= WANTED
+    return table(("kind", "op", "signature, of all cases", "signature, where the gradients show it"), rows) + (
+        f"\n\nKinds with at least 90 % of the signatures named: {good[0]} of all cases, {good[1]} where the gradients "
+        "show them.")
 
 
 def any_pattern(fates, sets):
@@ -133,22 +141,24 @@ def sections(fates):
     seen = [f for f in fates if f.seen]
     killed = [f for f in seen if not f.missed]
     silent = [f for f in fates if not f.seen]
-    naming, good = naming_table(hand)
-    yield "", (f"{len(fates)} mutants, {len(hand)} written by hand ({len(fates_of(hand, lambda f: f.mutant.kind))} kinds) and "
-               f"{len(auto)} automatic; {len(seen)} change a derivative, {len(killed)} of these are caught or refused "
+    kinds = len(fates_of(hand, lambda f: f.mutant.kind))
+    yield "", (f"{len(fates)} mutants, {len(hand)} written by hand ({kinds} kinds) and {len(auto)} automatic; "
+               f"{len(seen)} change a derivative, {len(killed)} of these are caught or refused "
                f"({100.0 * len(killed) / max(1, len(seen)):.1f} %).")
     if hand:
         yield "Written by hand", kill_table("kind", hand, lambda f: f.mutant.kind)
-        yield "Named by a full check, for those written by hand", (
-            naming + f"\n\nKinds whose signature is named in at least 90 % of the held-out cases: {good}.")
-        for title, sets in (("tuning set", TUNING), ("held-out set", HELD_OUT)):
-            yield f"Named wrongly, {title}", ("\n".join(wrong_names(hand, sets)) or "None.") + "\n\n" + any_pattern(hand, sets)
+        for title, sets in (("the held-out set", HELD_OUT), ("the tuning set", TUNING)):
+            wrong = "\n".join(wrong_names(hand, sets)) or "Nothing."
+            yield f"Named by a full check, on {title}", (
+                f"{naming_table(hand, sets)}\n\n{any_pattern(hand, sets)}\n\nNamed wrongly:\n\n{wrong}")
     if auto:
         yield "Automatic", kill_table("operator", auto, lambda f: f.mutant.kind)
         yield "Automatic, by file", kill_table("file", auto, lambda f: f.mutant.place.rsplit(":", 1)[0])
     yield "Missed", bullets([f for f in seen if f.missed], lambda f: ": " + ", ".join(f.missed[:4]))
+    refused = [f for f in seen if not f.orders]
+    yield "Refused: an error wherever it shows", ", ".join(f"`{f.mutant.name}`" for f in refused) or "None."
     yield "Equivalent: no derivative changes by more than 1e-6", bullets(
-        silent, lambda f: ", which changes the function itself" if f.forward else "")
+        silent, lambda f: f": `{f.mutant.original}` became `{f.mutant.wrong}`")
 
 
 def main():
