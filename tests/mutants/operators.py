@@ -7,7 +7,7 @@ VJP_REGIONS = (r"\.derivative =\s*\[\]\(VjpArgs& v\) \{", r"\bvoid \w+\(VjpArgs&
                r"\bVariable \w+_second\([^)]*\) \{")
 KERNEL_REGIONS = (r"\bstruct Gru\w*Backward(?:After|Before|Reset) \{", r"\bstruct \w*Backward\w*Op \{",
                   r"\bvoid (?:ScoresOfRowBackward|CrossEntropyBackward|NormBackwardRows|SoftmaxBackward|"
-                  r"MaskedSoftmaxBackward|LogSoftmaxBackward|additive_score_backward)\([^{]*\{",
+                  r"MaskedSoftmaxBackward|LogSoftmaxBackward|additive_score_backward|products_of_others|backward_rows)\([^{]*\{",
                   r"\bLoadDh\([^{]*\{")
 ONE_LINE_KERNELS = r"if constexpr \(kFn == BinaryFn::\w+_backward\) return [^;]*;"
 
@@ -124,8 +124,9 @@ def in_region(code, text, begin, end):
     if "v.in(0)" in part and "v.in(1)" in part:
         for match in re.finditer(r"\bv\.in\(([01])\)", part):
             yield begin + match.start(), begin + match.end(), "the other input", f"v.in({1 - int(match.group(1))})"
-    for match in re.finditer(r"([\w.>-]+\[[^\]]*\]) \+= ([^;]+)(?=;)", part):
-        yield begin + match.start(), begin + match.end(), "= for +=", f"{match.group(1)} = {match.group(2)}"
+    for match in re.finditer(r"(?<![\w.>])([\w.>-]+(?:\[[^\]]*\])?) \+= ([^;{},]+)(?=;)", part):
+        if match.group(2).count("(") == match.group(2).count(")"):
+            yield begin + match.start(), begin + match.end(), "= for +=", f"{match.group(1)} = {match.group(2)}"
     for match in re.finditer(r"\bT\{(-?\d+(?:\.\d+)?)\}", part):
         if float(match.group(1)) != 0.0:
             wrong = f"static_cast<T>({match.group(1)} * (1.0 + 1e-5))"

@@ -19,6 +19,7 @@ class Fate:
     def __init__(self, mutant, path):
         self.mutant = mutant
         self.orders, self.missed, self.refused, self.forward, self.diagnoses = collections.Counter(), [], 0, 0, []
+        self.layers = {}  # whether it was caught, of those where it shows
         self.ended = False
         for line in path.read_text().splitlines() if path.is_file() else []:
             fields = line.split("\t")
@@ -26,6 +27,8 @@ class Fate:
                 self.refused += 1
             elif fields[0] == "case":
                 self.orders[int(fields[3])] += 1
+                if fields[1] != "op":
+                    self.layers[fields[2]] = fields[4] == "caught"
                 if fields[4] == "missed":
                     self.missed.append(f"{fields[2]} (order {fields[3]})")
             elif fields[0] == "forward":
@@ -93,6 +96,17 @@ def named(fates, sets):
     return cells, [right / len(of) if of else None for right, of in ((right_of_every, every), (right_of_shown, shown))]
 
 
+def layer_table(fates):
+    """The library's layers, then the held-out ones."""
+    names = list(dict.fromkeys(name for fate in fates for name in fate.layers))
+    rows = []
+    for name in sorted(names, key=lambda n: (", seed " in n, n)):
+        here = [f for f in fates if name in f.layers]
+        kinds = {f.mutant.kind for f in here if f.mutant.origin == "hand"}
+        rows.append([name, len(kinds), len(here), sum(f.layers[name] for f in here)])
+    return table(("layer", "kinds by hand that show", "mutants that show", "caught"), rows)
+
+
 TUNING, HELD_OUT = ("op", "layer"), ("held-out",)
 
 
@@ -154,6 +168,7 @@ def sections(fates):
     if auto:
         yield "Automatic", kill_table("operator", auto, lambda f: f.mutant.kind)
         yield "Automatic, by file", kill_table("file", auto, lambda f: f.mutant.place.rsplit(":", 1)[0])
+    yield "By layer", layer_table(fates)
     yield "Missed", bullets([f for f in seen if f.missed], lambda f: ": " + ", ".join(f.missed[:4]))
     refused = [f for f in seen if not f.orders]
     yield "Refused: an error wherever it shows", ", ".join(f"`{f.mutant.name}`" for f in refused) or "None."
