@@ -10,8 +10,8 @@
 #include <gradus/autograd/check/differences.hpp>
 #include <gradus/autograd/check/tape.hpp>
 #include <gradus/autograd/grad.hpp>
-#include <gradus/tensor/mutants.hpp>
 
+#include "tests/mutants/active.hpp"
 #include "tests/mutants/pattern.hpp"
 
 namespace gradus::mutants {

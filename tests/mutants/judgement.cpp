@@ -5,7 +5,7 @@
 #include <fstream>
 #include <sstream>
 
-#include <gradus/tensor/mutants.hpp>
+#include "tests/mutants/active.hpp"
 
 namespace gradus::mutants {
 namespace {
