@@ -22,8 +22,8 @@ struct Derivatives {
 /// Undefined gradients stay so.
 Derivatives derivatives_of(const Case& c);
 
-/// The largest difference in one tensor, relative to the largest element of either; differences of mere rounding in
-/// gradients that are 0 do not count.
+/// The largest difference in one tensor, relative to the largest element of either. Differences of at most 1e-9, which
+/// gradcheck allows, do not count.
 double change(const std::vector<Tensor>& sound, const std::vector<Tensor>& wrong);
 
 /// What a right diagnosis says of a case with a mutant: the first recorded op whose own derivatives, up to `order`, the

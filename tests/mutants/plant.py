@@ -136,7 +136,7 @@ def choice(mutants, text):
     for mutant in reversed(mutants):
         wrong = mutant.wrong
         if is_statement(mutant.original):
-            text = f"if (::gradus::mutants::active == {mutant.number}) {{ {wrong} }} else {{ {text} }}"
+            text = f"{{ if (::gradus::mutants::active == {mutant.number}) {{ {wrong} }} else {{ {text} }} }}"
         else:
             text = f"(::gradus::mutants::active == {mutant.number} ? ({wrong}) : ({text}))"
     return text

@@ -2,12 +2,12 @@
 // gradus_mutants LIST RESULTS [--only NAME] [--hand | --auto] [--set op|layer|held-out]... : judges each mutant in a
 // process of its own, two at a time; RESULTS/<number> becomes what judge() says, and "time limit" or "crashed" where
 // it came to no end.
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <iostream>
 #include <map>
 
