@@ -7,6 +7,7 @@ Exits with 1 when a mutant that changes a derivative was not caught.
 import collections
 import pathlib
 import sys
+import textwrap
 
 HERE = pathlib.Path(__file__).resolve().parent
 Mutant = collections.namedtuple("Mutant", "number origin name kind place op signature original wrong")
@@ -40,6 +41,10 @@ class Fate:
         self.seen = bool(self.orders) or self.refused > 0
         self.order = min(self.orders) if self.orders else 0
         self.caught = bool(self.orders) and not self.missed
+
+
+def wrapped(text):
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def table(head, rows):
@@ -128,9 +133,10 @@ def any_pattern(fates, sets):
     rows = [d for fate in fates for d in fate.diagnoses if d[1] in sets and d[7] == "1"]
     known = [d for d in rows if d[5]]
     silent = [d for d in rows if not d[5]]
-    return (f"Whatever the catalogue states: where the exact gradients show one known pattern the signature says the "
-            f"same in {percent(sum(d[4] == d[5] for d in known), len(known))} cases; where they show none, or two, it "
-            f"names none in {percent(sum(d[4] == 'none' for d in silent), len(silent))}.")
+    return wrapped(
+        f"Whatever the catalogue states: where the exact gradients show one known pattern the signature says the "
+        f"same in {percent(sum(d[4] == d[5] for d in known), len(known))} cases; where they show none, or two, it "
+        f"names none in {percent(sum(d[4] == 'none' for d in silent), len(silent))}.")
 
 
 def wrong_names(fates, sets):
@@ -157,9 +163,10 @@ def sections(fates):
     killed = [f for f in seen if not f.missed]
     silent = [f for f in fates if not f.seen]
     kinds = len(fates_of(hand, lambda f: f.mutant.kind))
-    yield "", (f"{len(fates)} mutants, {len(hand)} written by hand ({kinds} kinds) and {len(auto)} automatic; "
-               f"{len(seen)} change a derivative, {len(killed)} of these are caught or refused "
-               f"({100.0 * len(killed) / max(1, len(seen)):.1f} %).")
+    yield "", wrapped(
+        f"{len(fates)} mutants, {len(hand)} written by hand ({kinds} kinds) and {len(auto)} automatic; "
+        f"{len(seen)} change a derivative, {len(killed)} of these are caught or refused "
+        f"({100.0 * len(killed) / max(1, len(seen)):.1f} %).")
     if hand:
         yield "Written by hand", kill_table("kind", hand, lambda f: f.mutant.kind)
         for title, sets in (("the held-out set", HELD_OUT), ("the tuning set", TUNING)):
@@ -172,7 +179,8 @@ def sections(fates):
     yield "By layer", layer_table(fates)
     yield "Missed", bullets([f for f in seen if f.missed], lambda f: ": " + ", ".join(f.missed[:4]))
     refused = [f for f in seen if not f.orders]
-    yield "Refused: an error wherever it shows", ", ".join(f"`{f.mutant.name}`" for f in refused) or "None."
+    yield "Refused: an error wherever it shows", wrapped(", ".join(f"`{f.mutant.name}`" for f in refused) or "None.")
+    yield "Came to no end", bullets([f for f in fates if not f.ended], lambda f: "")
     yield "Equivalent: no derivative changes by more than 1e-6", bullets(
         silent, lambda f: f": `{f.mutant.original}` became `{f.mutant.wrong}`")
 
