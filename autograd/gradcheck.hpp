@@ -111,10 +111,11 @@ enum class SignatureKind : uint8_t {
   slice_zero,  ///< some slices of an axis are zero, the others right
   first_only,  ///< wrong only in the first slice of an axis
   last_only,
-  block_only,   ///< wrong only in one slice, or in one labelled block, of an axis
+  block_only,   ///< wrong only in one slice, in one labelled block, or in at most half of the slices, of an axis
   shifted,      ///< by one or two along an axis
   reversed,     ///< along an axis
-  only_masked,  ///< wrong only where `keep` is false, or the numeric derivative exactly zero
+  permuted,     ///< the slices of an axis stand in another order
+  only_masked,  ///< wrong where `keep` is false, or wherever the numeric derivative is exactly zero, and only there
   one_element,
   cotangent_ignored,  ///< as if an output did not exist
   cotangent_of_ones,  ///< as if the cotangent were 1
@@ -178,6 +179,8 @@ struct BadOp {
   int64_t checked = 0;
   /// Its worst derivative, in the report's words; or why none was named.
   std::string text = {};
+  /// How that derivative is wrong. Of several wrong ones, that of the worst whose way of being wrong is known.
+  Signature signature = {};
   bool found() const { return !op.empty(); }
 };
 

@@ -26,9 +26,9 @@ const char* name_of(Cause cause) {
 
 const char* name_of(SignatureKind kind) {
   static constexpr const char* kNames[] = {
-      "none",        "scaled",      "doubled",           "sign flipped",      "all zero",       "transposed",
-      "slice zero",  "first only",  "last only",         "one block",         "shifted",        "reversed",
-      "only masked", "one element", "cotangent ignored", "cotangent of ones", "constant offset"};
+      "none",       "scaled",      "doubled",     "sign flipped",      "all zero",          "transposed",
+      "slice zero", "first only",  "last only",   "one block",         "shifted",           "reversed",
+      "permuted",   "only masked", "one element", "cotangent ignored", "cotangent of ones", "constant offset"};
   return pick(kNames, kind);
 }
 

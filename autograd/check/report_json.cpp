@@ -29,6 +29,10 @@ Json json_of(const ElementCheck& e) {
           {"error", number(e.error)}};
 }
 
+Json json_of(const Signature& s) {
+  return {{"kind", name_of(s.kind)}, {"text", s.text}, {"axis", s.axis}, {"ratio", number(s.ratio)}};
+}
+
 Json json_of(const GradcheckResult& r) {
   Json shape = Json::array();
   for (int axis = 0; axis < r.shape.rank(); ++axis) shape.push_back(r.shape[axis]);
@@ -60,18 +64,15 @@ Json json_of(const GradcheckResult& r) {
           {"allowed", r.allowed},
           {"margin", number(r.margin)},
           {"rule", detail::rule_text(r)},
-          {"signature",
-           {{"kind", name_of(r.signature.kind)},
-            {"text", r.signature.text},
-            {"axis", r.signature.axis},
-            {"ratio", number(r.signature.ratio)}}},
+          {"signature", json_of(r.signature)},
           {"elements", elements},
           {"sweep", sweep}};
 }
 
 Json json_of(const BadOp& bad) {
-  return {{"op", bad.op},           {"path", bad.path}, {"position", bad.position}, {"recorded", bad.recorded},
-          {"checked", bad.checked}, {"text", bad.text}};
+  return {
+      {"op", bad.op},           {"path", bad.path}, {"position", bad.position},           {"recorded", bad.recorded},
+      {"checked", bad.checked}, {"text", bad.text}, {"signature", json_of(bad.signature)}};
 }
 
 }  // namespace

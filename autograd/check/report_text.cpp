@@ -72,16 +72,18 @@ std::string element_line(const ElementCheck& e) {
   return text + (why.empty() ? "" : "; " + why) + "\n";
 }
 
+// "doubled: analytic = 2 x numeric everywhere: added twice"; without its kind where nothing known fits.
+std::string signature_text(const Signature& signature) {
+  const bool known = signature.kind != SignatureKind::none;
+  return (known ? name_of(signature.kind) + std::string(": ") : "") + signature.text;
+}
+
 std::string details(const GradcheckResult& r) {
   const bool silent = r.ok && r.elements.empty();
   if (silent) return "";
   std::string text = join("  ", detail::derivative_name(r), " ", r.shape, ": ", r.passed, " passed, ", r.failed,
                           " failed, ", r.kinks, " kinks, ", r.ties, " ties, ", r.unreachable, " unreachable\n");
-  if (!r.signature.text.empty()) {
-    const std::string kind =
-        r.signature.kind == SignatureKind::none ? "" : name_of(r.signature.kind) + std::string(": ");
-    text += join("    signature: ", kind, r.signature.text, "\n");
-  }
+  if (!r.signature.text.empty()) text += "    signature: " + signature_text(r.signature) + "\n";
   for (const ElementCheck& element : r.elements) text += element_line(element);
   if (r.sweep.empty()) return text;
   text += "    error by step:";
@@ -102,7 +104,8 @@ std::string wrong_sentence(const GradcheckReport& report) {
 std::string bad_op_text(const BadOp& bad) {
   if (bad.found()) {
     return join("  first bad op: ", bad.op, bad.path.empty() ? "" : " in " + bad.path, ", number ", bad.position + 1,
-                " of ", bad.recorded, " recorded: ", bad.text, "\n");
+                " of ", bad.recorded, " recorded: ", bad.text, bad.signature.text.empty() ? "" : "; ",
+                signature_text(bad.signature), "\n");
   }
   return bad.text.empty() ? "" : join("  first bad op: none of ", bad.checked, ": ", bad.text, "\n");
 }

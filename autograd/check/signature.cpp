@@ -12,6 +12,15 @@
 namespace gradus::detail {
 namespace {
 
+constexpr size_t kNamedIndices = 8;
+
+std::string list_text(const std::vector<int64_t>& numbers) {
+  std::string text;
+  for (size_t k = 0; k < numbers.size() && k < kNamedIndices; ++k)
+    text += (k == 0 ? "" : ", ") + std::to_string(numbers[k]);
+  return numbers.size() > kNamedIndices ? text + ", ..." : text;
+}
+
 std::string short_number(double value) {
   char text[40];
   std::snprintf(text, sizeof text, "%.6g", value);
@@ -102,19 +111,60 @@ class Classifier {
         return {SignatureKind::reversed, join("analytic is reversed along ", axis_name(axis)), axis, 0.0};
       }
     }
+    for (int axis = 0; axis < p_.shape.rank(); ++axis) {
+      const std::vector<int64_t> order = order_along(axis);
+      if (order.empty()) continue;
+      return {SignatureKind::permuted,
+              join("analytic holds the slices of ", axis_name(axis), " in another order: ", list_text(order)), axis,
+              0.0};
+    }
     return {};
+  }
+
+  // Which slice of `numeric` stands in each place of `analytic`, when each stands somewhere; else empty.
+  std::vector<int64_t> order_along(int axis) const {
+    const AxisView view(p_.shape, axis);
+    std::vector<int64_t> order;
+    std::vector<bool> taken(static_cast<size_t>(view.size), false);
+    for (int64_t place = 0; place < view.size; ++place) {
+      int64_t from = place;  // where it belongs, if it may stand there
+      for (int64_t tried = 0; tried < view.size; ++tried, from = (from + 1) % view.size) {
+        if (!taken[static_cast<size_t>(from)] && is_slice(view, place, from)) break;
+      }
+      if (taken[static_cast<size_t>(from)] || !is_slice(view, place, from)) return {};
+      taken[static_cast<size_t>(from)] = true;
+      order.push_back(from);
+    }
+    return order;
+  }
+
+  bool is_slice(const AxisView& view, int64_t place, int64_t from) const {
+    for (int64_t i = place * view.inner; i < count_; i += view.size * view.inner) {
+      for (int64_t k = i; k < i + view.inner; ++k) {
+        if (!ignored(k) && !equal(analytic(k), numeric(view.moved(k, from)))) return false;
+      }
+    }
+    return true;
   }
 
   bool is_transposed() const {
     return has_matrices(p_.shape) && explained([&](int64_t i) { return numeric(transposed_position(p_.shape, i)); });
   }
 
-  // What comes in at the end is zero, or comes round from the other one.
+  // What comes in at the end may be anything: zeros, the other end, whatever lies beside a slice. With one slice alone
+  // that is no evidence, unless it is zeros that came in.
   bool is_shifted(const AxisView& view, int64_t by) const {
-    const auto inside = [&](int64_t i) { return view.at(i) - by >= 0 && view.at(i) - by < view.size; };
-    const auto source = [&](int64_t i) { return numeric(view.moved(i, (view.at(i) - by + view.size) % view.size)); };
-    // Of two slices, one that came round is the other: that is called reversed.
-    return explained([&](int64_t i) { return inside(i) ? source(i) : 0.0; }) || (view.size > 2 && explained(source));
+    const bool filled = view.size - std::abs(by) < 2;
+    bool moved = false;
+    for (int64_t i = 0; i < count_; ++i) {
+      if (ignored(i)) continue;
+      const int64_t from = view.at(i) - by;
+      const bool inside = from >= 0 && from < view.size;
+      if (!inside && !filled) continue;
+      if (!equal(analytic(i), inside ? numeric(view.moved(i, from)) : 0.0)) return false;
+      moved = moved || !equal(analytic(i), numeric(i));
+    }
+    return moved;
   }
 
   Signature wrong_cotangent() const {
@@ -142,7 +192,7 @@ class Classifier {
     if (!all_of_wrong(silent)) return {};
     int64_t zeros = 0;
     for (int64_t i = 0; i < count_; ++i) zeros += !ignored(i) && silent(i) ? 1 : 0;
-    if (zeros == count_ || zeros != static_cast<int64_t>(wrong_.size())) return {};
+    if (zeros != static_cast<int64_t>(wrong_.size())) return {};
     return {SignatureKind::only_masked, "analytic is wrong only where it should be exactly 0: a mask is ignored", -1,
             0.0};
   }
@@ -188,12 +238,22 @@ class Classifier {
       const std::string which = where.empty() ? join(number, " slices of ", axis_name(axis)) : where;
       return {SignatureKind::slice_zero, "analytic is 0 at " + which + ", and right elsewhere", axis, 0.0};
     }
-    if (where.empty()) return {};
-    const std::string text = "analytic is wrong only at " + where;
+    // Most of an axis is no place.
+    if (where.empty() && 2 * number > view.size) return {};
+    const std::string text = "analytic is wrong only at " + (where.empty() ? indices_text(axis, hit) : where);
     if (number > 1) return {SignatureKind::block_only, text, axis, 0.0};
     if (first == 0) return {SignatureKind::first_only, text + ", the first", axis, 0.0};
     if (first == view.size - 1) return {SignatureKind::last_only, text + ", the last", axis, 0.0};
     return {SignatureKind::block_only, text, axis, 0.0};
+  }
+
+  // "indices 1, 3 of axis 0 (row)"
+  std::string indices_text(int axis, const std::vector<bool>& hit) const {
+    std::vector<int64_t> indices;
+    for (size_t k = 0; k < hit.size(); ++k) {
+      if (hit[k]) indices.push_back(static_cast<int64_t>(k));
+    }
+    return "indices " + list_text(indices) + " of " + axis_name(axis);
   }
 
   // "gate f" when all that is hit lies in one labelled block; else nothing.

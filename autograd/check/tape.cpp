@@ -77,14 +77,29 @@ struct OneOp {
   }
 };
 
-std::string worst_text(const GradcheckReport& report) {
+// Of the results that failed, the worst whose signature is known; else the worst.
+const GradcheckResult* telling_failure(const GradcheckReport& report) {
+  const GradcheckResult* worst = nullptr;
+  const auto known = [](const GradcheckResult& r) { return r.signature.kind != SignatureKind::none; };
   for (const GradcheckResult& result : report.results) {
     if (result.ok) continue;
-    std::string text = join("order ", result.order, ", ", result.input, " at ", result.where, ": analytic ",
-                            result.analytic, ", numeric ", result.numeric);
-    return result.signature.text.empty() ? text : text + "; " + result.signature.text;
+    const bool better = worst == nullptr || (known(result) && !known(*worst)) ||
+                        (known(result) == known(*worst) && result.error > worst->error);
+    if (better) worst = &result;
   }
-  return report.problems.empty() ? "" : report.problems.front();
+  return worst;
+}
+
+// What is wrong with an op whose own check failed.
+void describe_failure(const GradcheckReport& report, BadOp& bad) {
+  const GradcheckResult* result = telling_failure(report);
+  if (result == nullptr) {
+    if (!report.problems.empty()) bad.text = report.problems.front();
+    return;
+  }
+  bad.signature = result->signature;
+  bad.text = join("order ", result->order, ", ", result->input, " at ", result->where, ": analytic ", result->analytic,
+                  ", numeric ", result->numeric);
 }
 
 GradcheckReport check_entry(const TapeEntry& entry, const GradcheckOptions& options, bool sparse) {
@@ -137,18 +152,17 @@ BadOp first_bad(const std::vector<TapeEntry>& tape, const GradcheckOptions& opti
     const TapeEntry& entry = tape[n];
     if (entry.moving.empty() || entry.op->derivative.vjp() == nullptr) continue;
     ++result.checked;
-    std::string wrong;
     try {
       const GradcheckReport report = check_entry(entry, options, sparse);
       if (report.ok) continue;
-      wrong = worst_text(report);
+      describe_failure(report, result);
     } catch (const Error& error) {
-      wrong = error.what();
+      result.text = error.what();
     }
     result.op = entry.op->name;
     result.path = entry.path;
     result.position = static_cast<int64_t>(n);
-    result.text = wrong + (sparse ? " (with a cotangent that is zero in places)" : "");
+    if (sparse) result.text += " (with a cotangent that is zero in places)";
     return result;
   }
   return result;

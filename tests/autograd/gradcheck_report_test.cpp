@@ -54,7 +54,11 @@ TEST_CASE("report: a failure is told in the layer's own terms, with its signatur
   CHECK(mentions(report.text(), "seed 7; again: gradcheck(f, inputs, {.seed = 7})"));
   CHECK(report.first_bad_op.op == permute_op.name);
   CHECK(report.first_bad_op.path == "lstm.gates");
-  CHECK(mentions(report.text(), "first bad op: permute in lstm.gates, number 1 of "));
+  CHECK(report.first_bad_op.signature.kind == SignatureKind::doubled);
+  const std::string last =
+      report.text().substr(report.text().find("first bad op: permute in lstm.gates, number 1 of "));
+  CHECK(mentions(last, "; doubled: analytic = 2 x numeric everywhere: added twice\n"));
+  CHECK(!mentions(report.first_bad_op.text, "2 x numeric"));
   CHECK(!mentions(report.text(), "\033["));
   CHECK(mentions(report.text(true), "\033[31mFAIL"));
 }
@@ -115,6 +119,7 @@ TEST_CASE("report: JSON says the same") {
   CHECK(json["results"][0]["elements"].size() == report.results[0].elements.size());
   CHECK(json["results"][0]["sweep"].size() == 9);
   CHECK(json["first_bad_op"]["op"] == "matmul");
+  CHECK(json["first_bad_op"]["signature"]["kind"] == "sign flipped");
   const GradcheckReport infinite =
       gradcheck([](const Inputs& in) { return log(in[0]); }, {{"x", zeros({2}, {.dtype = DType::f64})}});
   CHECK(nlohmann::json::parse(infinite.json())["problems"].size() == 1);

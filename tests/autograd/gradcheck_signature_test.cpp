@@ -92,6 +92,61 @@ TEST_CASE("signature: wrong only in the first or last step, or in one gate") {
   CHECK(in_gate.text == "analytic is wrong only at gate f");
 }
 
+TEST_CASE("signature: wrong in a few slices, by their numbers") {
+  // Rows of an embedding that were used twice, and their gradient overwritten instead of added to.
+  GradientPair pair = right({5, 3});
+  for (const size_t j : std::vector<size_t>{3, 4, 5, 9, 10, 11}) pair.analytic[j] *= 0.5 + 0.1 * static_cast<double>(j);
+  const Signature few = classify(pair);
+  CHECK(few.kind == SignatureKind::block_only);
+  CHECK(few.text == "analytic is wrong only at indices 1, 3 of axis 0");
+  pair.axes = {{"row"}, {"unit"}};
+  CHECK(classify(pair).text == "analytic is wrong only at indices 1, 3 of axis 0 (row)");
+  for (size_t j = 0; j < 3; ++j) pair.analytic[j] *= 3.0 + static_cast<double>(j);
+  CHECK(classify(pair).kind == SignatureKind::none);
+  GradientPair many = right({24, 2});
+  for (size_t j = 0; j < 48; j += 4) many.analytic[j] += 0.1 * static_cast<double>(j + 1);
+  CHECK(mentions(classify(many).text, "only at indices 0, 2, 4, 6, 8, 10, 12, 14, ... of axis 0"));
+}
+
+TEST_CASE("signature: shifted, whatever came in at the end") {
+  // A slice of the cotangent of a concatenation that starts one too early: the neighbour's last element comes in.
+  GradientPair pair = right({2, 4});
+  for (size_t row = 0; row < 2; ++row) {
+    for (size_t j = 3; j > 0; --j) pair.analytic[row * 4 + j] = pair.numeric[row * 4 + j - 1];
+    pair.analytic[row * 4] = 7.0 + static_cast<double>(row);
+  }
+  const Signature shifted = classify(pair);
+  CHECK(shifted.kind == SignatureKind::shifted);
+  CHECK(shifted.axis == 1);
+  CHECK(shifted.ratio == 1.0);
+  // Equal neighbours are no evidence: only the first element is wrong here.
+  GradientPair constant = right({4});
+  constant.numeric.assign(4, 1.5);
+  constant.analytic = {3.25, 1.5, 1.5, 1.5};
+  CHECK(classify(constant).kind == SignatureKind::one_element);
+}
+
+TEST_CASE("signature: slices in another order") {
+  // The gates r and z of a GRU exchanged.
+  GradientPair pair = right({6, 3});
+  pair.axes = {{"gate", {"r", "z", "n"}}, {"unit"}};
+  for (size_t j = 0; j < 6; ++j) std::swap(pair.analytic[j], pair.analytic[j + 6]);
+  const Signature exchanged = classify(pair);
+  CHECK(exchanged.kind == SignatureKind::permuted);
+  CHECK(exchanged.axis == 0);
+  CHECK(exchanged.text == "analytic holds the slices of axis 0 (gate) in another order: 2, 3, 0, 1, 4, 5");
+  pair.analytic[17] += 0.5;
+  CHECK(classify(pair).kind == SignatureKind::none);
+}
+
+TEST_CASE("signature: a gradient where there should be none at all") {
+  GradientPair pair = right({2, 5});
+  pair.numeric.assign(10, 0.0);
+  const Signature found = classify(pair);
+  CHECK(found.kind == SignatureKind::only_masked);
+  CHECK(mentions(found.text, "only where it should be exactly 0"));
+}
+
 TEST_CASE("signature: one element, by its label") {
   GradientPair pair = wrong(Corruption::element_zeroed, {3, 4});
   CHECK(classify(pair).kind == SignatureKind::one_element);

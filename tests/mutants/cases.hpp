@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gradus/autograd/gradcheck.hpp>
+#include <gradus/nn/layer_list.hpp>
+
+namespace gradus::mutants {
+
+using Values = std::vector<Variable>;
+
+/// A function with inputs, on which a mutant may show.
+class Case {
+ public:
+  virtual ~Case() = default;
+  virtual const std::vector<NamedInput>& inputs() const = 0;
+  virtual Values operator()(const Values& inputs) const = 0;
+
+  std::string name;
+  /// "op", "layer" (the library's list) or "held-out".
+  std::string set;
+  /// The order to which derivatives are promised.
+  int order = 2;
+  uint64_t seed = 1;
+};
+
+using Cases = std::vector<std::unique_ptr<Case>>;
+
+/// Every example of every op that can be compared with differences.
+Cases op_cases();
+/// The library's list of layers, drawn with seed 1.
+Cases layer_cases();
+/// Layers that the classifier of gradients was not tuned on, drawn with seeds 101 and 102.
+Cases held_out_cases();
+
+/// A layer and its sample inputs as a function of these and of all parameters.
+std::unique_ptr<Case> case_of(Owned<LayerSample> sample, const std::string& name, const std::string& set,
+                              uint64_t seed);
+
+}  // namespace gradus::mutants

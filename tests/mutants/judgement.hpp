@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "tests/mutants/gradients.hpp"
+
+namespace gradus::mutants {
+
+/// One line of plant.py's list.
+struct Mutant {
+  int number = 0;
+  std::string origin;  ///< "hand" or "auto"
+  std::string name;
+  std::string kind;
+  std::string place;
+  std::string op;         ///< that a diagnosis must name, alternatives separated by |; "-": not stated
+  std::string signature;  ///< that it must name where the gradients show it, likewise, as reports write it
+};
+std::vector<Mutant> read_mutants(const std::string& path);
+
+/// A case with its right derivatives.
+struct SoundCase {
+  const Case* function;
+  Derivatives sound;
+};
+
+/// Runs every case with one mutant active and writes a line for each in which it shows:
+///   case       set  name  order  caught | missed | refused
+///   forward    set  name                             (the mutant changes the function itself there)
+///   diagnosis  set  name  op named  signature named  signature that is right, or ""  op that is right  order  text
+/// `diagnosed`: the sets whose cases a full check then diagnoses, when the mutant was written by hand.
+void judge(const Mutant& mutant, const std::vector<SoundCase>& cases, const std::string& diagnosed, std::FILE* out);
+
+}  // namespace gradus::mutants
