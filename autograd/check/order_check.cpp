@@ -16,6 +16,7 @@ namespace {
 constexpr int64_t kFullLimit = 64;     // automatic mode: elements of an input that are checked one by one
 constexpr int64_t kRerunLimit = 4096;  // and of one whose direction failed
 constexpr int64_t kShareLimit = 512;   // elements whose derivative is split up by output, to name a signature
+constexpr size_t kShareOutputs = 24;   // and by this many outputs at most
 constexpr size_t kShownElements = 10;
 
 std::vector<Tensor> values_of(const std::vector<NamedInput>& inputs) {
@@ -296,7 +297,8 @@ void OrderCheck::diagnose(size_t i, GradcheckResult& result) {
         of_ones.push_back(ones(cotangents_[k].shape(), {.dtype = report_.options.dtype}));
         std::vector<Tensor> alone(cotangents_.size());
         alone[k] = cotangents_[k];
-        if (cotangents_.size() > 1 && cotangents_.size() <= 8) pair.by_output.push_back(slopes_of_elements(i, alone));
+        if (cotangents_.size() > 1 && cotangents_.size() <= kShareOutputs)
+          pair.by_output.push_back(slopes_of_elements(i, alone));
       }
       pair.for_ones = slopes_of_elements(i, of_ones);
     }
