@@ -44,8 +44,56 @@ constexpr int tile_vectors(int rows) {
   return rows * 8 <= accumulators || rows == 1 ? 8 : rows * 4 <= accumulators ? 4 : 2;
 }
 
+/// How much of the last vector of columns there is. A half has loads and stores of its own; a masked load in each round
+/// costs a small product a twentieth.
+enum class Last : uint8_t { whole, half, part };
+
+template <Last kLast, class D, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> LoadLast(D d, const T* p, [[maybe_unused]] size_t count) {
+  if constexpr (kLast == Last::whole) return hn::LoadU(d, p);
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (kLast == Last::half) return hn::ZeroExtendVector(d, hn::LoadU(hn::Half<D>(), p));
+#endif
+  if constexpr (kLast == Last::part) return LoadPart(d, p, count);
+}
+
+template <Last kLast, class D, class T = hn::TFromD<D>>
+HWY_INLINE void StoreLast(D d, hn::Vec<D> v, T* p, [[maybe_unused]] size_t count) {
+  if constexpr (kLast == Last::whole) hn::StoreU(v, d, p);
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (kLast == Last::half) hn::StoreU(hn::LowerHalf(hn::Half<D>(), v), hn::Half<D>(), p);
+#endif
+  if constexpr (kLast == Last::part) StorePart(d, v, p, count);
+}
+
+/// C = alpha * sums + beta * C.
+template <int kRows, int kVectors, Last kLast, class D, class T = hn::TFromD<D>>
+HWY_INLINE void StoreTile(D d, const TileProduct<T>& t, hn::Vec<D> (&acc)[kRows][kVectors], T* HWY_RESTRICT c,
+                          size_t last) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto alpha = hn::Set(d, t.alpha), beta = hn::Set(d, t.beta);
+  const bool plain = t.alpha == T{1} && t.beta == T{0}, reads_c = t.beta != T{0};
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      T* at = c + i * t.c_row + v * lanes;
+      auto sum = acc[i][v];
+      if (v == kVectors - 1) {
+        if (!plain) sum = hn::Mul(alpha, sum);
+        if (reads_c) sum = hn::MulAdd(beta, LoadLast<kLast>(d, at, last), sum);
+        StoreLast<kLast>(d, sum, at, last);
+      } else {
+        if (!plain) sum = hn::Mul(alpha, sum);
+        if (reads_c) sum = hn::MulAdd(beta, hn::LoadU(d, at), sum);
+        hn::StoreU(sum, d, at);
+      }
+    }
+  }
+}
+
 /// Rows [0, kRows) of a and c, kVectors vectors of columns from panel `b` on; the last vector has `last` columns.
-template <int kRows, int kVectors, bool kPartial, class D, class T = hn::TFromD<D>>
+template <int kRows, int kVectors, Last kLast, class D, class T = hn::TFromD<D>>
 HWY_INLINE void RunTile(D d, const TileProduct<T>& t, const T* HWY_RESTRICT a, const T* HWY_RESTRICT b,
                         T* HWY_RESTRICT c, size_t last) {
   using V = hn::Vec<D>;
@@ -60,7 +108,7 @@ HWY_INLINE void RunTile(D d, const TileProduct<T>& t, const T* HWY_RESTRICT a, c
         acc[i][v] = hn::Zero(d);
         hwy::Prefetch(at);
       } else {
-        acc[i][v] = kPartial && v == kVectors - 1 ? LoadPart(d, at, last) : hn::LoadU(d, at);
+        acc[i][v] = v == kVectors - 1 ? LoadLast<kLast>(d, at, last) : hn::LoadU(d, at);
       }
     }
   }
@@ -68,12 +116,13 @@ HWY_INLINE void RunTile(D d, const TileProduct<T>& t, const T* HWY_RESTRICT a, c
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i) row_offset[i] = i * t.a_row;
   const int64_t a_col = t.a_col, b_row = t.b_row, b_panel = t.b_panel;
+#pragma GCC unroll 4
   for (int64_t p = t.k; p > 0; --p) {
     V row[kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       const T* at = b + (v / 2) * b_panel + (v % 2) * lanes;
-      row[v] = kPartial && v == kVectors - 1 ? LoadPart(d, at, last) : hn::LoadU(d, at);
+      row[v] = v == kVectors - 1 ? LoadLast<kLast>(d, at, last) : hn::LoadU(d, at);
     }
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) {
@@ -84,23 +133,7 @@ HWY_INLINE void RunTile(D d, const TileProduct<T>& t, const T* HWY_RESTRICT a, c
     a += a_col;
     b += b_row;
   }
-  const V alpha = hn::Set(d, t.alpha), beta = hn::Set(d, t.beta);
-  const bool reads_c = t.beta != T{0};
-#pragma GCC unroll 8
-  for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
-      T* at = c + i * t.c_row + v * lanes;
-      V sum = hn::Mul(alpha, acc[i][v]);
-      if (kPartial && v == kVectors - 1) {
-        if (reads_c) sum = hn::MulAdd(beta, LoadPart(d, at, last), sum);
-        StorePart(d, sum, at, last);
-      } else {
-        if (reads_c) sum = hn::MulAdd(beta, hn::LoadU(d, at), sum);
-        hn::StoreU(sum, d, at);
-      }
-    }
-  }
+  StoreTile<kRows, kVectors, kLast>(d, t, acc, c, last);
 }
 
 /// kRows rows from row `i` on, as many whole groups of kVectors vectors of columns as there are from `column` on;
@@ -111,7 +144,7 @@ HWY_INLINE int64_t RunFlatGroups(D d, const TileProduct<T>& t, int64_t i, int64_
   if constexpr (kVectors <= tile_vectors(kRows)) {
     for (; column + kVectors * lanes <= t.n; column += kVectors * lanes) {
       const T* b = t.b + column / (2 * lanes) * t.b_panel;
-      RunTile<kRows, kVectors, false>(d, t, t.a + i * t.a_row, b, t.c + i * t.c_row + column, 0);
+      RunTile<kRows, kVectors, Last::whole>(d, t, t.a + i * t.a_row, b, t.c + i * t.c_row + column, 0);
     }
   }
   return column;
@@ -121,15 +154,18 @@ HWY_INLINE int64_t RunFlatGroups(D d, const TileProduct<T>& t, int64_t i, int64_
 /// stand at `b` (the last one may be shorter); returns where the rows end.
 template <int kRows, int kVectors, class D, class T = hn::TFromD<D>>
 HWY_NOINLINE int64_t RunRows(D d, const TileProduct<T>& t, const T* b, int64_t column, int64_t i) {
+  constexpr bool kHasHalf = hn::MaxLanes(d) * sizeof(T) > 16;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t last = t.n - column - (kVectors - 1) * lanes;
   const T* a = t.a + i * t.a_row;
   T* c = t.c + i * t.c_row + column;
   for (; i + kRows <= t.m; i += kRows, a += kRows * t.a_row, c += kRows * t.c_row) {
     if (last >= lanes) {
-      RunTile<kRows, kVectors, false>(d, t, a, b, c, 0);
+      RunTile<kRows, kVectors, Last::whole>(d, t, a, b, c, 0);
+    } else if (kHasHalf && 2 * last == lanes) {
+      RunTile<kRows, kVectors, kHasHalf ? Last::half : Last::part>(d, t, a, b, c, static_cast<size_t>(last));
     } else {
-      RunTile<kRows, kVectors, true>(d, t, a, b, c, static_cast<size_t>(last));
+      RunTile<kRows, kVectors, Last::part>(d, t, a, b, c, static_cast<size_t>(last));
     }
   }
   return i;
@@ -139,9 +175,9 @@ HWY_NOINLINE int64_t RunRows(D d, const TileProduct<T>& t, const T* b, int64_t c
 /// saves.
 template <int kVectors, class D, class T = hn::TFromD<D>>
 HWY_INLINE void RunFewRows(D d, const TileProduct<T>& t, const T* b, int64_t column, int64_t i) {
-  i = RunRows<4, kVectors>(d, t, b, column, i);
-  i = RunRows<2, kVectors>(d, t, b, column, i);
-  RunRows<1, kVectors>(d, t, b, column, i);
+  if (i + 4 <= t.m) i = RunRows<4, kVectors>(d, t, b, column, i);
+  if (i + 2 <= t.m) i = RunRows<2, kVectors>(d, t, b, column, i);
+  if (i < t.m) RunRows<1, kVectors>(d, t, b, column, i);
 }
 
 /// All rows, at most one vector of columns: the narrowest one that holds them.

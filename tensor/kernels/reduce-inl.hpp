@@ -118,6 +118,40 @@ HWY_INLINE hn::TFromD<D> ExtremeOf(Op op, D d, size_t count, const Terms& terms,
 }
 
 template <class T>
+HWY_NOINLINE bool HasNan(const T* x, size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    if (!(x[i] == x[i])) return true;
+  }
+  return false;
+}
+
+/// The extreme of x[0..n), `neutral` for none, NaN if any is NaN. A sum beside the extreme shows it for less than a
+/// comparison of each element: it is NaN where one of them is, or where infinities meet, and then they are looked at.
+template <class Op, class T>
+HWY_INLINE T ExtremeOfRun(Op op, const T* x, size_t n, T neutral) {
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<decltype(d)>;
+  const size_t lanes = hn::Lanes(d);
+  V e0 = hn::Set(d, neutral), e1 = e0, e2 = e0, e3 = e0, s0 = hn::Zero(d), s1 = s0;
+  const auto take = [&](V v, V& extreme, V& sum) HWY_ATTR {
+    extreme = op(v, extreme);
+    sum = hn::Add(sum, v);
+  };
+  size_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    take(hn::LoadU(d, x + i), e0, s0);
+    take(hn::LoadU(d, x + i + lanes), e1, s1);
+    take(hn::LoadU(d, x + i + 2 * lanes), e2, s0);
+    take(hn::LoadU(d, x + i + 3 * lanes), e3, s1);
+  }
+  for (; i + lanes <= n; i += lanes) take(hn::LoadU(d, x + i), e0, s0);
+  if (i < n) take(ExtremeTerms<T>{x, neutral}.Part(d, i, n - i), e1, s1);
+  const V sums = hn::Add(s0, s1);
+  if (!hn::AllTrue(d, hn::Eq(sums, sums)) && HasNan(x, n)) return hn::GetLane(hn::NaN(hn::CappedTag<T, 1>()));
+  return Op::Across(d, op(op(e0, e1), op(e2, e3)));
+}
+
+template <class T>
 HWY_INLINE T InfinityOf() {
   return hn::GetLane(hn::Inf(hn::CappedTag<T, 1>()));
 }

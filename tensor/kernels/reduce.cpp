@@ -64,33 +64,6 @@ HWY_INLINE T ProductOfRun(const T* x, size_t n) {
 }
 
 template <ReduceFn kFn, class T>
-HWY_INLINE T ExtremeOfRun(const T* x, size_t n) {
-  using Extreme = typename FnLanes<kFn>::Extreme;
-  const hn::ScalableTag<T> d;
-  using V = hn::Vec<decltype(d)>;
-  const Extreme extreme;
-  const size_t lanes = hn::Lanes(d);
-  const T neutral = Neutral<kFn, T>();
-  V e0 = hn::Set(d, neutral), e1 = e0, e2 = e0, e3 = e0;
-  auto sound0 = hn::Eq(e0, e0), sound1 = sound0;  // a NaN equals nothing
-  const auto take = [&](V v, V& value, decltype(sound0)& sound) HWY_ATTR {
-    value = extreme(v, value);
-    sound = hn::And(sound, hn::Eq(v, v));
-  };
-  size_t i = 0;
-  for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    take(hn::LoadU(d, x + i), e0, sound0);
-    take(hn::LoadU(d, x + i + lanes), e1, sound1);
-    take(hn::LoadU(d, x + i + 2 * lanes), e2, sound0);
-    take(hn::LoadU(d, x + i + 3 * lanes), e3, sound1);
-  }
-  for (; i + lanes <= n; i += lanes) take(hn::LoadU(d, x + i), e0, sound0);
-  if (i < n) take(ExtremeTerms<T>{x, neutral}.Part(d, i, n - i), e1, sound1);
-  if (!hn::AllTrue(d, hn::And(sound0, sound1))) return std::numeric_limits<T>::quiet_NaN();
-  return Extreme::Across(d, extreme(extreme(e0, e1), extreme(e2, e3)));
-}
-
-template <ReduceFn kFn, class T>
 HWY_INLINE T ReduceRun(const T* x, size_t n) {
   if constexpr (kFn == ReduceFn::sum) {
     const hn::ScalableTag<T> d;
@@ -98,7 +71,7 @@ HWY_INLINE T ReduceRun(const T* x, size_t n) {
   } else if constexpr (kFn == ReduceFn::prod) {
     return ProductOfRun(x, n);
   } else {
-    return ExtremeOfRun<kFn>(x, n);
+    return ExtremeOfRun(typename FnLanes<kFn>::Extreme(), x, n, Neutral<kFn, T>());
   }
 }
 
