@@ -91,6 +91,8 @@ struct GRADUS_API SelfTestReport {
   std::vector<SelfTestRow> rows = {};
   /// "matmul, input 0, transposed": each effective corruption that was not caught.
   std::vector<std::string> missed = {};
+  /// Those that changed no derivative by more than 1e-6, named alike.
+  std::vector<std::string> without_effect = {};
   /// The ops met.
   std::vector<std::string> ops = {};
   bool ok() const { return missed.empty() && effective() > 0; }

@@ -107,6 +107,18 @@ bool is_named(Corruption corruption, SignatureKind kind, bool slices_are_element
   }
 }
 
+std::string planted_name(const MetOp& met, Corruption corruption, const CorruptionPlace& place) {
+  std::string name = met.op->name;
+  if (is_of_gradient(corruption)) name += detail::join(", input ", place.index);
+  if (has_output(corruption)) name += detail::join(", output ", place.index);
+  if (has_axis(corruption)) name += detail::join(", axis ", place.axis);
+  return name + ", " + name_of(corruption);
+}
+
+void add_once(std::vector<std::string>& names, const std::string& name) {
+  if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+}
+
 class SelfTest {
  public:
   SelfTest(const FunctionRef& f, const std::vector<NamedInput>& inputs, const GradcheckOptions& options)
@@ -134,7 +146,7 @@ class SelfTest {
       SelfTestRow row{.corruption = corruption};
       for (const MetOp& op : met) {
         for (const CorruptionPlace& place : places_of(op, corruption)) {
-          plant(op, corruption, place, first, second, row, report.missed);
+          plant(op, corruption, place, first, second, row, report);
         }
       }
       report.rows.push_back(row);
@@ -151,18 +163,21 @@ class SelfTest {
   }
 
   void plant(const MetOp& met, Corruption corruption, const CorruptionPlace& place, const Tensors& first,
-             const Tensors& second, SelfTestRow& row, std::vector<std::string>& missed) const {
+             const Tensors& second, SelfTestRow& row, SelfTestReport& all) const {
     const PlantedCorruption planted(*met.op, corruption, place);
     const Tensors wrong = first_order();
     const bool at_first = change(first, wrong) > kSeen;
     const bool effective = at_first || change(second, second_order()) > kSeen;
     if (planted.applied() == 0) return;
     ++row.planted;
-    if (!effective) return;
+    const std::string name = planted_name(met, corruption, place);
+    if (!effective) {
+      add_once(all.without_effect, name);
+      return;
+    }
     ++row.effective;
     if (!is_caught(at_first)) {
-      const char* what = is_of_gradient(corruption) ? ", input " : ", output ";
-      missed.push_back(detail::join(met.op->name, what, place.index, ", ", name_of(corruption)));
+      all.missed.push_back(name);
       return;
     }
     ++row.caught;
@@ -245,9 +260,8 @@ void SelfTestReport::add(const SelfTestReport& other) {
     }
   }
   missed.insert(missed.end(), other.missed.begin(), other.missed.end());
-  for (const std::string& op : other.ops) {
-    if (std::find(ops.begin(), ops.end(), op) == ops.end()) ops.push_back(op);
-  }
+  for (const std::string& name : other.without_effect) add_once(without_effect, name);
+  for (const std::string& op : other.ops) add_once(ops, op);
 }
 
 int64_t SelfTestReport::planted() const { return sum_of(rows, &SelfTestRow::planted); }
@@ -271,6 +285,8 @@ std::string SelfTestReport::text() const {
     out += "\n";
   }
   for (const std::string& name : missed) out += "    MISSED: " + name + "\n";
+  if (!without_effect.empty()) out += "    change nothing:\n";
+  for (const std::string& name : without_effect) out += "      " + name + "\n";
   out += "    ops:";
   for (const std::string& op : ops) out += " " + op;
   return out + "\n";
@@ -295,6 +311,7 @@ std::string SelfTestReport::json() const {
                        {"caught", caught()},
                        {"kill_rate", kill_rate()},
                        {"missed", missed},
+                       {"without_effect", without_effect},
                        {"ops", ops},
                        {"rows", table}};
   return report.dump(2, ' ', false, Json::error_handler_t::replace);

@@ -108,6 +108,18 @@ TEST_CASE("self test: a tolerance too wide lets corruptions live, and they are l
   CHECK(report.text().find("MISSED: tanh, input 0, scaled by 1 + 1e-5") != std::string::npos);
 }
 
+TEST_CASE("self test: what changes no derivative is listed") {
+  const auto f = [](const Inputs& in) { return tanh(in[0]) + in[1] * 0.0; };  // the product's derivative is 0
+  const SelfTestReport report = self_test(f, {{"x", draw({3}, 1)}, {"y", draw({3}, 2)}}, {.order = 2});
+  INFO(report.text());
+  CHECK(report.ok());
+  REQUIRE(!report.without_effect.empty());
+  CHECK(report.planted() > report.effective());
+  const std::string text = report.text();
+  CHECK(text.find("      affine, input 0, sign flipped\n") != std::string::npos);
+  for (const std::string& name : report.without_effect) CHECK(text.find("      " + name + "\n") != std::string::npos);
+}
+
 TEST_CASE("self test: refuses a function that is wrong already") {
   const auto f = [](const Inputs& in) { return in[0].detach() * in[0]; };
   CHECK_THROWS_WITH(self_test(f, {{"x", draw({3}, 1)}}), tests::contains_text("must pass without any corruption"));
