@@ -120,6 +120,15 @@ TEST_CASE("self test: what changes no derivative is listed") {
   for (const std::string& name : report.without_effect) CHECK(text.find("      " + name + "\n") != std::string::npos);
 }
 
+TEST_CASE("self test: at first order nothing is planted that shows at the second alone") {
+  const auto f = [](const Inputs& in) { return tanh(in[0]); };
+  for (const SelfTestRow& row : self_test(f, {{"x", draw({3}, 1)}}).rows) {
+    const bool second =
+        row.corruption == Corruption::saved_as_constants || row.corruption == Corruption::cut_from_the_graph;
+    if (second) CHECK(row.planted == 0);
+  }
+}
+
 TEST_CASE("self test: refuses a function that is wrong already") {
   const auto f = [](const Inputs& in) { return in[0].detach() * in[0]; };
   CHECK_THROWS_WITH(self_test(f, {{"x", draw({3}, 1)}}), tests::contains_text("must pass without any corruption"));
