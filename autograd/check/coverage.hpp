@@ -7,7 +7,7 @@
 
 namespace gradus::detail {
 
-/// Sees, from when it is made, which ways through the code this thread takes.
+/// Sees, from when it is made, which ways through the code this thread takes (of split work: the whole process).
 class Coverage {
  public:
   /// Of the check that `report` is about, which is complete.

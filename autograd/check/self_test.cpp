@@ -107,6 +107,10 @@ bool is_named(Corruption corruption, SignatureKind kind, bool slices_are_element
   }
 }
 
+bool shows_at_second_order_only(Corruption corruption) {
+  return corruption == Corruption::saved_as_constants || corruption == Corruption::cut_from_the_graph;
+}
+
 std::string planted_name(const MetOp& met, Corruption corruption, const CorruptionPlace& place) {
   std::string name = met.op->name;
   if (is_of_gradient(corruption)) name += detail::join(", input ", place.index);
@@ -144,9 +148,11 @@ class SelfTest {
     for (const MetOp& op : met) report.ops.push_back(op.op->name);
     for (const Corruption corruption : all_corruptions()) {
       SelfTestRow row{.corruption = corruption};
-      const bool of_second_order =
-          corruption == Corruption::saved_as_constants || corruption == Corruption::cut_from_the_graph;
-      for (const MetOp& op : of_second_order&& options_.order == 1 ? std::vector<MetOp>() : met) {
+      if (options_.order == 1 && shows_at_second_order_only(corruption)) {
+        report.rows.push_back(row);
+        continue;
+      }
+      for (const MetOp& op : met) {
         for (const CorruptionPlace& place : places_of(op, corruption)) {
           plant(op, corruption, place, first, second, row, report);
         }

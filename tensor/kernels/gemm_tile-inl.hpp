@@ -79,12 +79,11 @@ HWY_INLINE void StoreTile(D d, const TileProduct<T>& t, hn::Vec<D> (&acc)[kRows]
     for (int v = 0; v < kVectors; ++v) {
       T* at = c + i * t.c_row + v * lanes;
       auto sum = acc[i][v];
+      if (!plain) sum = hn::Mul(alpha, sum);
       if (v == kVectors - 1) {
-        if (!plain) sum = hn::Mul(alpha, sum);
         if (reads_c) sum = hn::MulAdd(beta, LoadLast<kLast>(d, at, last), sum);
         StoreLast<kLast>(d, sum, at, last);
       } else {
-        if (!plain) sum = hn::Mul(alpha, sum);
         if (reads_c) sum = hn::MulAdd(beta, hn::LoadU(d, at), sum);
         hn::StoreU(sum, d, at);
       }

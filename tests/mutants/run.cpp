@@ -36,9 +36,16 @@ Options parse(int count, char** arguments) {
   Options options{.list = arguments[1], .results = arguments[2], .only = {}, .origin = {}, .sets = {}};
   for (int i = 3; i < count; ++i) {
     const std::string argument = arguments[i];
-    if (argument == "--hand" || argument == "--auto") options.origin = argument.substr(2);
-    if (argument == "--only" && i + 1 < count) options.only = arguments[++i];
-    if (argument == "--set" && i + 1 < count) options.sets += std::string("|") + arguments[++i];
+    if (argument == "--hand" || argument == "--auto") {
+      options.origin = argument.substr(2);
+    } else if (argument == "--only" && i + 1 < count) {
+      options.only = arguments[++i];
+    } else if (argument == "--set" && i + 1 < count) {
+      options.sets += std::string("|") + arguments[++i];
+    } else {
+      std::cerr << "gradus_mutants: unknown or unfinished option " << argument << "\n";
+      std::exit(2);
+    }
   }
   if (options.sets.empty()) options.sets = "op|layer|held-out";
   return options;

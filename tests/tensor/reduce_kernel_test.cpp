@@ -111,6 +111,22 @@ TEMPLATE_TEST_CASE("one NaN anywhere makes both extremes NaN", "", float, double
   }
 }
 
+TEMPLATE_TEST_CASE("infinities of both signs, or sums beyond the largest number, are no NaN to the extremes", "", float,
+                   double) {
+  const TestType infinity = std::numeric_limits<TestType>::infinity(), large = std::numeric_limits<TestType>::max();
+  for (const int64_t n : {2, 5, 16, 17, 40, 100}) {
+    for (const TestType value : {infinity, large}) {
+      std::vector<TestType> x(static_cast<size_t>(n), TestType{1});
+      for (size_t i = 0; i < x.size(); i += 2) x[i] = i % 4 == 0 ? value : -value;
+      x.back() = -value;
+      x.front() = value;
+      INFO("n = " << n << ", value " << value);
+      CHECK(kernels::max(x.data(), n) == value);
+      CHECK(kernels::min(x.data(), n) == -value);
+    }
+  }
+}
+
 TEMPLATE_TEST_CASE("rows and columns reduce like one run at a time", "", float, double) {
   const uint64_t seed = tests::seed(13);
   INFO("seed " << seed);
