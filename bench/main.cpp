@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
     benchmark::AddCustomContext("gradus", GRADUS_VERSION);
     benchmark::AddCustomContext("gradus_simd_target", gradus::simd_target());
+    benchmark::AddCustomContext("gradus_blas_core_type", gradus::blas_core_type());
     benchmark::AddCustomContext("gradus_threads", std::to_string(gradus::num_threads()));
     benchmark::RunSpecifiedBenchmarks();
     benchmark::Shutdown();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/examples/command_line.hpp>
+#include <gradus/examples/version.hpp>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -176,11 +177,17 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::ostream& 
   add_training_options(app, config);
   add_file_options(app, config);
   app.set_help_flag("-h,--help", "print this and stop")->group("Other");  // set here, it stands last
+  app.set_version_flag(
+         "--version", [] { return version_text("copy_reverse"); }, "print the version and which kernels run here")
+      ->group("Other");
   try {
     app.parse(argc, argv);
     settle(app, config, names);
   } catch (const CLI::CallForHelp&) {
     out << app.help();
+    result.status = static_cast<int>(ExitStatus::done);
+  } catch (const CLI::CallForVersion& version) {
+    out << version.what() << '\n';
     result.status = static_cast<int>(ExitStatus::done);
   } catch (const CLI::ParseError& error) {
     err << "copy_reverse: " << one_line(error.what()) << " (see copy_reverse --help)\n";

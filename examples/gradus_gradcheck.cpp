@@ -4,6 +4,7 @@
 
 #include <gradus/examples/bad_input.hpp>
 #include <gradus/examples/library_check.hpp>
+#include <gradus/examples/version.hpp>
 #include <gradus/tensor/parallel.hpp>
 
 namespace gradus::examples {
@@ -52,10 +53,15 @@ int gradus_gradcheck(int argc, const char* const* argv, std::ostream& out, std::
   app.add_option("--color", color, "auto: on a terminal")
       ->option_text("auto|always|never")
       ->check(CLI::IsMember({"auto", "always", "never"}));
+  app.set_version_flag(
+      "--version", [] { return version_text("gradus-gradcheck"); }, "print the version and which kernels run here");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     out << app.help();
+    return 0;
+  } catch (const CLI::CallForVersion& version) {
+    out << version.what() << '\n';
     return 0;
   } catch (const CLI::ParseError& error) {
     err << "gradus-gradcheck: " << error.what() << " (--help lists all options)\n";

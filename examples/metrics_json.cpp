@@ -3,6 +3,7 @@
 
 #include <gradus/examples/report.hpp>
 #include <gradus/tensor/parallel.hpp>
+#include <gradus/tensor/simd.hpp>
 
 namespace gradus::examples {
 
@@ -31,6 +32,8 @@ std::string metrics_json(const Config& config, const Learner& learner, const Met
   out["batch"] = config.batch;
   out["learning_rate"] = config.learning_rate;
   out["threads"] = num_threads();
+  out["simd_target"] = simd_target();
+  out["blas_core_type"] = blas_core_type();
   out["data"] = config.data.empty() ? "random" : config.data;
   if (metrics.eval_file.has_value()) {
     out["eval"] = {

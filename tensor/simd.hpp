@@ -18,4 +18,9 @@ GRADUS_API const char* simd_target();
 /// of different sets differ in the last bits. Throws Error for a name that is unknown or cannot run here.
 GRADUS_API void force_simd_target(const char* name);
 
+/// OpenBLAS's name for the kernels that it runs here ("Haswell", "Zen", "SkylakeX", ...): what large matrix products
+/// use. Loads OpenBLAS; throws Error when it cannot be loaded. Where OpenBLAS would choose narrower vectors than the
+/// processor has, gradus chooses for it, unless the environment sets OPENBLAS_CORETYPE.
+GRADUS_API const char* blas_core_type();
+
 }  // namespace gradus

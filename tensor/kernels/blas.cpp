@@ -4,11 +4,14 @@
 
 #include <cstdlib>
 #include <optional>
+#include <span>
+#include <string>
 
 #include <gradus/tensor/check.hpp>
 #include <gradus/tensor/kernels/blas.hpp>
+#include <gradus/tensor/kernels/blas_core.hpp>
 #include <gradus/tensor/parallel.hpp>
-#include <gradus/tensor/reference_count.hpp>
+#include <gradus/tensor/simd.hpp>
 
 namespace gradus::kernels {
 namespace {
@@ -20,14 +23,21 @@ constexpr int kOpenMpFlavour = 2;  // what openblas_get_parallel() says of a bui
 struct OpenBlas {
   decltype(&cblas_sgemm) sgemm;
   decltype(&cblas_dgemm) dgemm;
+  const char* core;  // the core type that it runs
   // A build on pthreads, or a serial one, obeys one call for the whole process. A build on OpenMP asks OpenMP for the
   // number of threads at each product, so that each product has to be guarded.
   bool needs_guard;
 
   explicit OpenBlas(const char* file) {
-    void* library = open(file);
-    GRADUS_CHECK(library != nullptr, "[matmul] OpenBLAS cannot be loaded: expected ", file,
-                 " where the system looks for libraries (Debian: apt-get install libopenblas0), got ", dlerror());
+    void* library = open(file, nullptr);
+    // Versions older than the processor take it for one of the oldest, a fifth as fast. It is asked only when it is
+    // loaded, so it is loaded a second time. A core type that the user has set is kept.
+    const char* wider = wider_blas_core(core_of(library, file), simd_targets().back());
+    if (wider != nullptr && std::getenv("OPENBLAS_CORETYPE") == nullptr) {
+      dlclose(library);
+      library = open(file, wider);
+    }
+    core = core_of(library, file);
     find(library, file, "cblas_sgemm", sgemm);
     find(library, file, "cblas_dgemm", dgemm);
     decltype(&openblas_get_parallel) get_parallel;
@@ -39,14 +49,20 @@ struct OpenBlas {
   }
 
  private:
-  // With this name set, it starts no threads at all. The environment may be touched while nobody else can read it.
-  static void* open(const char* file) {
-    constexpr const char* kName = "OPENBLAS_NUM_THREADS";
-    const bool alone = detail::single_threaded() && std::getenv(kName) == nullptr;
-    if (alone) setenv(kName, "1", 0);
-    void* library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-    if (alone) unsetenv(kName);
+  // Told that one thread will do, it starts no threads at all.
+  static void* open(const char* file, const char* core_type) {
+    const std::string core = std::string("OPENBLAS_CORETYPE=") + (core_type == nullptr ? "" : core_type);
+    const char* assignments[] = {"OPENBLAS_NUM_THREADS=1", core.c_str()};
+    void* library = open_with_environment(file, std::span(assignments, core_type == nullptr ? 1 : 2));
+    GRADUS_CHECK(library != nullptr, "[matmul] OpenBLAS cannot be loaded: expected ", file,
+                 " where the system looks for libraries (Debian: apt-get install libopenblas0), got ", dlerror());
     return library;
+  }
+
+  static const char* core_of(void* library, const char* file) {
+    decltype(&openblas_get_corename) get_corename;
+    find(library, file, "openblas_get_corename", get_corename);
+    return get_corename();
   }
 
   template <class Function>
@@ -86,3 +102,5 @@ template void blas_gemm<float>(const Gemm<float>&);
 template void blas_gemm<double>(const Gemm<double>&);
 
 }  // namespace gradus::kernels
+
+const char* gradus::blas_core_type() { return kernels::openblas().core; }
