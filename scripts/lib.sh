@@ -67,7 +67,12 @@ configure() {
   fi
 }
 
-configure_preset() { (cd -- "$root" && configure "$root/build/$1" --preset "$1" --log-level=WARNING); }
+# GRADUS_WERROR=ON in the environment turns warnings into errors.
+configure_preset() {
+  local warnings=()
+  if [[ -n ${GRADUS_WERROR:-} ]]; then warnings+=("-DGRADUS_WERROR=$GRADUS_WERROR"); fi
+  (cd -- "$root" && configure "$root/build/$1" --preset "$1" --log-level=WARNING "${warnings[@]}")
+}
 
 # build FOLDER [--target NAMES...]
 build() { cmake --build "$1" --parallel "$jobs" "${@:2}"; }
