@@ -190,7 +190,7 @@ constexpr const char* kConstant = "constant over all finite inputs, but NaN and 
 constexpr const char* kRow = "every element of the row is compared with all others";
 constexpr const char* kNoExtreme = "no element equals an extreme that is NaN, so none has its gradient";
 
-constexpr const char* kElsewhere = "HELD OUT: mended on another branch";
+constexpr const char* kElsewhere = "HELD OUT: not asked yet; take the line out when the op keeps it";
 
 /// Examples where more is touched than a finite number shows, each with the reason.
 const std::map<std::string, std::string> kStated = {
