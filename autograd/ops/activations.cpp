@@ -6,6 +6,7 @@
 //   relu_backward(x, g) = g where x > 0    d/dg: the same;                         d/dx = 0
 #include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
+#include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/unary_op.hpp>
@@ -95,7 +96,7 @@ const OpDef relu_backward_op = {
     .forward = forward<BinaryFn::relu_backward>,
     .derivative =
         [](VjpArgs& v) {
-          if (v.needs(0)) v.set(0, affine(v.cotangent(), 0.0, 0.0));
+          if (v.needs(0)) v.set(0, detail::zeros_from(v.cotangent()));
           if (v.needs(1)) v.set(1, relu_backward(v.in(0), v.cotangent()));
         },
     .saves = {.inputs = 0b1},

@@ -80,16 +80,17 @@ const OpDef mul_op = {
     .examples = plain_examples,
 };
 
-// d(a / b) = da / b - (a / b) / b db
+// d(a / b) = da / b - (a / b) / b db. The cotangent is multiplied by a / b before it is divided: divided first it may
+// overflow, which the 0 of a = 0 would turn into NaN.
 const OpDef div_op = {
     .name = "div",
     .shape = rules::binary,
     .forward = forward<BinaryFn::div>,
     .derivative =
         [](VjpArgs& v) {
-          const Variable scaled = div(v.cotangent(), v.in(1));
-          v.set(0, scaled);
-          if (v.needs(1)) v.set(1, neg(mul(scaled, v.out(0))));
+          const Variable b = v.in(1);
+          if (v.needs(0)) v.set(0, div(v.cotangent(), b));
+          if (v.needs(1)) v.set(1, neg(div(mul(v.cotangent(), v.out(0)), b)));
         },
     .saves = {.inputs = 0b10, .outputs = 0b1},
     .examples = nonzero_examples,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/views.hpp>
 
 // What the public functions of two operands do before they apply an op, whose operands have equal shapes.
@@ -10,6 +11,10 @@ namespace gradus::detail {
 
 /// A number as a tensor of x's dtype, rank 0: expanding it moves no bytes.
 inline Variable number_like(const Variable& x, double value) { return full({}, value, {.dtype = x.dtype()}); }
+
+/// Zeros of x's shape that depend on x with derivative 0, to any order, whatever x holds: 0 times infinity would be
+/// NaN.
+inline Variable zeros_from(const Variable& x) { return relu_backward(expand(number_like(x, -1.0), x.shape()), x); }
 
 inline Variable broadcast_binary(const OpDef& op, const Attrs& attrs, const Variable& a, const Variable& b) {
   if (a.shape() == b.shape()) return apply(op, attrs, {&a, &b});

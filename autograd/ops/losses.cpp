@@ -37,13 +37,14 @@ Variable l1_loss(const Variable& input, const Variable& target, LossOptions opti
   return reduced(abs(sub(input, target)), options.reduction);
 }
 
-// With c = clamp(d, -delta, delta) both branches are c (d - c / 2), and its derivative is c.
+// With c = clamp(d, -delta, delta) both branches are c^2 / 2 + delta |d - c|: no factor is infinite where d is.
 Variable huber_loss(const Variable& input, const Variable& target, HuberOptions options) {
   check_pair("huber_loss", input, target);
   GRADUS_CHECK(options.delta > 0.0, "[huber_loss] expected delta > 0, got ", options.delta);
   const Variable d = sub(input, target);
   const Variable c = clamp(d, {.min = -options.delta, .max = options.delta});
-  return reduced(mul(c, sub(d, affine(c, 0.5, 0.0))), options.reduction);
+  const Variable beyond = affine(abs(sub(d, c)), options.delta, 0.0);
+  return reduced(add(affine(square(c), 0.5, 0.0), beyond), options.reduction);
 }
 
 // -log(s) = softplus(-x) and -log(1 - s) = softplus(x): nothing is subtracted, so nothing cancels.

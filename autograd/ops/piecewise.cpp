@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // clamp, leaky_relu, elu: functions with a kink. Each derivative is one op, h(x, g) = g f'(x), with
-//   dg = h(x, c),   dx = c g f''(x):   0 for clamp and leaky_relu;   h(x, c g) where x <= 0 and 0 elsewhere for elu.
+//   dg = h(x, c),   dx = c g f''(x):   0 for clamp and leaky_relu;   h(x, c g) where x <= 0 and 0 elsewhere for elu,
+// where c and g are left out each by itself: their product would have a derivative that multiplies by them.
 #include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
@@ -107,7 +108,7 @@ const OpDef clamp_backward_op = {
         },
     .derivative =
         [](VjpArgs& v) {
-          if (v.needs(0)) v.set(0, affine(v.cotangent(), 0.0, 0.0));
+          if (v.needs(0)) v.set(0, detail::zeros_from(v.cotangent()));
           if (v.needs(1)) v.set(1, clamp_backward(v.in(0), v.cotangent(), v.attrs<ClampOptions>()));
         },
     .saves = {.inputs = 0b1},
@@ -139,7 +140,7 @@ const OpDef leaky_relu_backward_op = {
         },
     .derivative =
         [](VjpArgs& v) {
-          if (v.needs(0)) v.set(0, affine(v.cotangent(), 0.0, 0.0));
+          if (v.needs(0)) v.set(0, detail::zeros_from(v.cotangent()));
           if (v.needs(1)) v.set(1, leaky_relu_backward(v.in(0), v.cotangent(), v.attrs<LeakyReluOptions>()));
         },
     .saves = {.inputs = 0b1},
@@ -172,8 +173,10 @@ const OpDef elu_backward_op = {
           const auto& options = v.attrs<EluOptions>();
           const Variable x = v.in(0);
           if (v.needs(0)) {
-            const Variable curved = elu_backward(x, mul(v.cotangent(), v.in(1)), options);
-            v.set(0, where(greater(x, 0.0), detail::number_like(x, 0.0), curved));
+            const Variable straight = greater(x, 0.0);
+            const Variable c = masked_fill(v.cotangent(), straight, 0.0);
+            const Variable g = masked_fill(v.in(1), straight, 0.0);
+            v.set(0, elu_backward(x, mul(c, g), options));
           }
           if (v.needs(1)) v.set(1, elu_backward(x, v.cotangent(), options));
         },

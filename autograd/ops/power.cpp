@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // y = a^b and y = x^p, p a number.
-//   da = g b a^(b-1),   db = g y log a,   dx = g p x^(p-1)
-// At base 0 the exponent's derivative is 0 by convention, at every order: log meets 1 there instead of 0. Where both
-// are 0, b - 1 would be -1 and the factor b times infinity NaN: the exponent 1 gives the 0 that is due.
+//   da = g b a^(b-1),   db = g a^b log a,   dx = g p x^(p-1)
+// At base 0 the exponent's derivative is 0 by convention, at every order: power and logarithm meet base 1 there instead
+// of 0. (The power's own output would do for the value, but its derivative is infinite there, and the convention's 0
+// times that NaN.) Where both are 0, b - 1 would be -1 and the factor b times infinity NaN: the exponent 1 gives the 0
+// that is due.
 #include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
@@ -29,15 +31,15 @@ void pow_vjp(VjpArgs& v) {
     v.set(0, mul(mul(v.cotangent(), b), pow(a, less_one)));
   }
   if (v.needs(1)) {
-    const Variable y = masked_fill(v.out(0), at_zero, 0.0);
-    v.set(1, mul(v.cotangent(), mul(y, log(masked_fill(a, at_zero, 1.0)))));
+    const Variable base = masked_fill(a, at_zero, 1.0);
+    v.set(1, mul(v.cotangent(), mul(pow(base, b), log(base))));
   }
 }
 
 void pow_scalar_vjp(VjpArgs& v) {
   const double p = v.attrs<PowAttrs>().exponent;
   const Variable& g = v.cotangent();
-  v.set(0, p == 0.0 ? affine(g, 0.0, 0.0) : mul(affine(g, p, 0.0), pow(v.in(0), p - 1.0)));
+  v.set(0, p == 0.0 ? detail::zeros_from(g) : mul(affine(g, p, 0.0), pow(v.in(0), p - 1.0)));
 }
 
 Tensor row(std::initializer_list<double> values) {
@@ -74,7 +76,7 @@ const OpDef pow_op = {
     .shape = rules::binary,
     .forward = [](ForwardArgs& f) { kernels::pow(f.in(0), f.in(1), f.out(0)); },
     .derivative = pow_vjp,
-    .saves = {.inputs = 0b11, .outputs = 0b1},
+    .saves = {.inputs = 0b11},
     .examples = pow_examples,
 };
 
