@@ -7,7 +7,6 @@
 #include <gradus/autograd/context.hpp>
 #include <gradus/autograd/inline_array.hpp>
 #include <gradus/autograd/node.hpp>
-#include <gradus/tensor/called_as.hpp>
 
 namespace gradus {
 namespace {
@@ -18,16 +17,6 @@ namespace {
 
 [[gnu::noinline]] void throw_too_many_inputs(const OpDef& op, size_t count) {
   detail::throw_error(detail::join("[", op.name, "] too many inputs: expected at most ", INT_MAX, ", got ", count));
-}
-
-// A rule may ask a Shape or a Layout, whose errors do not know who wants it.
-[[noreturn, gnu::cold, gnu::noinline]] void throw_as(const OpDef& op, const Error& error) {
-  std::string text = error.what();
-  const size_t name_end = text.find(']');
-  if (detail::t_called_as == nullptr && text.starts_with('[') && name_end != std::string::npos) {
-    text.replace(1, name_end - 1, op.name);
-  }
-  throw Error(text);
 }
 
 // True when some input leads to a differentiable leaf.
@@ -117,11 +106,7 @@ void run(const OpDef& op, const Attrs& attrs, InputSpan inputs, bool differentia
 void apply_into(const OpDef& op, const Attrs& attrs, InputSpan inputs, std::span<Variable> outputs) {
   const bool differentiable = check_inputs(op, inputs);
   ShapeArgs shapes(op, attrs, inputs);
-  try {
-    op.shape(shapes);
-  } catch (const Error& error) {
-    throw_as(op, error);
-  }
+  op.shape(shapes);
   const int count = shapes.num_outputs();
   GRADUS_ASSERT(static_cast<size_t>(count) == outputs.size());
   if (count == 1) {
