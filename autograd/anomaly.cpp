@@ -62,10 +62,12 @@ class Sources {
 
 [[noreturn]] void report(const OpDef& op, const char* way, const std::string& path, const Sources& sources,
                          const std::string& what, const Tensor& value, const Range& range) {
+  // What throws says the path of the module that runs: another one is said here.
+  const bool say_path = !path.empty() && path != scope_path();
   detail::throw_error(detail::join("[", op.name, "] ", way, " ", sources.verb(), " ",
-                                   range.nans > 0 ? "NaN" : "an infinity", path.empty() ? "" : " (in ", path,
-                                   path.empty() ? "" : ")", ": ", what, " ", describe(value), " ", range.text(),
-                                   "; from ", sources.text().empty() ? "no tensor" : sources.text()));
+                                   range.nans > 0 ? "NaN" : "an infinity", say_path ? " (in " : "",
+                                   say_path ? path : "", say_path ? ")" : "", ": ", what, " ", describe(value), " ",
+                                   range.text(), "; from ", sources.text().empty() ? "no tensor" : sources.text()));
 }
 
 }  // namespace

@@ -9,7 +9,9 @@ namespace gradus {
 /// Sets anomaly mode on this thread, and sets it back.
 class AnomalyGuard {
  public:
-  explicit AnomalyGuard(bool enabled) : context_(context()), previous_(context_.anomaly) { context_.anomaly = enabled; }
+  [[nodiscard]] explicit AnomalyGuard(bool enabled) : context_(context()), previous_(context_.anomaly) {
+    context_.anomaly = enabled;
+  }
   ~AnomalyGuard() { context_.anomaly = previous_; }
   AnomalyGuard(const AnomalyGuard&) = delete;
   AnomalyGuard& operator=(const AnomalyGuard&) = delete;
@@ -24,7 +26,7 @@ class AnomalyGuard {
 /// comes out of an infinity is let through, as in masks. Each op then costs a look at all its elements.
 class DetectAnomaly : AnomalyGuard {
  public:
-  DetectAnomaly() : AnomalyGuard(true) {}
+  [[nodiscard]] DetectAnomaly() : AnomalyGuard(true) {}
 };
 
 namespace detail {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/autograd/apply.hpp>
 
+#include <climits>
+
 #include <gradus/autograd/anomaly.hpp>
 #include <gradus/autograd/context.hpp>
 #include <gradus/autograd/inline_array.hpp>
@@ -13,8 +15,14 @@ namespace {
   detail::throw_error(detail::join("[", op.name, "] input ", i, " is undefined: expected a tensor"));
 }
 
+[[gnu::noinline]] void throw_too_many_inputs(const OpDef& op, size_t count) {
+  detail::throw_error(detail::join("[", op.name, "] too many inputs: expected at most ", INT_MAX, ", got ", count));
+}
+
 // True when some input leads to a differentiable leaf.
 bool check_inputs(const OpDef& op, InputSpan inputs) {
+  if (inputs.size() > static_cast<size_t>(INT_MAX)) [[unlikely]]
+    throw_too_many_inputs(op, inputs.size());
   bool any = false;
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i]->defined() && !in_mask(op.optional_inputs, static_cast<int>(i))) throw_missing_input(op, i);
@@ -40,13 +48,15 @@ NodeRef record(Context& here, const OpDef& op, const Attrs& attrs, InputSpan inp
   Shape* own = node->shapes();
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Variable& input = *inputs[i];
-    const Shape* shape = &input.shape();
+    const Shape* shape = nullptr;
     if (input.requires_grad()) {
       Node& source = *input.node().get();
       shape = &source.output(input.output()).shape;
       if (source.sequence > sequence) sequence = source.sequence;
     } else if (keeps_shape(op, inputs, i)) {
       shape = new (own++) Shape(input.shape());
+    } else if (input.defined()) {
+      shape = &input.shape();
     }
     new (&node->input(static_cast<int>(i))) InputSlot(input, in_mask(op.saves.inputs, static_cast<int>(i)), shape);
   }
@@ -64,6 +74,8 @@ void run(const OpDef& op, const Attrs& attrs, InputSpan inputs, bool differentia
     for (int k = 0; k < count; ++k) results[k] = Tensor::empty(shapes.output_shape(k), shapes.output_dtype(k));
   }
   Context& here = context();
+  if (here.input_observer != nullptr) [[unlikely]]
+    here.input_observer->call(here.input_observer->state, inputs.data(), inputs.size());
   const bool recorded = differentiable && here.grad_enabled && !op.derivative.is_discrete();
   if (op.reference != nullptr) ++here.fused_applications;
   {
@@ -96,7 +108,7 @@ void apply_into(const OpDef& op, const Attrs& attrs, InputSpan inputs, std::span
   ShapeArgs shapes(op, attrs, inputs);
   op.shape(shapes);
   const int count = shapes.num_outputs();
-  GRADUS_ASSERT(count == static_cast<int>(outputs.size()));
+  GRADUS_ASSERT(static_cast<size_t>(count) == outputs.size());
   if (count == 1) {
     Tensor result;
     return run(op, attrs, inputs, differentiable, shapes, &result, std::integral_constant<int, 1>(), outputs.data());

@@ -15,7 +15,7 @@ namespace {
 template <class Call>
 std::string error_of(const Call& call) {
   try {
-    call();
+    static_cast<void>(call());
   } catch (const Error& error) {
     return error.what();
   }
@@ -77,8 +77,8 @@ void check_refused_derivatives(const OpCase& c, const CheckOpOptions&, OpCheck& 
   for (const Variable& input : inputs) {
     if (!input.requires_grad()) continue;
     require_text(error_of([&] {
-                   grad({outputs[0]}, {input},
-                        {.create_graph = only_second, .allow_unused = only_second, .cotangents = {cotangent}});
+                   return grad({outputs[0]}, {input},
+                               {.create_graph = only_second, .allow_unused = only_second, .cotangents = {cotangent}});
                  }),
                  expected, c.name(), check);
   }

@@ -17,7 +17,7 @@ struct CheckFusedOptions {
   std::vector<Example> large = {};
 };
 
-struct GRADUS_API FusedReport {
+struct [[nodiscard]] GRADUS_API FusedReport {
   std::string op = {};
   bool ok = true;
   uint64_t seed = 0;

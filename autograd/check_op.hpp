@@ -67,7 +67,7 @@ struct GRADUS_API OpCheck {
   std::string skips_text() const;
 };
 
-struct GRADUS_API OpReport {
+struct [[nodiscard]] GRADUS_API OpReport {
   std::string op = {};
   bool ok = true;
   uint64_t seed = 0;

@@ -16,19 +16,73 @@
 namespace gradus {
 namespace {
 
-constexpr size_t kMostInputs = 32;  // as many as can be saved
+struct ReadTensor {
+  Tensor value;
+  uint32_t version;
+};
 
 struct CheckpointState {
   detail::CheckpointFunction function;
   RandomTape tape = {};
   std::vector<Tensor> outputs = {};  // from the run that found them to the forward that hands them on
   std::vector<Variable> captured = {};
-  size_t given = 0;  // inputs of the function; the captured values follow them
+  std::vector<ReadTensor> read = {};  // by the function's ops, and not made by it
+  size_t given = 0;                   // inputs of the function; the captured values follow them
 };
 
 struct CheckpointAttrs {
   std::shared_ptr<CheckpointState> state;
   bool operator==(const CheckpointAttrs&) const = default;
+};
+
+// The tensors that ops on this thread read while it lives, but for those that they made: what a function captures,
+// constants included.
+class TensorsRead {
+ public:
+  explicit TensorsRead(int64_t horizon) : horizon_(horizon), outer_(context().input_observer) {
+    context().input_observer = &observer_;
+  }
+  ~TensorsRead() { context().input_observer = outer_; }
+  TensorsRead(const TensorsRead&) = delete;
+  TensorsRead& operator=(const TensorsRead&) = delete;
+
+  /// Asked for when the function's own tensors are gone: what nobody else holds was one of them.
+  std::vector<ReadTensor> take() {
+    drop_unheld();
+    return std::move(read_);
+  }
+
+ private:
+  void see(const Variable& x) {
+    if (!x.defined() || (x.node() && x.node()->op != nullptr && x.node()->sequence > horizon_)) return;
+    if (!seen_.insert(x.value().storage().data()).second) return;
+    if (read_.size() >= most_unchecked_) {
+      drop_unheld();
+      most_unchecked_ = 2 * read_.size() + 64;
+    }
+    read_.push_back({x.value(), x.value().version()});
+  }
+  void drop_unheld() {
+    std::erase_if(read_, [&](const ReadTensor& entry) {
+      const bool unheld = entry.value.is_unique();
+      if (unheld) seen_.erase(entry.value.storage().data());
+      return unheld;
+    });
+  }
+
+  int64_t horizon_;
+  const InputObserver* outer_;
+  std::vector<ReadTensor> read_;
+  std::unordered_set<const void*> seen_;  // their bytes
+  size_t most_unchecked_ = 64;
+  const InputObserver observer_ = {.call =
+                                       [](void* state, const Variable* const* inputs, size_t count) {
+                                         auto& self = *static_cast<TensorsRead*>(state);
+                                         for (size_t i = 0; i < count; ++i) self.see(*inputs[i]);
+                                         if (self.outer_ != nullptr)
+                                           self.outer_->call(self.outer_->state, inputs, count);
+                                       },
+                                   .state = this};
 };
 
 // What the graph between `outputs` and the nodes up to `horizon` stands on, other than `own` leaves.
@@ -65,7 +119,7 @@ class CapturedValues {
     for (const Variable& known : captured_) {
       if (known.node().get() == node.get() && known.output() == output) return;
     }
-    // Only its edge matters. With a value, a change of that value in place is noticed.
+    // Only its edge matters: changes of its value are noticed by TensorsRead.
     captured_.emplace_back(value.defined() ? value : zeros({}, {.dtype = dtype}).expand(shape), node, output);
   }
 
@@ -90,6 +144,14 @@ std::vector<Variable> run_again(VjpArgs& v, CheckpointState& state, const std::v
   return outputs;
 }
 
+void require_unchanged(const CheckpointState& state) {
+  for (const ReadTensor& entry : state.read) {
+    GRADUS_CHECK(entry.value.version() == entry.version,
+                 "[checkpoint] backward needs a tensor that the function reads (", describe(entry.value),
+                 ") but it was changed in place: version ", entry.value.version(), ", expected ", entry.version);
+  }
+}
+
 void checkpoint_vjp(VjpArgs& v) {
   CheckpointState& state = state_of(v.raw_attrs());
   const bool recorded = context().grad_enabled;
@@ -107,11 +169,8 @@ void checkpoint_vjp(VjpArgs& v) {
     inputs.push_back(!floating ? Variable(x.value()) : recorded ? alias(x) : leaf(x.value()));
     want(static_cast<int>(i), inputs.back());
   }
-  for (size_t j = 0; j < state.captured.size(); ++j) {
-    const int i = static_cast<int>(state.given + j);
-    if (static_cast<size_t>(i) < kMostInputs) v.in(i);  // throws when it was changed in place
-    want(i, state.captured[j]);
-  }
+  for (size_t j = 0; j < state.captured.size(); ++j) want(static_cast<int>(state.given + j), state.captured[j]);
+  require_unchanged(state);
   int64_t& sequence = context().sequence;
   for (const Variable& target : targets) sequence = std::max(sequence, target.node()->sequence);
   const int64_t horizon = sequence;
@@ -140,15 +199,13 @@ const OpDef checkpoint_op = {
           outputs.clear();
         },
     .derivative = checkpoint_vjp,
-    .saves = {.inputs = ~0U},
+    .saves = {.inputs = kAll},
     .is_view = true,
 };
 
 }  // namespace
 
 std::vector<Variable> detail::checkpoint(CheckpointFunction f, const std::vector<Variable>& inputs) {
-  GRADUS_CHECK(inputs.size() <= kMostInputs, "[checkpoint] too many inputs: expected at most ", kMostInputs, ", got ",
-               inputs.size());
   Context& here = context();
   if (!here.grad_enabled) return f(inputs);
 
@@ -159,9 +216,10 @@ std::vector<Variable> detail::checkpoint(CheckpointFunction f, const std::vector
     stand_ins.push_back(x.requires_grad() ? leaf(x.value()) : x);
   }
   std::vector<Variable> all = inputs;
+  const int64_t horizon = here.sequence;
+  TensorsRead read(horizon);
   {
     std::vector<Variable> outputs;
-    const int64_t horizon = here.sequence;
     {
       RandomTape::Record record(state->tape);
       outputs = state->function(stand_ins);
@@ -169,6 +227,7 @@ std::vector<Variable> detail::checkpoint(CheckpointFunction f, const std::vector
     state->captured = CapturedValues(horizon, stand_ins).of(outputs);
     for (const Variable& y : outputs) state->outputs.push_back(y.value());
   }
+  state->read = read.take();
   all.insert(all.end(), state->captured.begin(), state->captured.end());
   std::vector<const Variable*> pointers;
   pointers.reserve(all.size());

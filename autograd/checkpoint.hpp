@@ -17,8 +17,8 @@ GRADUS_API std::vector<Variable> checkpoint(CheckpointFunction f, const std::vec
 /// (Chen et al. 2016, "Training deep nets with sublinear memory cost"). f is kept and called again, so what it captures
 /// must live as long as the graph and mean the same then; random numbers are replayed from the first run, and no
 /// generator moves. Parameters and recorded Variables that f captures get their gradients too, to any order; ones that
-/// were recorded on another thread must be passed as inputs. At most 32 inputs. Returns what f returns: a Variable, or
-/// a vector of them.
+/// were recorded on another thread must be passed as inputs. The backward throws when a tensor that the ops of f read
+/// was changed in place since, a constant one too. Returns what f returns: a Variable, or a vector of them.
 template <class F>
 auto checkpoint(F f, const std::vector<Variable>& inputs) {
   constexpr bool kSingle = std::is_convertible_v<decltype(f(inputs)), Variable>;

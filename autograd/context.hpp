@@ -34,6 +34,12 @@ struct ApplyObserver {
   void* state = nullptr;
 };
 
+/// Sees the inputs of each op that is applied, recorded or not, before it runs.
+struct InputObserver {
+  void (*call)(void* state, const Variable* const* inputs, size_t num_inputs) = nullptr;
+  void* state = nullptr;
+};
+
 /// What is not passed as an argument, one for each thread; changed only by the guards below.
 struct Context {
   bool grad_enabled = true;
@@ -43,6 +49,7 @@ struct Context {
   int64_t reference_runs = 0;
   const VjpFilter* vjp_filter = nullptr;          ///< null but in tests
   const ApplyObserver* apply_observer = nullptr;  ///< null but while a check takes down the ops of a function
+  const InputObserver* input_observer = nullptr;  ///< null but while the forward of a checkpoint runs
   bool anomaly = false;
 };
 
@@ -61,8 +68,8 @@ GRADUS_API std::string in_scope();
 
 class GradModeGuard {
  public:
-  explicit GradModeGuard(bool enabled) : GradModeGuard(context(), enabled) {}
-  GradModeGuard(Context& here, bool enabled) : context_(here), previous_(here.grad_enabled) {
+  [[nodiscard]] explicit GradModeGuard(bool enabled) : GradModeGuard(context(), enabled) {}
+  [[nodiscard]] GradModeGuard(Context& here, bool enabled) : context_(here), previous_(here.grad_enabled) {
     context_.grad_enabled = enabled;
   }
   ~GradModeGuard() { context_.grad_enabled = previous_; }
@@ -77,19 +84,19 @@ class GradModeGuard {
 /// While it lives, nothing is recorded on this thread.
 class NoGrad : GradModeGuard {
  public:
-  NoGrad() : GradModeGuard(false) {}
+  [[nodiscard]] NoGrad() : GradModeGuard(false) {}
 };
 
 /// Recording on again, inside a NoGrad.
 class EnableGrad : GradModeGuard {
  public:
-  EnableGrad() : GradModeGuard(true) {}
+  [[nodiscard]] EnableGrad() : GradModeGuard(true) {}
 };
 
 /// Opens a name scope; `name` must outlive it. Every Error thrown within says the path.
 class NameScope {
  public:
-  explicit NameScope(const char* name) : context_(context()), frame_{name, context_.scope} {
+  [[nodiscard]] explicit NameScope(const char* name) : context_(context()), frame_{name, context_.scope} {
     context_.scope = &frame_;
     detail::t_error_place = detail::in_scope;
   }

@@ -54,7 +54,7 @@ GRADUS_API Variable corrupted(Corruption corruption, int axis, const Variable& g
 /// While it lives, every application of `op` that is differentiated on this thread has this corruption. One at a time.
 class GRADUS_API PlantedCorruption {
  public:
-  PlantedCorruption(const OpDef& op, Corruption corruption, CorruptionPlace place = {});
+  [[nodiscard]] PlantedCorruption(const OpDef& op, Corruption corruption, CorruptionPlace place = {});
   ~PlantedCorruption() { context().vjp_filter = nullptr; }
   PlantedCorruption(const PlantedCorruption&) = delete;
   PlantedCorruption& operator=(const PlantedCorruption&) = delete;
@@ -87,7 +87,7 @@ struct SelfTestRow {
   int64_t op_named = 0;
 };
 
-struct GRADUS_API SelfTestReport {
+struct [[nodiscard]] GRADUS_API SelfTestReport {
   std::vector<SelfTestRow> rows = {};
   /// "matmul, input 0, transposed": each effective corruption that was not caught.
   std::vector<std::string> missed = {};

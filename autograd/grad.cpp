@@ -23,6 +23,9 @@ std::vector<Variable> grad(const std::vector<Variable>& outputs, const std::vect
                            const GradOptions& options) {
   GRADUS_CHECK(options.cotangents.empty() || options.cotangents.size() == outputs.size(),
                "[grad] wrong number of cotangents: expected ", outputs.size(), ", got ", options.cotangents.size());
+  for (size_t k = 0; k < outputs.size(); ++k) {
+    GRADUS_CHECK(outputs[k].defined(), "[grad] output ", k, " is undefined: expected a tensor");
+  }
   for (size_t i = 0; i < inputs.size(); ++i) {
     GRADUS_CHECK(inputs[i].requires_grad(), "[grad] input ", i, " (", describe(inputs[i]),
                  ") was not recorded: make it with leaf(), or use a Parameter");
@@ -47,7 +50,9 @@ void backward(const Variable& loss, const BackwardOptions& options) {
   Pass pass(nullptr, false, options.retain_graph);
   pass.seed(loss, seed_of(loss, options.cotangent, "backward"));
   pass.run();
-  pass.deliver();
+  GRADUS_CHECK(pass.deliver(), "[backward] the loss (", describe(loss),
+               ") depends on leaves only, and a gradient is stored in Parameters alone: ",
+               "take it from grad({loss}, {x}) instead, or make x a Parameter");
 }
 
 }  // namespace gradus

@@ -24,8 +24,9 @@ struct GradOptions {
 /// intermediate values). Writes nowhere: several threads may differentiate their own graphs over shared parameters at
 /// once. Throws when an input was not recorded, is not reached (see allow_unused), or the graph was freed or changed in
 /// place.
-GRADUS_API std::vector<Variable> grad(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs,
-                                      const GradOptions& options = {});
+[[nodiscard]] GRADUS_API std::vector<Variable> grad(const std::vector<Variable>& outputs,
+                                                    const std::vector<Variable>& inputs,
+                                                    const GradOptions& options = {});
 
 struct BackwardOptions {
   bool retain_graph = false;
@@ -33,7 +34,8 @@ struct BackwardOptions {
   Variable cotangent = {};
 };
 
-/// Adds the derivative of `loss` into the grad() of every Parameter that it depends on.
+/// Adds the derivative of `loss` into the grad() of every Parameter that it depends on. Throws when it depends on none;
+/// the gradients of leaves are had from grad().
 GRADUS_API void backward(const Variable& loss, const BackwardOptions& options = {});
 
 }  // namespace gradus

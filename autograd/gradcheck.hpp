@@ -191,7 +191,7 @@ struct CodePath {
   std::string why_not = {};
 };
 
-struct GRADUS_API GradcheckReport {
+struct [[nodiscard]] GRADUS_API GradcheckReport {
   bool ok = true;
   std::vector<GradcheckResult> results = {};
   /// What else was found wrong, a sentence each: results that differ from run to run, values that are not finite, ...

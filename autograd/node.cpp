@@ -7,6 +7,8 @@
 
 namespace gradus::detail {
 
+// An op's time goes with the size of its node.
+static_assert(sizeof(Node) == 176 && sizeof(InputSlot) == 40 && sizeof(OutputSlot) == 112);
 static_assert(alignof(InputSlot) <= alignof(Node) && alignof(OutputSlot) <= alignof(Node));
 static_assert(sizeof(Node) % alignof(InputSlot) == 0 && sizeof(InputSlot) % alignof(OutputSlot) == 0);
 
@@ -14,11 +16,13 @@ NodeRef make_node(const OpDef* op, const Attrs& attrs, int num_inputs, int num_o
   const size_t bytes = sizeof(Node) + sizeof(InputSlot) * static_cast<size_t>(num_inputs) +
                        sizeof(OutputSlot) * static_cast<size_t>(num_outputs) +
                        sizeof(Shape) * static_cast<size_t>(num_shapes);
-  const Block block = allocate_small(bytes);
+  const size_t lines = (bytes + kBlockAlignment - 1) / kBlockAlignment;
+  if (lines > UINT32_MAX) throw std::bad_alloc();
+  const Block block = allocate_small(lines * kBlockAlignment);
   auto* node = new (block.data) Node(attrs);
-  node->num_inputs = static_cast<uint16_t>(num_inputs);
-  node->num_outputs = static_cast<uint16_t>(num_outputs);
-  node->block_bytes = static_cast<uint32_t>(bytes);
+  node->num_inputs = num_inputs;
+  node->num_outputs = num_outputs;
+  node->block_lines = static_cast<uint32_t>(lines);
   node->op = op;
   node->owner = block.owner;
   return NodeRef::adopt(node);
@@ -29,7 +33,7 @@ namespace {
 void free_one(Node* node) noexcept {
   for (int i = 0; i < node->num_inputs; ++i) node->input(i).~InputSlot();
   for (int k = 0; k < node->num_outputs; ++k) node->output(k).~OutputSlot();
-  const size_t bytes = node->block_bytes;
+  const size_t bytes = node->block_lines * kBlockAlignment;
   ThreadCache* owner = node->owner;
   node->~Node();
   free_small(node, bytes, owner);

@@ -12,7 +12,7 @@ class Parameter;
 struct InputSlot {
   /// `shape`: of a given input, kept by somebody who lives as long as the node.
   InputSlot(const Variable& x, bool save, const Shape* kept) noexcept
-      : node(x.node()), shape(kept), output(static_cast<uint16_t>(x.output())), given(x.defined()) {
+      : node(x.node()), shape(kept), output(x.output()), given(x.defined()) {
     if (!given) return;
     dtype = x.dtype();
     if (!save) return;
@@ -24,7 +24,7 @@ struct InputSlot {
   Tensor value;
   const Shape* shape;
   uint32_t version = 0;
-  uint16_t output;
+  int output;
   bool given;
   bool wanted = false;  // by the pass that marked this node
   DType dtype = DType::f32;
@@ -55,10 +55,11 @@ struct Node {
   bool queued = false;
   bool wanted = false;  // some output is an input of grad(): the pass looks it up
   bool leads_to_input = false;
-  bool entered = false;  // by the walk that makes those marks
-  uint16_t num_inputs = 0;
-  uint16_t num_outputs = 0;
-  uint32_t block_bytes = 0;
+  bool entered = false;       // by the walk that makes those marks
+  bool of_parameter = false;  // a leaf of one, which may be gone
+  int num_inputs = 0;
+  int num_outputs = 0;
+  uint32_t block_lines = 0;  // of kBlockAlignment bytes each
   int64_t sequence = 0;
   uint64_t marked_by = 0;  // the pass whose marks `wanted`, `leads_to_input` and `entered` are
   Pass* pass = nullptr;    // the running pass that holds cotangents here

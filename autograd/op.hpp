@@ -157,15 +157,18 @@ class Derivative {
   const char* second_order_refusal_ = nullptr;
 };
 
-/// Bit i: the vjp reads input i / output k. All else is dropped when the op is recorded.
-/// An op of more than 32 inputs or outputs can save only the first 32.
+/// A mask that names all inputs or outputs, however many there are.
+inline constexpr uint32_t kAll = ~uint32_t{0};
+
+/// Bit i: the vjp reads input i / output k. All else is dropped when the op is recorded. Bits name the first 32 only;
+/// who reads later ones says kAll.
 struct Saves {
   uint32_t inputs = 0;
   uint32_t outputs = 0;
 };
 
 /// Whether a mask of inputs or outputs names number i.
-inline bool in_mask(uint32_t mask, int i) { return i < 32 && (mask >> i & 1U) != 0; }
+inline bool in_mask(uint32_t mask, int i) { return i < 32 ? (mask >> i & 1U) != 0 : mask == kAll; }
 
 /// Everything about one op. Its identity is its address.
 struct OpDef {
@@ -177,7 +180,7 @@ struct OpDef {
   Saves saves = {};
   /// The forward assigns views of its inputs to the outputs.
   bool is_view = false;
-  /// Bit i: input i may be an undefined Variable.
+  /// Bit i: input i may be an undefined Variable. In these masks too, only kAll names number 32 and what follows.
   uint32_t optional_inputs = 0;
   /// Bit k: output k is for the op's own backward: hidden from users, its cotangent always zero.
   uint32_t auxiliary_outputs = 0;

@@ -33,6 +33,7 @@ void Parameter::reset_(Tensor value) {
   value_alias_ = value.clone();
   variable_ = leaf(value_alias_);
   variable_.node()->parameter = this;
+  variable_.node()->of_parameter = true;
   grad_ = Tensor();
 }
 
@@ -42,16 +43,19 @@ void Parameter::assign_(const Tensor& value) {
   value_alias_.copy_(value);
 }
 
-void Parameter::set_grad_(Tensor grad) {
+void Parameter::set_grad_(const Tensor& grad) {
   GRADUS_CHECK(!grad.defined() || (grad.shape() == shape() && grad.dtype() == variable_.dtype()),
                "[set_grad_] expected ", describe(variable_), ", got ", describe(grad));
-  grad_ = std::move(grad);
+  // Backward adds into it, so the bytes must be nobody else's.
+  grad_ = grad.defined() ? grad.clone() : Tensor();
 }
 
-void Parameter::add_gradient(Variable cotangent) {
+// Whoever keeps a handle of the gradient keeps what it holds, so only bytes that nobody else sees are written.
+void Parameter::add_gradient(Variable&& cotangent) {
   Tensor value = cotangent.value();
   cotangent = Variable();
   if (grad_.defined()) {
+    if (!grad_.is_unique()) grad_ = grad_.clone();
     grad_.add_(value);
   } else if (value.is_contiguous() && value.is_unique()) {
     grad_ = std::move(value);

@@ -20,27 +20,31 @@ class GRADUS_API Parameter {
 
   const Variable& variable() const noexcept { return variable_; }
   operator const Variable&() const noexcept { return variable_; }  // NOLINT(google-explicit-constructor)
+  /// The elements that training writes; clone() them to keep what they are.
   const Tensor& value() const noexcept { return variable_.value(); }
-  const Shape& shape() const noexcept { return variable_.shape(); }
-  /// The gradient gathered since the last zero_grad_(); not defined() when none arrived.
+  const Shape& shape() const { return variable_.shape(); }
+  /// The gradient gathered since the last zero_grad_(); not defined() when none arrived. A copy of this handle keeps
+  /// what it holds: the next backward writes elsewhere then.
   const Tensor& grad() const noexcept { return grad_; }
 
   /// Forgets the gradient.
   void zero_grad_() { grad_ = Tensor(); }
-  /// Replaces the gradient (clipping, or one computed elsewhere); requires the value's shape and dtype.
-  void set_grad_(Tensor grad);
+  /// Takes a copy of `grad` as the gradient (clipping, or one computed elsewhere); requires the value's shape and
+  /// dtype. Undefined: forgets the gradient.
+  void set_grad_(const Tensor& grad);
   /// Copies `value` into this parameter in place; requires its shape and dtype. Graphs recorded before notice the
   /// change.
   void assign_(const Tensor& value);
   /// Takes another value, of any shape and dtype, as a new leaf; the gradient goes.
   void reset_(Tensor value);
-  /// The value for writing in place, as an optimiser does; bumps its version.
-  Tensor& mutable_value_() noexcept { return value_alias_; }
+  /// A handle of the value for writing its elements in place, as an optimiser does: `mutable_value_().add_(...)`.
+  /// Another value as a whole is taken by assign_ or reset_.
+  Tensor mutable_value_() noexcept { return value_alias_; }
 
  private:
   friend class Pass;
   friend class ParameterBinding;
-  void add_gradient(Variable cotangent);
+  void add_gradient(Variable&& cotangent);
 
   Variable variable_;
   Tensor value_alias_;  // shares the bytes of variable_
@@ -57,7 +61,8 @@ struct NamedParameter {
 /// parameters. Not to be trained meanwhile: the parameter's own value and gradient rest.
 class ParameterBinding {
  public:
-  ParameterBinding(Parameter& parameter, const Variable& value) : parameter_(parameter), own_(parameter.variable_) {
+  [[nodiscard]] ParameterBinding(Parameter& parameter, const Variable& value)
+      : parameter_(parameter), own_(parameter.variable_) {
     GRADUS_CHECK(value.defined() && value.shape() == own_.shape() && value.dtype() == own_.dtype(),
                  "[ParameterBinding] expected ", describe(own_), ", got ", describe(value));
     parameter_.variable_ = value;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <memory>
 
 #include <gradus/autograd/anomaly.hpp>
 #include <gradus/autograd/apply.hpp>
@@ -40,10 +39,22 @@ struct EndOfVisit {
 
 thread_local Pass* t_innermost = nullptr;  // of those that run
 
-// One idle scratch a thread: a pass within a pass makes its own.
-thread_local std::unique_ptr<Pass::Scratch> t_idle;
+// One idle scratch a thread: a pass within a pass makes its own. A plain pointer, because backward may be called by
+// destructors of static objects, which run when the objects of this thread are gone: none is kept from then on.
+thread_local constinit Pass::Scratch* t_idle = nullptr;
+thread_local constinit bool t_thread_ends = false;
 
-Pass::Scratch* take_scratch() { return t_idle ? t_idle.release() : new Pass::Scratch; }
+struct EndOfThread {
+  ~EndOfThread() {
+    t_thread_ends = true;
+    delete std::exchange(t_idle, nullptr);
+  }
+  bool armed = false;
+};
+
+thread_local EndOfThread t_end;
+
+Pass::Scratch* take_scratch() { return t_idle != nullptr ? std::exchange(t_idle, nullptr) : new Pass::Scratch; }
 
 void give_back(Pass::Scratch* scratch) {
   // Destroying Variables may run a user's code, so the scratch is in nobody's hands until it is empty.
@@ -52,7 +63,12 @@ void give_back(Pass::Scratch* scratch) {
   scratch->table.clear();
   scratch->stack.clear();
   scratch->results.clear();
-  t_idle.reset(scratch);
+  if (t_thread_ends || t_idle != nullptr) {
+    delete scratch;
+    return;
+  }
+  t_idle = scratch;
+  t_end.armed = true;  // touching it makes the thread run its destructor
 }
 
 }  // namespace
@@ -91,9 +107,9 @@ Pass::Leaf* Pass::find_leaf(const Node* node, int output) const {
     return nullptr;
   }
   for (size_t at = hash_address(node);; ++at) {
-    const int index = table_[at % table_.size()];
+    const size_t index = table_[at % table_.size()];
     if (index == 0) return nullptr;
-    Leaf& leaf = leaves_[static_cast<size_t>(index) - 1];
+    Leaf& leaf = leaves_[index - 1];
     if (leaf.node == node && leaf.output == output) return &leaf;
   }
 }
@@ -103,7 +119,7 @@ void Pass::grow_table() {
   for (size_t i = 0; i < leaves_.size(); ++i) {
     size_t at = hash_address(leaves_[i].node);
     while (table_[at % table_.size()] != 0) ++at;
-    table_[at % table_.size()] = static_cast<int>(i) + 1;
+    table_[at % table_.size()] = i + 1;
   }
 }
 
@@ -115,7 +131,7 @@ Pass::Leaf& Pass::leaf_of(Node* node, int output) {
   } else if (!table_.empty()) {
     size_t at = hash_address(node);
     while (table_[at % table_.size()] != 0) ++at;
-    table_[at % table_.size()] = static_cast<int>(leaves_.size());
+    table_[at % table_.size()] = leaves_.size();
   }
   return leaves_.back();
 }
@@ -298,12 +314,15 @@ void Pass::run() {
   while (!heap_.empty()) visit(*pop());
 }
 
-void Pass::deliver() {
+bool Pass::deliver() {
+  bool any = leaves_.empty();
   for (Leaf& leaf : leaves_) {
+    any = any || leaf.node->of_parameter;
     if (leaf.node->parameter != nullptr && leaf.cotangent.defined()) {
       leaf.node->parameter->add_gradient(std::move(leaf.cotangent));
     }
   }
+  return any;
 }
 
 Variable Pass::result(size_t i) const {

@@ -30,7 +30,7 @@ class Pass {
   struct Scratch {
     std::vector<Node*> heap;
     std::vector<Leaf> leaves;
-    std::vector<int> table;  // open addressing: index into leaves + 1; empty while the leaves are few
+    std::vector<size_t> table;  // open addressing: index into leaves + 1; empty while the leaves are few
     std::vector<Frame> stack;
     std::vector<Variable> results;  // of targets that are no leaves
   };
@@ -47,8 +47,8 @@ class Pass {
   void mark(const std::vector<Variable>& outputs);
   void seed(const Variable& output, Variable cotangent);
   void run();
-  /// Adds what the leaves gathered into their Parameters.
-  void deliver();
+  /// Adds what the leaves gathered into their Parameters; false when none of them is a parameter's.
+  bool deliver();
   /// The cotangent of targets[i]; undefined when none arrived.
   Variable result(size_t i) const;
 
@@ -93,7 +93,7 @@ class Pass {
   Scratch* scratch_;
   std::vector<Node*>& heap_;
   std::vector<Leaf>& leaves_;
-  std::vector<int>& table_;
+  std::vector<size_t>& table_;
   std::vector<Variable>& results_;
 };
 

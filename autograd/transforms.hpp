@@ -13,7 +13,7 @@ struct TransformOptions {
   bool create_graph = false;
 };
 
-struct VjpResult {
+struct [[nodiscard]] VjpResult {
   std::vector<Variable> outputs;
   std::vector<Variable> gradients;
 };
@@ -23,7 +23,7 @@ struct VjpResult {
 GRADUS_API VjpResult vjp(FunctionRef f, const std::vector<Variable>& inputs, const std::vector<Variable>& cotangents,
                          const TransformOptions& options = {});
 
-struct JvpResult {
+struct [[nodiscard]] JvpResult {
   std::vector<Variable> outputs;
   std::vector<Variable> tangents;
 };
@@ -36,8 +36,9 @@ GRADUS_API JvpResult jvp(FunctionRef f, const std::vector<Variable>& inputs, con
 
 /// The product of the Hessian of f, which has one output of one element, with `vectors` (one for each input, of its
 /// shape; undefined: zero). Costs about four times f (Pearlmutter 1994), and no matrix is formed.
-GRADUS_API std::vector<Variable> hvp(FunctionRef f, const std::vector<Variable>& inputs,
-                                     const std::vector<Variable>& vectors, const TransformOptions& options = {});
+[[nodiscard]] GRADUS_API std::vector<Variable> hvp(FunctionRef f, const std::vector<Variable>& inputs,
+                                                   const std::vector<Variable>& vectors,
+                                                   const TransformOptions& options = {});
 
 /// d f(x) / d x for one input x [x...] and one output [y...]: [y..., x...]. One vjp for each element of the output.
 GRADUS_API Variable jacobian(FunctionRef f, const Variable& x, const TransformOptions& options = {});

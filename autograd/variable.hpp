@@ -49,7 +49,7 @@ class NodeRef {
 
 /// A Tensor and, when it was recorded, where it came from. The currency of all public ops; a Tensor converts to it as a
 /// constant, `leaf` makes a differentiable input. A Variable never changes.
-class Variable {
+class [[nodiscard]] Variable {
  public:
   Variable() = default;
   Variable(Tensor value) noexcept : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
@@ -58,11 +58,12 @@ class Variable {
 
   bool defined() const noexcept { return value_.defined(); }
   const Tensor& value() const noexcept { return value_; }
-  const Shape& shape() const noexcept { return value_.shape(); }
-  DType dtype() const noexcept { return value_.dtype(); }
-  int rank() const noexcept { return value_.rank(); }
+  // All of these throw when there is no tensor.
+  const Shape& shape() const { return value_.shape(); }
+  DType dtype() const { return value_.dtype(); }
+  int rank() const { return value_.rank(); }
   int64_t size(int64_t axis) const { return value_.size(axis); }
-  int64_t numel() const noexcept { return value_.numel(); }
+  int64_t numel() const { return value_.numel(); }
   template <class T>
   T item() const {
     return value_.item<T>();

@@ -19,6 +19,14 @@ namespace {
                                    ": expected ", slot.dtype, " ", *slot.shape, ", got ", describe(got)));
 }
 
+// A name in a mask stands for its bit, or for all of them.
+[[gnu::noinline]] void throw_not_saved(const OpDef& op, const char* what, int index) {
+  const std::string bit = index < 32 ? detail::join("bit ", index, " of saves.", what, "s set, or kAll")
+                                     : detail::join("saves.", what, "s = kAll, since bits name the first 32 only");
+  detail::throw_error(
+      detail::join("[", op.name, "] the vjp reads ", what, " ", index, ", which the op does not save: expected ", bit));
+}
+
 // Away from the common path, where it would cost registers.
 [[gnu::noinline]] void put_zeros(OutputSlot& slot) {
   slot.cotangent = zeros({}, {.dtype = slot.dtype}).expand(slot.shape);
@@ -37,7 +45,8 @@ const Shape& VjpArgs::out_shape(int k) const { return node_.output(k).shape; }
 Variable VjpArgs::in(int i) const {
   const InputSlot& slot = node_.input(i);
   if (!slot.given) return Variable();
-  GRADUS_ASSERT(slot.value.defined());  // `saves` of the op must name it
+  if (!slot.value.defined()) [[unlikely]]
+    throw_not_saved(op(), "input", i);
   if (slot.value.version() != slot.version) throw_changed(op(), "input", i, slot.value, slot.version);
   Variable value = pass_.create_graph() ? Variable(slot.value, slot.node, slot.output) : Variable(slot.value);
   pass_.show(op(), VjpValue::input, i, value);
@@ -46,7 +55,8 @@ Variable VjpArgs::in(int i) const {
 
 Variable VjpArgs::out(int k) const {
   const OutputSlot& slot = node_.output(k);
-  GRADUS_ASSERT(slot.value.defined());
+  if (!slot.value.defined()) [[unlikely]]
+    throw_not_saved(op(), "output", k);
   if (slot.value.version() != slot.version) throw_changed(op(), "output", k, slot.value, slot.version);
   const bool constant = !pass_.create_graph() || in_mask(op().auxiliary_outputs, k) || !is_floating(slot.dtype);
   Variable value = constant ? Variable(slot.value) : Variable(slot.value, NodeRef(&node_), k);

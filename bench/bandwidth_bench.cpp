@@ -75,7 +75,7 @@ void streaming(benchmark::State& state, const Streaming& what) {
   const auto* from = a.data<float>();
   auto* to = copy.mutable_data_<float>();
   const NoGrad no_grad;
-  what.run(a, b);  // the memory of the result is there from now on
+  static_cast<void>(what.run(a, b));  // the memory of the result is there from now on
   std::vector<double> ours, copies;
   for ([[maybe_unused]] auto _ : state) {
     ours.push_back(seconds_of([&] { benchmark::DoNotOptimize(what.run(a, b)); }));

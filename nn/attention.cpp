@@ -8,6 +8,7 @@
 #include <gradus/autograd/ops/neural.hpp>
 #include <gradus/autograd/ops/recurrent.hpp>
 #include <gradus/autograd/ops/views.hpp>
+#include <gradus/nn/required_size.hpp>
 
 namespace gradus {
 namespace {
@@ -30,6 +31,13 @@ void check_query(const char* kind, const Variable& query, int64_t query_size, co
                "] expected a query [", prepared.memory.size(0), ", Tq, ", query_size, "], got ", describe(query));
 }
 
+const AdditiveAttentionOptions& checked(const AdditiveAttentionOptions& options) {
+  detail::require_size("additive_attention", "query_size", options.query_size);
+  detail::require_size("additive_attention", "key_size", options.key_size);
+  detail::require_size("additive_attention", "attention_size", options.attention_size);
+  return options;
+}
+
 AttentionOutput attend(Variable weights, const PreparedMemory& prepared) {
   return {.context = matmul(weights, prepared.memory), .weights = weights};
 }
@@ -38,7 +46,7 @@ AttentionOutput attend(Variable weights, const PreparedMemory& prepared) {
 
 AdditiveAttention::AdditiveAttention(const AdditiveAttentionOptions& options, Generator& generator)
     : Layer("additive_attention"),
-      options_(options),
+      options_(checked(options)),
       query_proj_({.input_size = options.query_size,
                    .output_size = options.attention_size,
                    .bias = false,
@@ -49,8 +57,6 @@ AdditiveAttention::AdditiveAttention(const AdditiveAttentionOptions& options, Ge
                  .bias = false,
                  .dtype = options.dtype},
                 generator) {
-  GRADUS_CHECK(options.attention_size >= 1, "[additive_attention] expected attention_size >= 1, got ",
-               options.attention_size);
   const double bound = 1.0 / std::sqrt(static_cast<double>(options.attention_size));
   v_.reset_(uniform({options.attention_size}, generator, {.low = -bound, .high = bound, .dtype = options.dtype}));
   register_module("query_proj", query_proj_);
@@ -80,9 +86,8 @@ AttentionOutput AdditiveAttention::forward(const Variable& query, const Prepared
 
 DotAttention::DotAttention(const DotAttentionOptions& options, Generator& generator)
     : Layer("dot_attention"), options_(options) {
-  GRADUS_CHECK(options.key_size >= 1 && options.query_size >= 1,
-               "[dot_attention] expected sizes of 1 or more, got query ", options.query_size, ", key ",
-               options.key_size);
+  detail::require_size("dot_attention", "query_size", options.query_size);
+  detail::require_size("dot_attention", "key_size", options.key_size);
   if (options.query_size == options.key_size) return;
   query_proj_.emplace(
       LinearOptions{

@@ -10,7 +10,7 @@
 namespace gradus {
 
 /// What an attention keeps of one memory for all its queries.
-struct PreparedMemory {
+struct [[nodiscard]] PreparedMemory {
   Variable memory;  ///< [B, Tk, Dk]: what is averaged
   Variable keys;    ///< its share of the scores, in the attention's own form
   Variable keep;    ///< bool, broadcasts to [B, Tq, Tk]; undefined: no mask
@@ -18,7 +18,7 @@ struct PreparedMemory {
 
 /// A query that may attend to nothing has weights, context and gradients of exactly 0. What a blocked position holds
 /// changes no bit, as long as it is finite.
-struct AttentionOutput {
+struct [[nodiscard]] AttentionOutput {
   Variable context;  ///< [B, Tq, Dk]
   Variable weights;  ///< [B, Tq, Tk]
 
@@ -30,9 +30,9 @@ struct AttentionOutput {
 };
 
 struct AdditiveAttentionOptions {
-  int64_t query_size = 0;
-  int64_t key_size = 0;
-  int64_t attention_size = 0;
+  int64_t query_size = 0;      ///< >= 1
+  int64_t key_size = 0;        ///< >= 1
+  int64_t attention_size = 0;  ///< >= 1
   DType dtype = DType::f32;
 };
 
@@ -59,8 +59,8 @@ class GRADUS_API AdditiveAttention : public Layer<AdditiveAttention> {
 };
 
 struct DotAttentionOptions {
-  int64_t query_size = 0;
-  int64_t key_size = 0;
+  int64_t query_size = 0;  ///< >= 1
+  int64_t key_size = 0;    ///< >= 1
   DType dtype = DType::f32;
 };
 

@@ -6,8 +6,8 @@
 namespace gradus {
 
 struct EmbeddingOptions {
-  int64_t num_embeddings = 0;
-  int64_t embedding_size = 0;
+  int64_t num_embeddings = 0;  ///< >= 1
+  int64_t embedding_size = 0;  ///< >= 1
   DType dtype = DType::f32;
 };
 

@@ -6,8 +6,8 @@
 namespace gradus {
 
 struct LinearOptions {
-  int64_t input_size = 0;
-  int64_t output_size = 0;
+  int64_t input_size = 0;   ///< >= 1
+  int64_t output_size = 0;  ///< >= 1
   bool bias = true;
   DType dtype = DType::f32;
 };

@@ -6,8 +6,8 @@
 namespace gradus {
 
 struct LstmOptions {
-  int64_t input_size = 0;
-  int64_t hidden_size = 0;
+  int64_t input_size = 0;   ///< >= 1
+  int64_t hidden_size = 0;  ///< >= 1
   int64_t num_layers = 1;
   bool bidirectional = false;
   /// Between layers, in training mode; needs num_layers >= 2.

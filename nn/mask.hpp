@@ -9,7 +9,7 @@ namespace gradus {
 
 /// Which keys each query may attend to: true = may be attended. A type of its own, made by name only, so that no mask
 /// of the opposite meaning slips in. Its tensor broadcasts to the scores [B, Tq, Tk].
-class GRADUS_API Mask {
+class [[nodiscard]] GRADUS_API Mask {
  public:
   /// Everything may be attended.
   static Mask none() { return Mask(Tensor()); }

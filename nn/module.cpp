@@ -73,6 +73,21 @@ class LoadFaults {
   std::string missing_, unexpected_, repeated_, misfit_;
 };
 
+// All values as if at once: one may be, or be a view of, another parameter of the same model.
+void copy_in(const std::vector<std::pair<Parameter*, const Tensor*>>& values) {
+  std::unordered_set<const void*> written;
+  for (const auto& [parameter, value] : values) written.insert(parameter->value().storage().data());
+  std::vector<Tensor> read;
+  read.reserve(values.size());
+  for (const auto& [parameter, value] : values) {
+    read.push_back(written.count(value->storage().data()) == 0 ? *value : value->clone());
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    Parameter& parameter = *values[i].first;
+    parameter.assign_(read[i].to(parameter.variable().dtype()));
+  }
+}
+
 std::string grouped(int64_t count) {
   std::string digits = std::to_string(count);
   for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<size_t>(at), 1, ',');
@@ -186,7 +201,7 @@ void Module::load_state_dict(const StateDict& state, const LoadOptions& options)
   }
   const std::string text = faults.text();
   GRADUS_CHECK(text.empty(), "[load_state_dict] the dictionary does not fit ", name_, ": ", text);
-  for (const auto& [parameter, value] : values) parameter->assign_(value->to(parameter->variable().dtype()));
+  copy_in(values);
   for (const auto& [generator, value] : streams) generator->set_state(generator_state(*value));
 }
 

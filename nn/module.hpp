@@ -40,14 +40,14 @@ class GRADUS_API Module {
   const char* kind() const noexcept { return kind_; }
 
   /// All parameters below, by full path; one that is registered twice (tied) only under its first name.
-  std::vector<NamedParameter> parameters();
+  [[nodiscard]] std::vector<NamedParameter> parameters();
   int64_t parameter_count() const;
   /// What the layers below say of their parameters' axes, by full path.
   std::vector<InputLabels> axis_labels() const;
 
   /// Copies: a dictionary kept as the best so far does not follow the training. A tied parameter stands under each
   /// name.
-  StateDict state_dict(const StateDictOptions& options = {}) const;
+  [[nodiscard]] StateDict state_dict(const StateDictOptions& options = {}) const;
   /// Copies the values in, converted to each parameter's floating dtype; generators are taken where given. Throws one
   /// Error with all names that are missing, unexpected or of another shape, and then has changed nothing.
   void load_state_dict(const StateDict& state, const LoadOptions& options = {});

@@ -8,7 +8,7 @@ namespace gradus {
 /// The only owner of one object on the heap: what a module, which never moves, is handed around by. (std::unique_ptr
 /// would do, but <memory> costs every user's file a third of a second.)
 template <class T>
-class Owned {
+class [[nodiscard]] Owned {
  public:
   Owned() = default;
   explicit Owned(T* object) noexcept : object_(object) {}

@@ -22,7 +22,7 @@ struct PropertyOptions {
   std::vector<int> threads = {1, 2, 3};
 };
 
-struct GRADUS_API PropertyReport {
+struct [[nodiscard]] GRADUS_API PropertyReport {
   std::string property = {};
   bool ok = true;
   /// Tensors compared.

@@ -6,6 +6,7 @@
 #include <gradus/autograd/ops/indexing.hpp>
 #include <gradus/autograd/ops/linalg.hpp>
 #include <gradus/autograd/ops/views.hpp>
+#include <gradus/nn/required_size.hpp>
 
 namespace gradus {
 namespace {
@@ -13,10 +14,9 @@ namespace {
 int64_t gate_count(CellKind cell) { return cell == CellKind::rnn ? 1 : cell == CellKind::gru ? 3 : 4; }
 
 void check_options(const char* kind, const RecurrentOptions& options) {
-  GRADUS_CHECK(options.hidden_size >= 1 && options.input_size >= 0, "[", kind,
-               "] expected input_size >= 0 and hidden_size >= 1, got ", options.input_size, " and ",
-               options.hidden_size);
-  GRADUS_CHECK(options.num_layers >= 1, "[", kind, "] expected num_layers >= 1, got ", options.num_layers);
+  detail::require_size(kind, "input_size", options.input_size);
+  detail::require_size(kind, "hidden_size", options.hidden_size);
+  detail::require_size(kind, "num_layers", options.num_layers);
   // Their multiples (gates, directions) are sizes of tensors.
   GRADUS_CHECK(options.hidden_size <= INT32_MAX && options.num_layers <= INT32_MAX, "[", kind,
                "] expected hidden_size and num_layers of at most ", INT32_MAX, ", got ", options.hidden_size, " and ",

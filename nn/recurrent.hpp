@@ -16,8 +16,8 @@ GRADUS_API const char* cell_name(CellKind cell);
 
 struct RecurrentOptions {
   CellKind cell = CellKind::gru;
-  int64_t input_size = 0;
-  int64_t hidden_size = 0;
+  int64_t input_size = 0;   ///< >= 1
+  int64_t hidden_size = 0;  ///< >= 1
   int64_t num_layers = 1;
   bool bidirectional = false;
   /// On the output of every layer but the last, in training mode; needs num_layers >= 2.
@@ -36,7 +36,7 @@ struct RecurrentInput {
   Tensor lengths = {};  ///< i64 [B], each in [0, T]; undefined: all T
 };
 
-struct RecurrentOutput {
+struct [[nodiscard]] RecurrentOutput {
   Variable output;  ///< [B, T, D H]: the last layer, both directions side by side; exactly 0 beyond a length
   Variable h;       ///< [B, L D, H]: final states, layer by layer, forward before reverse
   Variable c;       ///< LSTM: [B, L D, H]
@@ -50,7 +50,7 @@ struct RecurrentOutput {
 };
 
 /// Between two steps of a unidirectional layer.
-struct RecurrentState {
+struct [[nodiscard]] RecurrentState {
   Variable h;  ///< [B, L, H]
   Variable c;  ///< LSTM: [B, L, H]
 };

@@ -5,14 +5,16 @@
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/linalg.hpp>
 #include <gradus/autograd/ops/views.hpp>
+#include <gradus/nn/required_size.hpp>
 
 namespace gradus {
 namespace {
 
 const Seq2SeqOptions& checked(const Seq2SeqOptions& o) {
-  GRADUS_CHECK(o.source_vocab >= 1 && o.target_vocab >= 1 && o.embedding >= 1 && o.hidden >= 1,
-               "[seq2seq] expected sizes of 1 or more, got source_vocab ", o.source_vocab, ", target_vocab ",
-               o.target_vocab, ", embedding ", o.embedding, ", hidden ", o.hidden);
+  detail::require_size("seq2seq", "source_vocab", o.source_vocab);
+  detail::require_size("seq2seq", "target_vocab", o.target_vocab);
+  detail::require_size("seq2seq", "embedding", o.embedding);
+  detail::require_size("seq2seq", "hidden", o.hidden);
   return o;
 }
 

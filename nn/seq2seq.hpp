@@ -17,8 +17,8 @@ enum class AttentionKind : uint8_t { none, additive, dot };
 GRADUS_API const char* attention_name(AttentionKind attention);
 
 struct Seq2SeqOptions {
-  int64_t source_vocab = 0;
-  int64_t target_vocab = 0;
+  int64_t source_vocab = 0;  ///< >= 1
+  int64_t target_vocab = 0;  ///< >= 1
   int64_t embedding = 32;
   /// Of each encoder direction, of the decoder and of the additive attention.
   int64_t hidden = 64;
@@ -30,14 +30,14 @@ struct Seq2SeqOptions {
 };
 
 struct GreedyOptions {
-  /// The symbol that starts, and the one that ends, a target.
-  int64_t begin = 0;
-  int64_t end = 0;
-  int64_t max_length = 0;
+  /// The symbol that starts, and the one that ends, a target, and how many symbols are decoded at most: to be given.
+  int64_t begin = -1;
+  int64_t end = -1;
+  int64_t max_length = -1;
   bool want_attention = false;
 };
 
-struct Decoded {
+struct [[nodiscard]] Decoded {
   Tensor symbols;  ///< i64 [B, max_length], filled up with `end`
   Tensor lengths;  ///< i64 [B], the end not counted
   Tensor

@@ -31,7 +31,7 @@ void Adam::update(Slot& slot, const Tensor& gradient) {
                                .weight_decay = options_.weight_decay,
                                .bias_correction1 = bias_correction1_,
                                .bias_correction2 = bias_correction2_};
-  Tensor& value = slot.named.parameter->mutable_value_();
+  Tensor value = slot.named.parameter->mutable_value_();
   dispatch_float(value.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     kernels::adam_update(value.mutable_data_<T>(), gradient.data<T>(), slot.tensors[0].mutable_data_<T>(),

@@ -11,7 +11,7 @@ namespace {
 Tensor integer(int64_t value) { return full({}, static_cast<double>(value), {.dtype = DType::i64}); }
 
 void check_rate(const char* kind, double rate) {
-  GRADUS_CHECK(std::isfinite(rate) && rate >= 0.0, "[", kind, "] expected a learning rate of 0 or more, got ", rate);
+  GRADUS_CHECK(std::isfinite(rate) && rate >= 0.0, "[", kind, "] expected a learning_rate of 0 or more, got ", rate);
 }
 
 // A dictionary that is read name by name, with all that is wrong with it gathered into one message.

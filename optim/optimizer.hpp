@@ -33,7 +33,7 @@ class GRADUS_API Optimizer {
 
   /// Everything that the next step depends on beside parameters and gradients: "steps" and "learning_rate", and for
   /// each parameter that was updated "<path>.updates" and "<path>.<what>". Copies.
-  std::vector<NamedTensor> state_dict() const;
+  [[nodiscard]] std::vector<NamedTensor> state_dict() const;
   /// Continues bit by bit where state_dict() was taken. Throws one Error with all names that do not fit, and then has
   /// changed nothing.
   void load_state_dict(const std::vector<NamedTensor>& state);

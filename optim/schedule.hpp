@@ -12,11 +12,11 @@ struct WarmupCosineOptions {
   /// Steps of the rise; 0: none.
   int64_t warmup = 0;
   /// All steps, the rise included.
-  int64_t total = 0;
+  int64_t total = 0;  ///< >= 1
 };
 
 /// The learning rate of step 1, 2, ..: peak * step / warmup up to `warmup`, then half a cosine down to 0 at `total` and
 /// beyond. For `optimizer.set_learning_rate_(warmup_cosine(step, {...}))` before each step.
-GRADUS_API double warmup_cosine(int64_t step, const WarmupCosineOptions& options);
+[[nodiscard]] GRADUS_API double warmup_cosine(int64_t step, const WarmupCosineOptions& options);
 
 }  // namespace gradus

@@ -26,7 +26,7 @@ void Sgd::update(Slot& slot, const Tensor& gradient) {
                               .weight_decay = options_.weight_decay,
                               .nesterov = options_.nesterov,
                               .first_step = slot.updates == 1};
-  Tensor& value = slot.named.parameter->mutable_value_();
+  Tensor value = slot.named.parameter->mutable_value_();
   dispatch_float(value.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     T* velocity = slot.tensors.empty() ? nullptr : slot.tensors[0].mutable_data_<T>();

@@ -3,6 +3,8 @@
 
 #include <cstdio>
 
+#include <gradus/tensor/called_as.hpp>
+
 namespace gradus {
 
 Error::Error(const std::string& message) : std::invalid_argument(message) {}
@@ -11,9 +13,16 @@ Error::~Error() = default;
 namespace detail {
 
 thread_local constinit ErrorPlace t_error_place = nullptr;
+thread_local constinit const char* t_called_as = nullptr;
 
 void throw_error(const std::string& message) {
-  throw Error(t_error_place == nullptr ? message : message + t_error_place());
+  std::string text = message;
+  const size_t name_end = text.find(']');
+  if (t_called_as != nullptr && text.starts_with('[') && name_end != std::string::npos) {
+    text.replace(1, name_end - 1, t_called_as);
+  }
+  if (t_error_place != nullptr) text += t_error_place();
+  throw Error(text);
 }
 
 void throw_internal_error(const char* condition, const char* file, int line) {

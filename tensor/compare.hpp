@@ -9,12 +9,12 @@ namespace gradus {
 
 /// The largest abs(a - b) / max(1, abs(a), abs(b)), computed in double; equal infinities and NaN against NaN count as
 /// equal, any other difference of what is not finite, and different shapes, as infinite.
-GRADUS_API double largest_error(const Tensor& a, const Tensor& b);
+[[nodiscard]] GRADUS_API double largest_error(const Tensor& a, const Tensor& b);
 
 /// Every element is 0 (or -0).
-GRADUS_API bool all_zero(const Tensor& a);
+[[nodiscard]] GRADUS_API bool all_zero(const Tensor& a);
 
 /// No element is infinite or NaN.
-GRADUS_API bool all_finite(const Tensor& a);
+[[nodiscard]] GRADUS_API bool all_finite(const Tensor& a);
 
 }  // namespace gradus

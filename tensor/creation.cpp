@@ -3,11 +3,13 @@
 
 #include <cmath>
 
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/copy.hpp>
 
 namespace gradus {
 
 Tensor arange(double start, double stop, const ArangeOptions& options) {
+  const detail::CalledAs called("arange");
   const double step = options.step;
   GRADUS_CHECK(std::isfinite(start) && std::isfinite(stop) && std::isfinite(step) && step != 0.0,
                "[arange] expected finite numbers and a step other than 0, got start ", start, ", stop ", stop,
@@ -27,6 +29,7 @@ Tensor arange(double start, double stop, const ArangeOptions& options) {
 }
 
 Tensor linspace(double start, double stop, int64_t count, TensorOptions options) {
+  const detail::CalledAs called("linspace");
   GRADUS_CHECK(count >= 0, "[linspace] expected a count >= 0, got ", count);
   GRADUS_CHECK(is_floating(options.dtype), "[linspace] expected a floating dtype (f32 or f64), got ", options.dtype);
   Tensor values = Tensor::empty({count}, DType::f64);
@@ -43,6 +46,7 @@ Tensor linspace(double start, double stop, int64_t count, TensorOptions options)
 }
 
 Tensor eye(int64_t rows, int64_t columns, TensorOptions options) {
+  const detail::CalledAs called("eye");
   Tensor out = zeros({rows, columns}, options);
   Tensor diagonal = out.diagonal(0, 1);
   kernels::fill(diagonal, 1.0);
@@ -50,6 +54,7 @@ Tensor eye(int64_t rows, int64_t columns, TensorOptions options) {
 }
 
 Tensor one_hot(const Tensor& indices, int64_t classes, TensorOptions options) {
+  const detail::CalledAs called("one_hot");
   GRADUS_CHECK(indices.defined() && indices.dtype() == DType::i64, "[one_hot] expected indices of dtype i64, got ",
                describe(indices));
   GRADUS_CHECK(classes >= 0, "[one_hot] expected a number of classes >= 0, got ", classes);

@@ -8,7 +8,7 @@ namespace gradus {
 
 /// Where the elements of a tensor lie in its storage: element (i0, i1, ...) stands at offset + sum(i_k * strides[k]).
 /// Strides and offset count elements. Pure values: every view is one of these functions and moves no bytes.
-class GRADUS_API Layout {
+class [[nodiscard]] GRADUS_API Layout {
  public:
   constexpr Layout() noexcept : strides_{} {}
   /// Dense, row-major, offset 0.

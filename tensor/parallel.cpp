@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
 #include <exception>
@@ -7,6 +9,7 @@
 
 #include <gradus/tensor/check.hpp>
 #include <gradus/tensor/parallel.hpp>
+#include <gradus/tensor/reference_count.hpp>
 #include <gradus/tensor/thread_team.hpp>
 
 namespace gradus {
@@ -21,6 +24,21 @@ std::atomic<int>& thread_count() {
 [[maybe_unused]] const int g_count_at_start = thread_count().load();
 
 std::atomic<int64_t> g_regions_split{0};
+
+// In the child of a fork only the thread that forked lives on. A team of the parent would be waited for without end,
+// and the library behind it may hold locks of threads that are gone, so the child works on one thread. A parent that
+// never had another thread leaves nothing behind.
+std::atomic<bool> g_one_thread_only{false};
+std::atomic<bool> g_parent_had_threads{false};
+
+int watch_forks() {
+  return pthread_atfork([] { g_parent_had_threads.store(!detail::single_threaded()); }, nullptr,
+                        [] {
+                          if (g_parent_had_threads.load()) g_one_thread_only.store(true);
+                        });
+}
+
+[[maybe_unused]] const int g_watches_forks = watch_forks();
 
 thread_local bool t_inside_region = false;
 
@@ -71,7 +89,9 @@ void set_num_threads(int count) {
 
 int64_t detail::regions_split() { return g_regions_split.load(std::memory_order_relaxed); }
 
-int num_threads() { return thread_count().load(std::memory_order_relaxed); }
+int num_threads() {
+  return g_one_thread_only.load(std::memory_order_relaxed) ? 1 : thread_count().load(std::memory_order_relaxed);
+}
 
 void parallel_for(int64_t n, RangeBody body, int64_t grain) {
   GRADUS_ASSERT(grain > 0);

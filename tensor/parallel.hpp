@@ -12,7 +12,8 @@ namespace gradus {
 /// depends on it: work is cut by size, never by the number of threads.
 GRADUS_API void set_num_threads(int count);
 
-/// The number of threads kernels may use; at first, the number of cores this process may run on.
+/// The number of threads kernels may use; at first, the number of cores this process may run on. In the child of a
+/// fork() it is 1, whatever is set, when the parent had more than one thread: those do not exist there.
 GRADUS_API int num_threads();
 
 /// A reference to a callable `void(int64_t begin, int64_t end)`, which must outlive it.
@@ -43,7 +44,7 @@ namespace detail {
 /// Sets the number of threads for one scope.
 class ThreadCountScope {
  public:
-  explicit ThreadCountScope(int count) : before_(num_threads()) { set_num_threads(count); }
+  [[nodiscard]] explicit ThreadCountScope(int count) : before_(num_threads()) { set_num_threads(count); }
   ~ThreadCountScope() { set_num_threads(before_); }
   ThreadCountScope(const ThreadCountScope&) = delete;
   ThreadCountScope& operator=(const ThreadCountScope&) = delete;
@@ -58,7 +59,7 @@ GRADUS_API int64_t regions_split();
 /// While it lives, OpenMP regions opened below the calling thread (by a BLAS built on OpenMP) have one thread.
 class GRADUS_API OneThreadScope {
  public:
-  OneThreadScope();
+  [[nodiscard]] OneThreadScope();
   ~OneThreadScope();
   OneThreadScope(const OneThreadScope&) = delete;
   OneThreadScope& operator=(const OneThreadScope&) = delete;

@@ -25,7 +25,7 @@ struct DropoutKey {
 /// random numbers: as easy as 1, 2, 3") with the seed as its key and counter + w / 4 as its counter. Each function
 /// below starts at a whole counter and advances it past all words it used. Move-only, since a copy would repeat the
 /// stream: use split() for another one. A moved-from generator refuses to draw.
-class GRADUS_API Generator {
+class [[nodiscard]] GRADUS_API Generator {
  public:
   explicit Generator(uint64_t seed);
   Generator(Generator&& other) noexcept;

@@ -32,13 +32,13 @@ class GRADUS_API RandomTape {
   /// On this thread, while it lives: writes down every draw.
   class Record : public Scope {
    public:
-    explicit Record(RandomTape& tape) : Scope(tape, false) {}
+    [[nodiscard]] explicit Record(RandomTape& tape) : Scope(tape, false) {}
   };
   /// On this thread, while it lives: every draw gives what was written down. Throws when there are more draws than
   /// were.
   class Replay : public Scope {
    public:
-    explicit Replay(RandomTape& tape) : Scope(tape, true) {}
+    [[nodiscard]] explicit Replay(RandomTape& tape) : Scope(tape, true) {}
   };
 
  private:

@@ -30,7 +30,7 @@ inline void copy_by_fours(int64_t* to, const int64_t* from, int count) noexcept 
 
 /// The sizes of a tensor's axes, outermost first: at most kMaxRank of them, each >= 0, their product within int64.
 /// Rank 0 is a scalar (one element). Throws when a size is negative, the rank too large or the product overflows.
-class GRADUS_API Shape {
+class [[nodiscard]] GRADUS_API Shape {
  public:
   constexpr Shape() noexcept : sizes_{} {}
   Shape(std::initializer_list<int64_t> sizes);

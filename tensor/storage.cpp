@@ -5,12 +5,11 @@
 #include <new>
 
 #include <gradus/tensor/block_cache.hpp>
+#include <gradus/tensor/check.hpp>
 #include <gradus/tensor/tensor_body.hpp>
 
 namespace gradus {
 namespace detail {
-
-constinit const TensorBody kNoBody{};
 
 namespace {
 
@@ -26,6 +25,7 @@ inline StorageHeader* make_header(size_t room, size_t bytes) {
   header->release = nullptr;
   header->references = 1;
   header->version = 0;
+  header->borrowed = false;
   return header;
 }
 
@@ -38,6 +38,8 @@ inline void free_storage(StorageHeader* header) noexcept {
 }  // namespace
 
 void destroy_storage(StorageHeader* header) noexcept { free_storage(header); }
+
+void throw_no_storage(const char* accessor) { throw_error(join("[Storage::", accessor, "] there is no storage")); }
 
 TensorBody* make_body(Storage storage, const Layout& layout, DType dtype) {
   const Block block = allocate_small(sizeof(TensorBody));
@@ -63,6 +65,10 @@ TensorBody* make_dense_body(const Shape& shape, DType dtype) {
   return body;
 }
 
+void throw_no_tensor(const char* accessor) {
+  throw_error(join("[", accessor, "] there is no tensor: expected a defined one"));
+}
+
 void destroy_body(TensorBody* body) noexcept {
   if (body->embedded) {
     // The last reference may take the memory of the body along.
@@ -85,6 +91,7 @@ Storage Storage::borrow(void* data, size_t bytes, void (*release)(void*), void* 
   out.header_->bytes = bytes;
   out.header_->release = release;
   out.header_->context = context;
+  out.header_->borrowed = true;
   return out;
 }
 

@@ -24,7 +24,10 @@ struct alignas(64) StorageHeader {
   void* context;
   uint32_t references;
   uint32_t version;
+  bool borrowed;  // the bytes are somebody else's
 };
+
+[[noreturn, gnu::cold]] GRADUS_API void throw_no_storage(const char* accessor);
 
 GRADUS_API void destroy_storage(StorageHeader* header) noexcept;
 
@@ -32,7 +35,7 @@ GRADUS_API void destroy_storage(StorageHeader* header) noexcept;
 
 /// Shared ownership of 64-byte aligned bytes, with a counter of in-place changes. Cheap to copy: copies share the
 /// bytes.
-class GRADUS_API Storage {
+class [[nodiscard]] GRADUS_API Storage {
  public:
   Storage() = default;
   /// Uninitialised bytes from the caching allocator.
@@ -49,12 +52,16 @@ class GRADUS_API Storage {
   ~Storage() { reset(); }
 
   explicit operator bool() const noexcept { return header_ != nullptr; }
-  void* data() const noexcept { return header_->data; }
-  size_t bytes() const noexcept { return header_->bytes; }
-  uint32_t version() const noexcept { return header_->version; }
-  void bump_version_() noexcept { ++header_->version; }
-  /// True when this handle is the only one.
-  bool is_unique() const noexcept { return detail::is_only_reference(header_->references); }
+  // These throw when there is no storage.
+  void* data() const { return header("data").data; }
+  size_t bytes() const { return header("bytes").bytes; }
+  uint32_t version() const { return header("version").version; }
+  void bump_version_() { ++header("bump_version_").version; }
+  /// True when this handle is the only one, and the bytes are not borrowed.
+  bool is_unique() const {
+    const detail::StorageHeader& head = header("is_unique");
+    return detail::is_only_reference(head.references) && !head.borrowed;
+  }
   /// Takes over, or hands out, one reference to a head.
   static Storage adopt(detail::StorageHeader* header) noexcept {
     Storage out;
@@ -69,6 +76,11 @@ class GRADUS_API Storage {
   }
 
  private:
+  detail::StorageHeader& header(const char* accessor) const {
+    if (header_ == nullptr) [[unlikely]]
+      detail::throw_no_storage(accessor);
+    return *header_;
+  }
   void retain() noexcept {
     if (header_ != nullptr) detail::retain_reference(header_->references);
   }

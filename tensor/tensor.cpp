@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/copy.hpp>
 #include <gradus/tensor/kernels/tensor_elementwise.hpp>
 
@@ -52,6 +53,8 @@ Tensor Tensor::from(std::initializer_list<double> values, const Shape& shape, Te
 int64_t Tensor::size(int64_t axis) const { return shape()[normalize_axis(axis, rank(), "size")]; }
 
 double Tensor::at(std::initializer_list<int64_t> index) const {
+  const detail::CalledAs called("at");
+  check_readable(*this, "at");
   GRADUS_CHECK(static_cast<int>(index.size()) == rank(), "[at] wrong number of indices: expected ", rank(), ", got ",
                index.size());
   Layout at = layout();
@@ -81,8 +84,8 @@ Tensor Tensor::clone() const {
 }
 
 Tensor Tensor::to(DType dtype) const {
-  if (dtype == body().dtype) return *this;
   check_readable(*this, "to");
+  if (dtype == this->dtype()) return *this;
   Tensor out = empty(shape(), dtype);
   kernels::convert(*this, out);
   return out;
@@ -135,6 +138,7 @@ Tensor ones(const Shape& shape, TensorOptions options) { return full(shape, 1.0,
 Tensor scalar(double value, TensorOptions options) { return full({}, value, options); }
 
 Tensor arange(int64_t count, TensorOptions options) {
+  const detail::CalledAs called("arange");
   Tensor values = Tensor::empty({count}, DType::i64);
   auto* data = values.mutable_data_<int64_t>();
   for (int64_t i = 0; i < count; ++i) data[i] = i;

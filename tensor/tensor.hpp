@@ -21,7 +21,7 @@ struct TensorOptions {
 
 /// A typed, strided view of shared bytes: data only, no derivative. Copies share the bytes; by convention nothing
 /// changes them, and the few functions that do end in `_`, bump the storage's version, and refuse an expanded view.
-class GRADUS_API Tensor {
+class [[nodiscard]] GRADUS_API Tensor {
  public:
   /// No tensor: defined() is false.
   Tensor() = default;
@@ -32,7 +32,8 @@ class GRADUS_API Tensor {
     if (body_ != nullptr) detail::retain_reference(body_->references);
   }
   Tensor(Tensor&& other) noexcept : body_(std::exchange(other.body_, nullptr)) {}
-  Tensor& operator=(Tensor other) noexcept {
+  /// Only a Tensor with a name can be assigned to: `x.select(0, 1) = y` would change nothing (copy_ writes elements).
+  Tensor& operator=(Tensor other) & noexcept {
     std::swap(body_, other.body_);
     return *this;
   }
@@ -47,18 +48,22 @@ class GRADUS_API Tensor {
   static Tensor from(std::initializer_list<double> values, const Shape& shape, TensorOptions options = {});
 
   bool defined() const noexcept { return body_ != nullptr; }
-  const Shape& shape() const noexcept { return body().layout.shape(); }
-  const Layout& layout() const noexcept { return body().layout; }
-  const Storage& storage() const noexcept { return body().storage; }
-  DType dtype() const noexcept { return body().dtype; }
-  int rank() const noexcept { return shape().rank(); }
-  int64_t numel() const noexcept { return body().numel; }
+  // All of these throw when there is no tensor.
+  const Shape& shape() const { return body("shape").layout.shape(); }
+  const Layout& layout() const { return body("layout").layout; }
+  const Storage& storage() const { return body("storage").storage; }
+  DType dtype() const { return body("dtype").dtype; }
+  int rank() const { return body("rank").layout.rank(); }
+  int64_t numel() const { return body("numel").numel; }
   /// Size of an axis; -1 is the last.
   int64_t size(int64_t axis) const;
-  bool is_contiguous() const noexcept { return body().contiguous; }
-  uint32_t version() const noexcept { return body_->storage.version(); }
-  /// True when no other Tensor sees these bytes.
-  bool is_unique() const noexcept { return detail::is_only_reference(body_->references) && body_->storage.is_unique(); }
+  bool is_contiguous() const { return body("is_contiguous").contiguous; }
+  uint32_t version() const { return body("version").storage.version(); }
+  /// True when no other Tensor sees these bytes, and they are not borrowed.
+  bool is_unique() const {
+    const detail::TensorBody& body = this->body("is_unique");
+    return detail::is_only_reference(body.references) && body.storage.is_unique();
+  }
 
   /// The first element's address; T must be the dtype's type (float, double, int64_t, bool).
   template <class T>
@@ -85,7 +90,7 @@ class GRADUS_API Tensor {
   Tensor diagonal(int64_t a, int64_t b) const { return view(layout().diagonal(a, b)); }
   /// Shares the bytes when strides allow it, else copies.
   Tensor reshape(const Shape& shape) const;
-  Tensor view(const Layout& layout) const { return defined() ? Tensor(storage(), layout, dtype()) : Tensor(); }
+  Tensor view(const Layout& layout) const { return Tensor(storage(), layout, dtype()); }
 
   /// Itself when dense, else a dense copy.
   Tensor contiguous() const;
@@ -105,11 +110,15 @@ class GRADUS_API Tensor {
   void scale_(double scale);
 
   /// As data(), without the check of the dtype.
-  void* raw_data() const noexcept { return body_->data; }
+  void* raw_data() const { return body("raw_data").data; }
 
  private:
   explicit Tensor(detail::TensorBody* body) noexcept : body_(body) {}
-  const detail::TensorBody& body() const noexcept { return body_ != nullptr ? *body_ : detail::kNoBody; }
+  const detail::TensorBody& body(const char* accessor) const {
+    if (body_ == nullptr) [[unlikely]]
+      detail::throw_no_tensor(accessor);
+    return *body_;
+  }
 
   detail::TensorBody* body_ = nullptr;
 };
@@ -129,7 +138,7 @@ GRADUS_API std::string describe(const Tensor& tensor);
 GRADUS_API std::string to_string(const Tensor& tensor);
 
 /// True when shapes, dtypes and all bits are equal (NaN equals the same NaN).
-GRADUS_API bool bitwise_equal(const Tensor& a, const Tensor& b);
+[[nodiscard]] GRADUS_API bool bitwise_equal(const Tensor& a, const Tensor& b);
 
 namespace detail {
 [[noreturn]] GRADUS_API void throw_wrong_dtype(const Tensor& tensor, DType asked);

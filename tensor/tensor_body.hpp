@@ -25,8 +25,7 @@ struct alignas(64) TensorBody {
   Layout layout;
 };
 
-/// What a Tensor without a body shows: rank 0, f32.
-GRADUS_API extern const TensorBody kNoBody;
+[[noreturn, gnu::cold]] GRADUS_API void throw_no_tensor(const char* accessor);
 
 GRADUS_API TensorBody* make_body(Storage storage, const Layout& layout, DType dtype);
 /// A body in front of fresh bytes, dense.

@@ -13,18 +13,10 @@
 namespace gradus::detail {
 namespace {
 
-// Sleeping threads that join the one region that is open. Who opens a region while another is open works alone.
+// Sleeping threads that join the one region that is open. Who opens a region while another is open works alone. They
+// serve until the process ends: destructors of static objects may still run kernels.
 class Team {
  public:
-  ~Team() {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      stop_ = true;
-    }
-    wake_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
   void run(int threads, void (*work)(void*), void* context) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -49,8 +41,7 @@ class Team {
   void serve() {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [this] { return stop_ || open_places_ > 0; });
-      if (stop_) return;
+      wake_.wait(lock, [this] { return open_places_ > 0; });
       --open_places_;
       ++running_;
       const auto work = work_;
@@ -69,12 +60,11 @@ class Team {
   void* context_ = nullptr;
   int open_places_ = 0;
   int running_ = 0;
-  bool stop_ = false;
 };
 
 Team& team() {
-  static Team instance;
-  return instance;
+  static Team* instance = new Team;
+  return *instance;
 }
 
 }  // namespace

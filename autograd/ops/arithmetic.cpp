@@ -7,6 +7,7 @@
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_elementwise.hpp>
 
 namespace gradus {
@@ -129,9 +130,21 @@ Variable affine(const Variable& x, double scale, double shift) {
   return apply(affine_op, AffineAttrs{scale, shift}, {&x});
 }
 
-Variable neg(const Variable& x) { return affine(x, -1.0, 0.0); }
+Variable detail::affine(const char* called, const Variable& x, double scale, double shift) {
+  const CalledAs as(called);
+  return gradus::affine(x, scale, shift);
+}
 
-Variable operator/(const Variable& x, double c) { return div(x, scalar(c, {.dtype = x.dtype()})); }
-Variable operator/(double c, const Variable& x) { return div(scalar(c, {.dtype = x.dtype()}), x); }
+Variable neg(const Variable& x) { return detail::affine("neg", x, -1.0, 0.0); }
+
+Variable operator/(const Variable& x, double c) {
+  const detail::CalledAs called("operator/");
+  return div(x, detail::number_like(x, c));
+}
+
+Variable operator/(double c, const Variable& x) {
+  const detail::CalledAs called("operator/");
+  return div(detail::number_like(x, c), x);
+}
 
 }  // namespace gradus

@@ -30,17 +30,22 @@ GRADUS_API Variable lerp(const Variable& a, const Variable& b, double weight);
 GRADUS_API Variable affine(const Variable& x, double scale, double shift);
 GRADUS_API Variable neg(const Variable& x);
 
+namespace detail {
+/// affine(x, scale, shift), whose errors begin with `called`.
+GRADUS_API Variable affine(const char* called, const Variable& x, double scale, double shift);
+}  // namespace detail
+
 inline Variable operator+(const Variable& a, const Variable& b) { return add(a, b); }
 inline Variable operator-(const Variable& a, const Variable& b) { return sub(a, b); }
 inline Variable operator*(const Variable& a, const Variable& b) { return mul(a, b); }
 inline Variable operator/(const Variable& a, const Variable& b) { return div(a, b); }
 inline Variable operator-(const Variable& x) { return neg(x); }
-inline Variable operator+(const Variable& x, double c) { return affine(x, 1.0, c); }
-inline Variable operator+(double c, const Variable& x) { return affine(x, 1.0, c); }
-inline Variable operator-(const Variable& x, double c) { return affine(x, 1.0, -c); }
-inline Variable operator-(double c, const Variable& x) { return affine(x, -1.0, c); }
-inline Variable operator*(const Variable& x, double c) { return affine(x, c, 0.0); }
-inline Variable operator*(double c, const Variable& x) { return affine(x, c, 0.0); }
+inline Variable operator+(const Variable& x, double c) { return detail::affine("operator+", x, 1.0, c); }
+inline Variable operator+(double c, const Variable& x) { return detail::affine("operator+", x, 1.0, c); }
+inline Variable operator-(const Variable& x, double c) { return detail::affine("operator-", x, 1.0, -c); }
+inline Variable operator-(double c, const Variable& x) { return detail::affine("operator-", x, -1.0, c); }
+inline Variable operator*(const Variable& x, double c) { return detail::affine("operator*", x, c, 0.0); }
+inline Variable operator*(double c, const Variable& x) { return detail::affine("operator*", x, c, 0.0); }
 GRADUS_API Variable operator/(const Variable& x, double c);
 GRADUS_API Variable operator/(double c, const Variable& x);
 

@@ -17,7 +17,8 @@ inline Variable number_like(const Variable& x, double value) { return full({}, v
 inline Variable zeros_from(const Variable& x) { return relu_backward(expand(number_like(x, -1.0), x.shape()), x); }
 
 inline Variable broadcast_binary(const OpDef& op, const Attrs& attrs, const Variable& a, const Variable& b) {
-  if (a.shape() == b.shape()) return apply(op, attrs, {&a, &b});
+  // apply() says which one is undefined.
+  if (!a.defined() || !b.defined() || a.shape() == b.shape()) return apply(op, attrs, {&a, &b});
   const Shape shape = broadcast_shapes(a.shape(), b.shape(), op.name);
   const Variable left = expand(a, shape);
   const Variable right = expand(b, shape);

@@ -9,6 +9,7 @@
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_elementwise.hpp>
 
 namespace gradus {
@@ -21,11 +22,20 @@ struct CompareAttrs {
   bool operator==(const CompareAttrs&) const = default;
 };
 
+const char* name_of(CompareFn fn) {
+  constexpr const char* kNames[] = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"};
+  return kNames[static_cast<int>(fn)];
+}
+
 Variable compare(CompareFn fn, const Variable& a, const Variable& b) {
+  const detail::CalledAs called(name_of(fn));
   return detail::broadcast_binary(compare_op, CompareAttrs{fn}, a, b);
 }
 
-Variable compare(CompareFn fn, const Variable& a, double b) { return compare(fn, a, detail::number_like(a, b)); }
+Variable compare(CompareFn fn, const Variable& a, double b) {
+  const detail::CalledAs called(name_of(fn));
+  return compare(fn, a, detail::number_like(a, b));
+}
 
 std::vector<Example> compare_examples() {
   std::vector<Example> out;
@@ -117,10 +127,17 @@ Variable less_equal(const Variable& a, double b) { return compare(CompareFn::le,
 Variable greater(const Variable& a, double b) { return compare(CompareFn::gt, a, b); }
 Variable greater_equal(const Variable& a, double b) { return compare(CompareFn::ge, a, b); }
 
-Variable isnan(const Variable& x) { return not_equal(x, x); }
-Variable isinf(const Variable& x) { return equal(abs(x), HUGE_VAL); }
+Variable isnan(const Variable& x) {
+  const detail::CalledAs called("isnan");
+  return not_equal(x, x);
+}
+Variable isinf(const Variable& x) {
+  const detail::CalledAs called("isinf");
+  return equal(abs(x), HUGE_VAL);
+}
 
 Variable where(const Variable& condition, const Variable& a, const Variable& b) {
+  const detail::CalledAs called("where");
   const Shape shape = broadcast_shapes(broadcast_shapes(a.shape(), b.shape(), "where"), condition.shape(), "where");
   const Variable mask = expand(condition, shape);
   const Variable left = expand(a, shape);
@@ -129,6 +146,7 @@ Variable where(const Variable& condition, const Variable& a, const Variable& b) 
 }
 
 Variable masked_fill(const Variable& x, const Variable& mask, double value) {
+  const detail::CalledAs called("masked_fill");
   GRADUS_CHECK(broadcast_shapes(x.shape(), mask.shape(), "masked_fill") == x.shape(),
                "[masked_fill] expected a mask that broadcasts to x, got x ", describe(x), ", mask ", describe(mask));
   return where(mask, detail::number_like(x, value), x);

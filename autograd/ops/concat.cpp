@@ -5,6 +5,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/copy.hpp>
 
 namespace gradus {
@@ -86,6 +87,7 @@ Variable concat(const std::vector<Variable>& parts, int64_t axis) {
 }
 
 Variable stack(const std::vector<Variable>& parts, int64_t axis) {
+  const detail::CalledAs called("stack");
   std::vector<Variable> rows;
   rows.reserve(parts.size());
   for (const Variable& part : parts) rows.push_back(unsqueeze(part, axis));

@@ -6,6 +6,7 @@
 #include <gradus/autograd/ops/linalg.hpp>
 #include <gradus/autograd/ops/reduce.hpp>
 #include <gradus/autograd/ops/views.hpp>
+#include <gradus/tensor/called_as.hpp>
 
 namespace gradus {
 namespace {
@@ -19,6 +20,7 @@ Variable bounded_norm(const Variable& x, int axis, double eps) {
 }  // namespace
 
 Variable cosine_similarity(const Variable& a, const Variable& b, CosineOptions options) {
+  const detail::CalledAs called("cosine_similarity");
   GRADUS_CHECK(options.eps > 0.0, "[cosine_similarity] expected eps > 0, got ", options.eps);
   const Shape shape = broadcast_shapes(a.shape(), b.shape(), "cosine_similarity");
   const int axis = normalize_axis(options.axis, shape.rank(), "cosine_similarity");

@@ -12,6 +12,7 @@
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
 #include <gradus/autograd/reference.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_softmax.hpp>
 
 namespace gradus {
@@ -155,12 +156,14 @@ const OpDef cross_entropy_backward_op = {
 };
 
 Variable cross_entropy_rows(const Variable& logits, const Variable& targets, const CrossEntropyOptions& options) {
+  const detail::CalledAs called("cross_entropy_rows");
   CrossEntropyOptions by_row = options;
   by_row.reduction = Reduction::none;
   return cross_entropy(logits, targets, by_row);
 }
 
 Variable cross_entropy(const Variable& logits, const Variable& targets, const CrossEntropyOptions& options) {
+  const detail::CalledAs called("cross_entropy");
   class_losses::check(logits, targets, options, "cross_entropy");
   // Smoothing with weights is rare: it goes through the logarithms of all probabilities.
   if (options.weight.defined() && options.label_smoothing > 0.0) {

@@ -11,6 +11,7 @@
 #include <gradus/autograd/ops/linalg.hpp>
 #include <gradus/autograd/ops/reduce.hpp>
 #include <gradus/autograd/ops/views.hpp>
+#include <gradus/tensor/called_as.hpp>
 
 namespace gradus {
 namespace {
@@ -266,6 +267,7 @@ Term contracted(const Term& left_operand, const Term& right_operand, LabelSet ne
 }  // namespace
 
 Variable einsum(std::string_view equation, const std::vector<Variable>& operands) {
+  const detail::CalledAs called("einsum");
   const Equation parts = split(equation);
   GRADUS_CHECK(parts.inputs.size() == operands.size(), "[einsum] \"", equation, "\" has ", parts.inputs.size(),
                " terms for ", operands.size(), " operands");

@@ -8,6 +8,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/copy.hpp>
 #include <gradus/tensor/kernels/indexing.hpp>
 
@@ -157,6 +158,7 @@ const OpDef scatter_add_op = {
 };
 
 Variable take_along_axis(const Variable& x, const Variable& indices, int64_t axis) {
+  const detail::CalledAs called("take_along_axis");
   const int at = normalize_axis(axis, x.rank(), "take_along_axis");
   GRADUS_CHECK(indices.rank() == x.rank(), "[take_along_axis] ranks differ: x is ", describe(x), ", indices are ",
                describe(indices));
@@ -167,6 +169,7 @@ Variable take_along_axis(const Variable& x, const Variable& indices, int64_t axi
 }
 
 Variable gather(const Variable& x, int64_t axis, const Variable& indices) {
+  const detail::CalledAs called("gather");
   const int at = normalize_axis(axis, x.rank(), "gather");
   GRADUS_CHECK(indices.rank() == x.rank(), "[gather] ranks differ: x is ", describe(x), ", indices are ",
                describe(indices));
@@ -182,6 +185,7 @@ Variable gather(const Variable& x, int64_t axis, const Variable& indices) {
 }
 
 Variable scatter_add(const Variable& x, int64_t axis, const Variable& indices, const Variable& source) {
+  const detail::CalledAs called("scatter_add");
   const int at = normalize_axis(axis, x.rank(), "scatter_add");
   return apply(scatter_add_op, ScatterAttrs{at, x.shape()[at]}, {&x, &indices, &source});
 }

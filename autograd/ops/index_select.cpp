@@ -7,6 +7,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/copy.hpp>
 #include <gradus/tensor/kernels/indexing.hpp>
 
@@ -143,17 +144,20 @@ Variable index_select(const Variable& x, int64_t axis, const Variable& indices) 
 }
 
 Variable index_add(const Variable& x, int64_t axis, const Variable& indices, const Variable& source) {
+  const detail::CalledAs called("index_add");
   const int at = normalize_axis(axis, x.rank(), "index_add");
   return apply(index_add_op, AddAttrs{at, x.shape()[at]}, {&x, &indices, &source});
 }
 
 Tensor flat_nonzero(const Tensor& mask) {
+  const detail::CalledAs called("flat_nonzero");
   GRADUS_CHECK(mask.dtype() == DType::boolean, "[flat_nonzero] expected a mask of dtype bool, got ", describe(mask));
   return kernels::true_positions(mask);
 }
 
 // How many elements are chosen depends on the mask's values, which no shape rule sees: they become indices first.
 Variable masked_select(const Variable& x, const Tensor& mask) {
+  const detail::CalledAs called("masked_select");
   GRADUS_CHECK(mask.dtype() == DType::boolean, "[masked_select] expected a mask of dtype bool, got ", describe(mask));
   const Shape shape = broadcast_shapes(x.shape(), mask.shape(), "masked_select");
   const Variable flat = reshape(expand(x, shape), {shape.numel()});

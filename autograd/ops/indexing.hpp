@@ -36,7 +36,7 @@ GRADUS_API Variable masked_select(const Variable& x, const Tensor& mask);
 inline Variable masked_select(const Variable& x, const Variable& mask) { return masked_select(x, mask.value()); }
 
 /// Values in order, and where in x they stood (i64).
-struct Sorted {
+struct [[nodiscard]] Sorted {
   Variable values;
   Variable indices;
 };
@@ -49,7 +49,7 @@ struct SortOptions {
 /// x along one axis in order. Stable: equal elements keep their order. NaN comes last in either direction.
 GRADUS_API Sorted sort(const Variable& x, SortOptions options = {});
 /// The positions that sort x along one axis.
-inline Variable argsort(const Variable& x, SortOptions options = {}) { return sort(x, options).indices; }
+GRADUS_API Variable argsort(const Variable& x, SortOptions options = {});
 
 struct TopkOptions {
   int64_t axis = -1;

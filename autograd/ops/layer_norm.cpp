@@ -14,6 +14,7 @@
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
 #include <gradus/autograd/reference.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_norm.hpp>
 
 namespace gradus {
@@ -250,6 +251,7 @@ const OpDef rms_norm_backward_op = {
 };
 
 Variable layer_norm(const Variable& x, const LayerNormOptions& options) {
+  const detail::CalledAs called("layer_norm");
   const Variable in = rows_of(x, options.axes, "layer_norm");
   const Variable weight = flat(options.weight, x, options.axes, "layer_norm", "weight");
   const Variable bias = flat(options.bias, x, options.axes, "layer_norm", "bias");
@@ -260,6 +262,7 @@ Variable layer_norm(const Variable& x, const LayerNormOptions& options) {
 }
 
 Variable rms_norm(const Variable& x, const RmsNormOptions& options) {
+  const detail::CalledAs called("rms_norm");
   const Variable in = rows_of(x, options.axes, "rms_norm");
   const Variable weight = flat(options.weight, x, options.axes, "rms_norm", "weight");
   const Variable* inputs[] = {&in, &weight};

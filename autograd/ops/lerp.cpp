@@ -6,6 +6,7 @@
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_elementwise.hpp>
 
 namespace gradus {
@@ -46,6 +47,7 @@ const OpDef lerp_op = {
 };
 
 Variable lerp(const Variable& a, const Variable& b, const Variable& weight) {
+  const detail::CalledAs called("lerp");
   const Shape shape = broadcast_shapes(broadcast_shapes(a.shape(), b.shape(), "lerp"), weight.shape(), "lerp");
   const Variable from = expand(a, shape);
   const Variable to = expand(b, shape);
@@ -54,6 +56,7 @@ Variable lerp(const Variable& a, const Variable& b, const Variable& weight) {
 }
 
 Variable lerp(const Variable& a, const Variable& b, double weight) {
+  const detail::CalledAs called("lerp");
   return lerp(a, b, detail::number_like(a, weight));
 }
 

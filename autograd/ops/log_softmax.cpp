@@ -10,6 +10,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_softmax.hpp>
 
 namespace gradus {
@@ -83,6 +84,7 @@ const OpDef log_softmax_backward_op = {
 };
 
 Variable log_softmax(const Variable& x, int64_t axis) {
+  const detail::CalledAs called("log_softmax");
   const int at = normalize_axis(axis, x.rank(), "log_softmax");
   if (at == x.rank() - 1) return apply(log_softmax_op, {}, {&x});
   const Variable rows = transpose(x, at, -1);

@@ -6,6 +6,7 @@
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_elementwise.hpp>
 
 namespace gradus {
@@ -68,10 +69,20 @@ const OpDef logical_op = {
     .examples = logical_examples,
 };
 
-Variable logical_and(const Variable& a, const Variable& b) { return logical(LogicalFn::conjunction, a, b); }
-Variable logical_or(const Variable& a, const Variable& b) { return logical(LogicalFn::disjunction, a, b); }
-Variable logical_xor(const Variable& a, const Variable& b) { return logical(LogicalFn::exclusive, a, b); }
+Variable logical_and(const Variable& a, const Variable& b) {
+  const detail::CalledAs called("logical_and");
+  return logical(LogicalFn::conjunction, a, b);
+}
+Variable logical_or(const Variable& a, const Variable& b) {
+  const detail::CalledAs called("logical_or");
+  return logical(LogicalFn::disjunction, a, b);
+}
+Variable logical_xor(const Variable& a, const Variable& b) {
+  const detail::CalledAs called("logical_xor");
+  return logical(LogicalFn::exclusive, a, b);
+}
 Variable logical_not(const Variable& x) {
+  const detail::CalledAs called("logical_not");
   return logical(LogicalFn::exclusive, x, full({}, 1.0, {.dtype = DType::boolean}));
 }
 

@@ -9,6 +9,7 @@
 #include <gradus/autograd/ops/reduce.hpp>
 #include <gradus/autograd/ops/reduce_axes.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_reduce.hpp>
 
 namespace gradus {
@@ -72,9 +73,13 @@ const OpDef logsumexp_op = {
 };
 
 Variable logsumexp(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+  const detail::CalledAs called("logsumexp");
   return apply_reduction(logsumexp_op, x, axes_mask(x, axes, "logsumexp"), options.keepdim);
 }
 
-Variable logsumexp(const Variable& x) { return apply_reduction(logsumexp_op, x, all_axes(x), false); }
+Variable logsumexp(const Variable& x) {
+  const detail::CalledAs called("logsumexp");
+  return apply_reduction(logsumexp_op, x, all_axes(x), false);
+}
 
 }  // namespace gradus

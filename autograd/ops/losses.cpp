@@ -7,6 +7,7 @@
 #include <gradus/autograd/ops/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/reduce.hpp>
+#include <gradus/tensor/called_as.hpp>
 
 namespace gradus {
 namespace {
@@ -28,17 +29,20 @@ Variable reduced(const Variable& losses, Reduction reduction) {
 }  // namespace
 
 Variable mse_loss(const Variable& input, const Variable& target, LossOptions options) {
+  const detail::CalledAs called("mse_loss");
   check_pair("mse_loss", input, target);
   return reduced(square(sub(input, target)), options.reduction);
 }
 
 Variable l1_loss(const Variable& input, const Variable& target, LossOptions options) {
+  const detail::CalledAs called("l1_loss");
   check_pair("l1_loss", input, target);
   return reduced(abs(sub(input, target)), options.reduction);
 }
 
 // With c = clamp(d, -delta, delta) both branches are c^2 / 2 + delta |d - c|: no factor is infinite where d is.
 Variable huber_loss(const Variable& input, const Variable& target, HuberOptions options) {
+  const detail::CalledAs called("huber_loss");
   check_pair("huber_loss", input, target);
   GRADUS_CHECK(options.delta > 0.0, "[huber_loss] expected delta > 0, got ", options.delta);
   const Variable d = sub(input, target);
@@ -50,6 +54,7 @@ Variable huber_loss(const Variable& input, const Variable& target, HuberOptions 
 // -log(s) = softplus(-x) and -log(1 - s) = softplus(x): nothing is subtracted, so nothing cancels.
 Variable binary_cross_entropy_with_logits(const Variable& logits, const Variable& target,
                                           const BinaryCrossEntropyOptions& options) {
+  const detail::CalledAs called("binary_cross_entropy_with_logits");
   const char* name = "binary_cross_entropy_with_logits";
   check_pair(name, logits, target);
   Variable weight = target;
@@ -66,6 +71,7 @@ Variable binary_cross_entropy_with_logits(const Variable& logits, const Variable
 }
 
 Variable kl_div(const Variable& input, const Variable& target, KlDivOptions options) {
+  const detail::CalledAs called("kl_div");
   check_pair("kl_div", input, target);
   // An input of -inf is replaced where the target is 0, and the target's own logarithm: 0 times infinity would be NaN.
   const Variable nothing = equal(target, options.log_target ? -HUGE_VAL : 0.0);

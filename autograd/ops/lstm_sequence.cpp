@@ -2,11 +2,13 @@
 // LSTM over a sequence, composed from public ops: its meaning, and the oracle of any kernel.
 #include <gradus/autograd/ops/linalg.hpp>
 #include <gradus/autograd/ops/recurrence.hpp>
+#include <gradus/tensor/called_as.hpp>
 
 namespace gradus {
 
 SequenceOutput lstm_sequence(const Variable& gates_x, const Variable& h0, const Variable& c0, const Variable& w_hh,
                              const Variable& b_hh, const Variable& lengths, SequenceOptions options) {
+  const detail::CalledAs called("lstm_sequence");
   recurrence::require_inputs("lstm_sequence", 4, {&gates_x, &h0, &c0, &w_hh, &b_hh, &lengths});
   const int64_t hidden = h0.size(1);
   const auto step = [&](const Variable& x, const std::vector<Variable>& state) {

@@ -8,6 +8,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_matmul.hpp>
 
 namespace gradus {
@@ -115,6 +116,7 @@ const OpDef linear_op = {
 };
 
 Variable matmul(const Variable& a, const Variable& b) {
+  const detail::CalledAs called("matmul");
   GRADUS_CHECK(a.rank() >= 1 && b.rank() >= 1, "[matmul] expected vectors, matrices or batches, got ", describe(a),
                " and ", describe(b));
   // Here too, so that the message shows the operands as they were given.
@@ -136,11 +138,13 @@ Variable matmul(const Variable& a, const Variable& b) {
 }
 
 Variable outer(const Variable& a, const Variable& b) {
+  const detail::CalledAs called("outer");
   GRADUS_CHECK(a.rank() == 1 && b.rank() == 1, "[outer] expected two vectors, got ", describe(a), " and ", describe(b));
   return mul(unsqueeze(a, 1), b);
 }
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
+  const detail::CalledAs called("linear");
   if (x.rank() == 2) return apply(linear_op, {}, {&x, &weight, &bias});
   GRADUS_CHECK(x.rank() >= 1, "[linear] expected x [.., in], got ", describe(x));
   const Variable rows = reshape(x, {x.shape().without(x.rank() - 1).numel(), x.size(-1)});

@@ -7,6 +7,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/unary_op.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_elementwise.hpp>
 
 namespace gradus {
@@ -64,9 +65,21 @@ const OpDef minimum_op = {
     .examples = [] { return distant_examples(false); },
 };
 
-Variable maximum(const Variable& a, const Variable& b) { return detail::broadcast_binary(maximum_op, {}, a, b); }
-Variable minimum(const Variable& a, const Variable& b) { return detail::broadcast_binary(minimum_op, {}, a, b); }
-Variable maximum(const Variable& a, double b) { return maximum(a, detail::number_like(a, b)); }
-Variable minimum(const Variable& a, double b) { return minimum(a, detail::number_like(a, b)); }
+Variable maximum(const Variable& a, const Variable& b) {
+  const detail::CalledAs called("maximum");
+  return detail::broadcast_binary(maximum_op, {}, a, b);
+}
+Variable minimum(const Variable& a, const Variable& b) {
+  const detail::CalledAs called("minimum");
+  return detail::broadcast_binary(minimum_op, {}, a, b);
+}
+Variable maximum(const Variable& a, double b) {
+  const detail::CalledAs called("maximum");
+  return maximum(a, detail::number_like(a, b));
+}
+Variable minimum(const Variable& a, double b) {
+  const detail::CalledAs called("minimum");
+  return minimum(a, detail::number_like(a, b));
+}
 
 }  // namespace gradus

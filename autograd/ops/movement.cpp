@@ -8,6 +8,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/copy.hpp>
 #include <gradus/tensor/kernels/movement.hpp>
 
@@ -17,12 +18,6 @@ namespace {
 struct FlipAttrs {
   uint32_t axes;
   bool operator==(const FlipAttrs&) const = default;
-};
-
-struct RollAttrs {
-  int64_t axis;
-  int64_t shift;
-  bool operator==(const RollAttrs&) const = default;
 };
 
 struct PadAttrs {
@@ -76,7 +71,7 @@ void repeat_shape(ShapeArgs& s) {
 }
 
 void roll_forward(ForwardArgs& f) {
-  const auto& a = f.attrs<RollAttrs>();
+  const auto& a = f.attrs<RollOptions>();
   if (f.in(0).numel() == 0) return;
   const int64_t size = f.in(0).size(a.axis);
   const int64_t shift = (a.shift % size + size) % size;
@@ -209,28 +204,28 @@ const OpDef roll_op = {
     .name = "roll",
     .shape =
         [](ShapeArgs& s) {
-          normalize_axis(s.attrs<RollAttrs>().axis, s.shape(0).rank(), "roll");
+          normalize_axis(s.attrs<RollOptions>().axis, s.shape(0).rank(), "roll");
           s.output(s.shape(0), s.dtype(0));
         },
     .forward = roll_forward,
     .derivative =
         [](VjpArgs& v) {
-          const auto& a = v.attrs<RollAttrs>();
+          const auto& a = v.attrs<RollOptions>();
           const int64_t size = v.in_shape(0)[normalize_axis(a.axis, v.in_shape(0).rank(), "roll")];
           const int64_t back = size == 0 ? 0 : -(a.shift % size);
-          v.set(0, apply(roll_op, RollAttrs{a.axis, back}, {&v.cotangent()}));
+          v.set(0, apply(roll_op, RollOptions{a.axis, back}, {&v.cotangent()}));
         },
     .examples =
         [] {
           return std::vector<Example>{
-              {.name = "rows", .attrs = RollAttrs{-1, 5}, .inputs = {real({2, 17})}},
-              {.name = "back", .attrs = RollAttrs{1, -1}, .inputs = {real({2, 3, 4})}},
-              {.name = "more than round", .attrs = RollAttrs{0, 100}, .inputs = {real({3, 2})}},
-              {.name = "furthest back", .attrs = RollAttrs{0, INT64_MIN}, .inputs = {real({3})}},
-              {.name = "one", .attrs = RollAttrs{0, 1}, .inputs = {real({1})}},
-              {.name = "empty", .attrs = RollAttrs{0, 1}, .inputs = {real({0, 2})}},
+              {.name = "rows", .attrs = RollOptions{-1, 5}, .inputs = {real({2, 17})}},
+              {.name = "back", .attrs = RollOptions{1, -1}, .inputs = {real({2, 3, 4})}},
+              {.name = "more than round", .attrs = RollOptions{0, 100}, .inputs = {real({3, 2})}},
+              {.name = "furthest back", .attrs = RollOptions{0, INT64_MIN}, .inputs = {real({3})}},
+              {.name = "one", .attrs = RollOptions{0, 1}, .inputs = {real({1})}},
+              {.name = "empty", .attrs = RollOptions{0, 1}, .inputs = {real({0, 2})}},
               {.name = "scalar",
-               .attrs = RollAttrs{0, 1},
+               .attrs = RollOptions{0, 1},
                .inputs = {real({})},
                .error = "[roll] axis out of range: expected no axis, since the rank is 0, got 0"},
           };
@@ -254,10 +249,11 @@ const OpDef repeat_op = {
 };
 
 Variable flip(const Variable& x, std::initializer_list<int> axes) {
+  const detail::CalledAs called("flip");
   return apply(flip_op, FlipAttrs{axes_mask(x, axes, "flip")}, {&x});
 }
 
-Variable roll(const Variable& x, int64_t axis, int64_t shift) { return apply(roll_op, RollAttrs{axis, shift}, {&x}); }
+Variable roll(const Variable& x, const RollOptions& options) { return apply(roll_op, options, {&x}); }
 
 Variable pad(const Variable& x, const std::vector<Padding>& paddings, PadOptions options) {
   return apply(pad_op, PadAttrs{paddings, options.value}, {&x});
@@ -268,6 +264,7 @@ Variable repeat(const Variable& x, const std::vector<int64_t>& counts) {
 }
 
 Variable tile(const Variable& x, const std::vector<int64_t>& counts) {
+  const detail::CalledAs called("tile");
   Variable wide = x;
   while (static_cast<size_t>(wide.rank()) < counts.size()) wide = unsqueeze(wide, 0);
   std::vector<int64_t> all(static_cast<size_t>(wide.rank()) - counts.size(), 1);

@@ -13,8 +13,14 @@ namespace gradus {
 
 /// The given axes (none given: all) from their last element to their first.
 GRADUS_API Variable flip(const Variable& x, std::initializer_list<int> axes);
+
+struct RollOptions {
+  int64_t axis = -1;
+  int64_t shift = 0;
+  bool operator==(const RollOptions&) const = default;
+};
 /// Each element `shift` places further along an axis (negative: back), round the end.
-GRADUS_API Variable roll(const Variable& x, int64_t axis, int64_t shift);
+GRADUS_API Variable roll(const Variable& x, const RollOptions& options);
 
 /// How many elements come before and after those of one axis; >= 0.
 struct Padding {

@@ -12,6 +12,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/indexing.hpp>
 
 namespace gradus {
@@ -126,6 +127,7 @@ Variable nll(const Variable& log_probs, const Variable& targets, const CrossEntr
 }  // namespace class_losses
 
 Variable nll_loss(const Variable& log_probs, const Variable& targets, const NllOptions& options) {
+  const detail::CalledAs called("nll_loss");
   class_losses::check(log_probs, targets, options, "nll_loss");
   return class_losses::nll(log_probs, targets, options, "nll_loss");
 }

@@ -12,6 +12,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/unary_op.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_elementwise.hpp>
 
 namespace gradus {
@@ -94,13 +95,20 @@ const OpDef pow_scalar_op = {
     .examples = pow_scalar_examples,
 };
 
-Variable pow(const Variable& a, const Variable& b) { return detail::broadcast_binary(pow_op, {}, a, b); }
+Variable pow(const Variable& a, const Variable& b) {
+  const detail::CalledAs called("pow");
+  return detail::broadcast_binary(pow_op, {}, a, b);
+}
 
 Variable pow(const Variable& x, double exponent) {
+  const detail::CalledAs called("pow");
   if (exponent == 2.0) return square(x);
   return apply(pow_scalar_op, PowAttrs{exponent}, {&x});
 }
 
-Variable pow(double base, const Variable& x) { return pow(detail::number_like(x, base), x); }
+Variable pow(double base, const Variable& x) {
+  const detail::CalledAs called("pow");
+  return pow(detail::number_like(x, base), x);
+}
 
 }  // namespace gradus

@@ -20,7 +20,7 @@ struct GruSequenceOptions {
   bool reset_after = true;
 };
 
-struct SequenceOutput {
+struct [[nodiscard]] SequenceOutput {
   Variable output;  ///< [B, T, H]
   Variable h;       ///< [B, H], the final state
   Variable c;       ///< [B, H], the final cell (LSTM only)

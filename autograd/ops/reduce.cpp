@@ -9,6 +9,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_reduce.hpp>
 
 namespace gradus {
@@ -51,18 +52,27 @@ const OpDef sum_op = {
 };
 
 Variable sum(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+  const detail::CalledAs called("sum");
   return apply_reduction(sum_op, x, axes_mask(x, axes, "sum"), options.keepdim);
 }
 
-Variable sum(const Variable& x) { return apply_reduction(sum_op, x, all_axes(x), false); }
+Variable sum(const Variable& x) {
+  const detail::CalledAs called("sum");
+  return apply_reduction(sum_op, x, all_axes(x), false);
+}
 
 Variable mean(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+  const detail::CalledAs called("mean");
   return mean_mask(x, axes_mask(x, axes, "mean"), options);
 }
 
-Variable mean(const Variable& x) { return mean_mask(x, all_axes(x), {}); }
+Variable mean(const Variable& x) {
+  const detail::CalledAs called("mean");
+  return mean_mask(x, all_axes(x), {});
+}
 
 Variable sum_to(const Variable& x, const Shape& shape) {
+  const detail::CalledAs called("sum_to");
   if (x.shape() == shape) return x;
   const int lead = x.rank() - shape.rank();
   uint32_t axes = 0;

@@ -7,6 +7,7 @@
 #include <gradus/autograd/ops/reduce.hpp>
 #include <gradus/autograd/ops/reduce_axes.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_reduce.hpp>
 
 namespace gradus {
@@ -171,33 +172,57 @@ const OpDef all_op = {
 };
 
 Variable max(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+  const detail::CalledAs called("max");
   return apply_reduction(max_op, x, axes_mask(x, axes, "max"), options.keepdim);
 }
-Variable max(const Variable& x) { return apply_reduction(max_op, x, all_axes(x), false); }
+Variable max(const Variable& x) {
+  const detail::CalledAs called("max");
+  return apply_reduction(max_op, x, all_axes(x), false);
+}
 
 Variable min(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+  const detail::CalledAs called("min");
   return apply_reduction(min_op, x, axes_mask(x, axes, "min"), options.keepdim);
 }
-Variable min(const Variable& x) { return apply_reduction(min_op, x, all_axes(x), false); }
+Variable min(const Variable& x) {
+  const detail::CalledAs called("min");
+  return apply_reduction(min_op, x, all_axes(x), false);
+}
 
 Variable argmax(const Variable& x, int64_t axis, ReduceOptions options) {
+  const detail::CalledAs called("argmax");
   return apply_reduction(argmax_op, x, 1U << normalize_axis(axis, x.rank(), "argmax"), options.keepdim);
 }
-Variable argmax(const Variable& x) { return apply_reduction(argmax_op, x, all_axes(x), false); }
+Variable argmax(const Variable& x) {
+  const detail::CalledAs called("argmax");
+  return apply_reduction(argmax_op, x, all_axes(x), false);
+}
 
 Variable argmin(const Variable& x, int64_t axis, ReduceOptions options) {
+  const detail::CalledAs called("argmin");
   return apply_reduction(argmin_op, x, 1U << normalize_axis(axis, x.rank(), "argmin"), options.keepdim);
 }
-Variable argmin(const Variable& x) { return apply_reduction(argmin_op, x, all_axes(x), false); }
+Variable argmin(const Variable& x) {
+  const detail::CalledAs called("argmin");
+  return apply_reduction(argmin_op, x, all_axes(x), false);
+}
 
 Variable any(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+  const detail::CalledAs called("any");
   return apply_reduction(any_op, x, axes_mask(x, axes, "any"), options.keepdim);
 }
-Variable any(const Variable& x) { return apply_reduction(any_op, x, all_axes(x), false); }
+Variable any(const Variable& x) {
+  const detail::CalledAs called("any");
+  return apply_reduction(any_op, x, all_axes(x), false);
+}
 
 Variable all(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+  const detail::CalledAs called("all");
   return apply_reduction(all_op, x, axes_mask(x, axes, "all"), options.keepdim);
 }
-Variable all(const Variable& x) { return apply_reduction(all_op, x, all_axes(x), false); }
+Variable all(const Variable& x) {
+  const detail::CalledAs called("all");
+  return apply_reduction(all_op, x, all_axes(x), false);
+}
 
 }  // namespace gradus

@@ -9,6 +9,7 @@
 #include <gradus/autograd/ops/reduce.hpp>
 #include <gradus/autograd/ops/reduce_axes.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_reduce.hpp>
 
 namespace gradus {
@@ -158,18 +159,30 @@ const OpDef norm_op = {
 };
 
 Variable var(const Variable& x, std::initializer_list<int> axes, VarOptions options) {
+  const detail::CalledAs called("var");
   return var_mask(x, axes_mask(x, axes, "var"), options);
 }
-Variable var(const Variable& x, VarOptions options) { return var_mask(x, all_axes(x), options); }
+Variable var(const Variable& x, VarOptions options) {
+  const detail::CalledAs called("var");
+  return var_mask(x, all_axes(x), options);
+}
 
 Variable stddev(const Variable& x, std::initializer_list<int> axes, VarOptions options) {
+  const detail::CalledAs called("stddev");
   return sqrt(var_mask(x, axes_mask(x, axes, "stddev"), options));
 }
-Variable stddev(const Variable& x, VarOptions options) { return sqrt(var_mask(x, all_axes(x), options)); }
+Variable stddev(const Variable& x, VarOptions options) {
+  const detail::CalledAs called("stddev");
+  return sqrt(var_mask(x, all_axes(x), options));
+}
 
 Variable norm(const Variable& x, std::initializer_list<int> axes, NormOptions options) {
+  const detail::CalledAs called("norm");
   return norm_mask(x, axes_mask(x, axes, "norm"), options);
 }
-Variable norm(const Variable& x, NormOptions options) { return norm_mask(x, all_axes(x), options); }
+Variable norm(const Variable& x, NormOptions options) {
+  const detail::CalledAs called("norm");
+  return norm_mask(x, all_axes(x), options);
+}
 
 }  // namespace gradus

@@ -9,6 +9,7 @@
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
 #include <gradus/autograd/reference.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_reduce.hpp>
 
 namespace gradus {
@@ -167,10 +168,14 @@ const OpDef cumsum_op = {
 };
 
 Variable prod(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+  const detail::CalledAs called("prod");
   return apply_reduction(prod_op, x, axes_mask(x, axes, "prod"), options.keepdim);
 }
 
-Variable prod(const Variable& x) { return apply_reduction(prod_op, x, all_axes(x), false); }
+Variable prod(const Variable& x) {
+  const detail::CalledAs called("prod");
+  return apply_reduction(prod_op, x, all_axes(x), false);
+}
 
 Variable cumsum(const Variable& x, int64_t axis, CumsumOptions options) {
   return apply(cumsum_op,

@@ -49,4 +49,9 @@ inline void binary(ShapeArgs& s) {
   s.output(s.shape(0), s.dtype(0));
 }
 
+/// Ops count their outputs in int.
+inline void require_output_count(int64_t count, const char* op) {
+  GRADUS_CHECK(count <= INT32_MAX, "[", op, "] too many parts: expected at most ", INT32_MAX, ", got ", count);
+}
+
 }  // namespace gradus::rules

@@ -6,6 +6,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/copy.hpp>
 
 namespace gradus {
@@ -21,11 +22,16 @@ struct SliceAttrs {
 
 struct PlaceAttrs {
   Shape shape;
-  int32_t axis;
-  int32_t step;
+  int axis;
+  int64_t step;
   int64_t start;
-  /// Past the last element of `count` of them.
-  int64_t stop(int64_t count) const { return count == 0 ? start : start + (count - 1) * step + 1; }
+  /// Past the last element of `count` of them; beyond any shape where 64 bits cannot say it.
+  int64_t stop(int64_t count) const {
+    int64_t past = start;
+    if (count == 0) return past;
+    const bool overflow = __builtin_mul_overflow(count - 1, step, &past) || __builtin_add_overflow(past, start, &past);
+    return overflow || past == INT64_MAX ? INT64_MAX : past + 1;
+  }
   bool operator==(const PlaceAttrs&) const = default;
 };
 
@@ -152,7 +158,15 @@ Variable slice(const Variable& x, int64_t axis, int64_t start, int64_t stop, int
   return apply(slice_op, SliceAttrs{axis, start, stop, step}, {&x});
 }
 
+Variable narrow(const Variable& x, int64_t axis, int64_t start, int64_t length) {
+  const detail::CalledAs called("narrow");
+  int64_t stop = 0;
+  if (__builtin_add_overflow(start, length, &stop)) stop = INT64_MAX;  // out of bounds, as slice says
+  return slice(x, axis, start, stop);
+}
+
 Variable select(const Variable& x, int64_t axis, int64_t index) {
+  const detail::CalledAs called("select");
   const int at = normalize_axis(axis, x.rank(), "select");
   const int64_t size = x.shape()[at];
   GRADUS_CHECK(index >= -size && index < size, "[select] index out of range: expected an index in [", -size, ", ",
@@ -162,12 +176,15 @@ Variable select(const Variable& x, int64_t axis, int64_t index) {
 }
 
 Variable slice_backward(const Variable& g, const Shape& shape, int64_t axis, int64_t start, int64_t step) {
+  const detail::CalledAs called("slice_backward");
   const int at = normalize_axis(axis, shape.rank(), "slice_backward");
-  return apply(slice_backward_op, PlaceAttrs{shape, at, static_cast<int32_t>(step), start}, {&g});
+  return apply(slice_backward_op, PlaceAttrs{shape, at, step, start}, {&g});
 }
 
 std::vector<Variable> unbind(const Variable& x, int64_t axis) {
+  const detail::CalledAs called("unbind");
   const int at = normalize_axis(axis, x.rank(), "unbind");
+  rules::require_output_count(x.shape()[at], "unbind");
   std::vector<Variable> parts(static_cast<size_t>(x.shape()[at]));
   if (parts.empty()) return parts;
   const Variable* input = &x;

@@ -11,6 +11,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_softmax.hpp>
 
 namespace gradus {
@@ -114,12 +115,14 @@ const OpDef softmax_backward_op = {
 };
 
 Variable softmax(const Variable& x, const Variable& keep) {
+  const detail::CalledAs called("softmax");
   if (!keep.defined()) return apply(softmax_op, {}, {&x, &keep});
   const Variable mask = expand(keep, x.shape());
   return apply(softmax_op, {}, {&x, &mask});
 }
 
 Variable softmax(const Variable& x, const SoftmaxOptions& options) {
+  const detail::CalledAs called("softmax");
   const Variable& keep = options.keep;
   const int at = normalize_axis(options.axis, x.rank(), "softmax");
   if (at == x.rank() - 1) return softmax(x, keep);

@@ -7,6 +7,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/sort.hpp>
 
 namespace gradus {
@@ -105,6 +106,11 @@ const OpDef topk_op = {
     .saves = {.outputs = 0b10},
     .examples = topk_examples,
 };
+
+Variable argsort(const Variable& x, SortOptions options) {
+  const detail::CalledAs called("argsort");
+  return sort(x, options).indices;
+}
 
 Sorted sort(const Variable& x, SortOptions options) {
   return sorted(sort_op, x, SortAttrs{options.axis, options.descending});

@@ -14,6 +14,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_sparsemax.hpp>
 
 namespace gradus {
@@ -114,6 +115,7 @@ std::vector<Example> backward_examples() {
 }
 
 Variable over_axis(const OpDef& op, const Variable& x, const SoftmaxOptions& options) {
+  const detail::CalledAs called(op.name);
   const Variable& keep = options.keep;
   const int at = normalize_axis(options.axis, x.rank(), op.name);
   const bool last = at == x.rank() - 1;

@@ -6,6 +6,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 
 namespace gradus {
 namespace {
@@ -80,23 +81,31 @@ const OpDef split_op = {
 };
 
 std::vector<Variable> split(const Variable& x, int64_t axis, const std::vector<int64_t>& sizes) {
+  const detail::CalledAs called("split");
   std::vector<Variable> parts(sizes.size());
   const Variable* input = &x;
   apply_into(split_op, SplitAttrs{axis, sizes}, InputSpan(&input, 1), parts);
   return parts;
 }
 
-std::vector<Variable> split_every(const Variable& x, int64_t axis, int64_t size) {
-  GRADUS_CHECK(size > 0, "[split_every] expected a size > 0, got ", size);
-  const int at = normalize_axis(axis, x.rank(), "split_every");
+std::vector<Variable> split_every(const Variable& x, const SplitEveryOptions& options) {
+  const detail::CalledAs called("split_every");
+  const int64_t piece = options.size;
+  GRADUS_CHECK(piece > 0, "[split_every] expected a size > 0, got ", piece);
+  const int at = normalize_axis(options.axis, x.rank(), "split_every");
+  const int64_t size = x.shape()[at];
+  rules::require_output_count(size / piece + (size % piece != 0 ? 1 : 0), "split_every");
   std::vector<int64_t> sizes;
-  for (int64_t left = x.shape()[at]; left > 0; left -= sizes.back()) sizes.push_back(left < size ? left : size);
+  for (int64_t left = size; left > 0; left -= sizes.back()) sizes.push_back(left < piece ? left : piece);
   return split(x, at, sizes);
 }
 
-std::vector<Variable> chunk(const Variable& x, int64_t axis, int64_t count) {
+std::vector<Variable> chunk(const Variable& x, const ChunkOptions& options) {
+  const detail::CalledAs called("chunk");
+  const int64_t count = options.count;
   GRADUS_CHECK(count > 0, "[chunk] expected a count > 0, got ", count);
-  const int at = normalize_axis(axis, x.rank(), "chunk");
+  rules::require_output_count(count, "chunk");
+  const int at = normalize_axis(options.axis, x.rank(), "chunk");
   const int64_t size = x.shape()[at];
   std::vector<int64_t> sizes(static_cast<size_t>(count), size / count);
   for (int64_t k = 0; k < size % count; ++k) ++sizes[static_cast<size_t>(k)];

@@ -8,6 +8,7 @@
 #include <gradus/autograd/ops/reduce.hpp>
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 
 namespace gradus {
 namespace {
@@ -65,7 +66,7 @@ const OpDef expand_op = {
     .shape =
         [](ShapeArgs& s) {
           const Shape& shape = s.attrs<ShapeAttrs>().shape;
-          layout_of(s.shape(0)).expand(shape);  // refuses what cannot be expanded
+          static_cast<void>(layout_of(s.shape(0)).expand(shape));  // refuses what cannot be expanded
           s.output(shape, s.dtype(0));
         },
     .forward = [](ForwardArgs& f) { f.out(0) = f.in(0).expand(f.attrs<ShapeAttrs>().shape); },
@@ -137,22 +138,29 @@ const OpDef permute_op = {
 };
 
 Variable expand(const Variable& x, const Shape& shape) {
+  const detail::CalledAs called("expand");
   if (x.shape() == shape) return x;
   return apply(expand_op, ShapeAttrs{shape}, {&x});
 }
 
 Variable reshape(const Variable& x, const Shape& shape) {
+  const detail::CalledAs called("reshape");
   if (x.shape() == shape) return x;
   return apply(reshape_op, ShapeAttrs{shape}, {&x});
 }
 
-Variable squeeze(const Variable& x, int64_t axis) { return reshape(x, Layout(x.shape()).squeeze(axis).shape()); }
+Variable squeeze(const Variable& x, int64_t axis) {
+  const detail::CalledAs called("squeeze");
+  return reshape(x, Layout(x.shape()).squeeze(axis).shape());
+}
 
 Variable unsqueeze(const Variable& x, int64_t axis) {
+  const detail::CalledAs called("unsqueeze");
   return reshape(x, x.shape().inserted(normalize_axis(axis, x.rank() + 1, "unsqueeze"), 1));
 }
 
 Variable permute(const Variable& x, std::initializer_list<int> axes) {
+  const detail::CalledAs called("permute");
   GRADUS_CHECK(static_cast<int>(axes.size()) == x.rank(), "[permute] wrong number of axes: expected ", x.rank(),
                ", got ", axes.size());
   AxesAttrs attrs{};
@@ -161,6 +169,7 @@ Variable permute(const Variable& x, std::initializer_list<int> axes) {
 }
 
 Variable transpose(const Variable& x, int64_t a, int64_t b) {
+  const detail::CalledAs called("transpose");
   const int from = normalize_axis(a, x.rank(), "transpose");
   const int to = normalize_axis(b, x.rank(), "transpose");
   return apply(permute_op, swapped(x.rank(), from, to), {&x});

@@ -22,19 +22,29 @@ GRADUS_API Variable transpose(const Variable& x, int64_t a, int64_t b);
 /// Elements start, start + step, ... before stop of one axis; 0 <= start <= stop <= size, step >= 1.
 GRADUS_API Variable slice(const Variable& x, int64_t axis, int64_t start, int64_t stop, int64_t step = 1);
 /// `length` elements of one axis from `start`.
-inline Variable narrow(const Variable& x, int64_t axis, int64_t start, int64_t length) {
-  return slice(x, axis, start, start + length);
-}
+GRADUS_API Variable narrow(const Variable& x, int64_t axis, int64_t start, int64_t length);
 /// One index of an axis; the axis goes.
 GRADUS_API Variable select(const Variable& x, int64_t axis, int64_t index);
 /// All of them: x [.., T, ..] as T Variables [.., ..]. One op, so that T steps over a sequence cost T steps back.
-GRADUS_API std::vector<Variable> unbind(const Variable& x, int64_t axis);
+[[nodiscard]] GRADUS_API std::vector<Variable> unbind(const Variable& x, int64_t axis);
 /// Consecutive pieces of one axis, of these sizes; they sum up to that of the axis. One op, as unbind.
-GRADUS_API std::vector<Variable> split(const Variable& x, int64_t axis, const std::vector<int64_t>& sizes);
+[[nodiscard]] GRADUS_API std::vector<Variable> split(const Variable& x, int64_t axis,
+                                                     const std::vector<int64_t>& sizes);
+
+// Two numbers that others take in another order have names here.
+struct SplitEveryOptions {
+  int64_t axis = -1;
+  int64_t size = 0;  ///< >= 1
+};
 /// Pieces of `size` elements, the last possibly shorter; none of an empty axis.
-GRADUS_API std::vector<Variable> split_every(const Variable& x, int64_t axis, int64_t size);
+[[nodiscard]] GRADUS_API std::vector<Variable> split_every(const Variable& x, const SplitEveryOptions& options);
+
+struct ChunkOptions {
+  int64_t axis = -1;
+  int64_t count = 0;  ///< >= 1
+};
 /// `count` pieces whose sizes differ by at most one, longer ones first (NumPy's array_split).
-GRADUS_API std::vector<Variable> chunk(const Variable& x, int64_t axis, int64_t count);
+[[nodiscard]] GRADUS_API std::vector<Variable> chunk(const Variable& x, const ChunkOptions& options);
 
 struct DiagonalOptions {
   /// Elements (i, i + offset).

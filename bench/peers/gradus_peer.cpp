@@ -143,7 +143,7 @@ class Chain {
       : inputs_{leaf(find(file, "chain.x")), leaf(find(file, "chain.w"))}, cotangent_(find(file, "chain.cotangent")) {}
   Variable forward() const { return OpChain::run(inputs_[0], inputs_[1]); }
   void gradient(bool create_graph) const {
-    grad({forward()}, inputs_, {.create_graph = create_graph, .cotangents = {cotangent_}});
+    static_cast<void>(grad({forward()}, inputs_, {.create_graph = create_graph, .cotangents = {cotangent_}}));
   }
 
  private:

@@ -171,6 +171,7 @@ bool uses_blas(const Gemm<T>& p) {
   const bool plain = kPlainBaseline && simd_level.load(std::memory_order_relaxed) == 0;
   const double work = static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
   if (p.k <= 0 || work <= static_cast<double>(kBlockWork) / 16) return false;
+  if (std::max({p.m, p.n, p.k, p.lda, p.ldb, p.ldc}) > INT32_MAX) return false;  // it counts in 32 bits
   return plain || (p.trans_a && p.k > 1024) || (work > kBlasWork && p.m >= 64 && p.n >= 64);
 }
 

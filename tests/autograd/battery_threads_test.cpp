@@ -51,8 +51,8 @@ std::vector<Large> reductions_and_movement() {
       {"movement",
        {{301, 203}},
        [](const Variables& x) {
-         return Variables{flip(x[0], {0, 1}), tile(x[0], {2, 3}), roll(x[0], 1, 5), chunk(x[0], 0, 3)[1],
-                          pad(x[0], {{1, 1}, {50, 0}})};
+         return Variables{flip(x[0], {0, 1}), tile(x[0], {2, 3}), roll(x[0], {.axis = 1, .shift = 5}),
+                          chunk(x[0], {.axis = 0, .count = 3})[1], pad(x[0], {{1, 1}, {50, 0}})};
        }},
   };
 }

@@ -140,7 +140,8 @@ TEST_CASE("clamp: each bound may be left out, NaN passes, crossed bounds are ref
   check_values(clamp(row({-3, 0, 3, kNan}), {.min = -1.0}), {-1, 0, 3, kNan});
   check_values(clamp(row({-3, 0, 3, kNan}), {.max = 1.0}), {-3, 0, 1, kNan});
   check_values(clamp(row({-kInf, kInf}), {}), {-kInf, kInf});
-  CHECK(error_text([] { clamp(row({1}), {.min = 2.0, .max = 1.0}); }) == "[clamp] expected min <= max, got 2 and 1");
+  CHECK(error_text([] { return clamp(row({1}), {.min = 2.0, .max = 1.0}); }) ==
+        "[clamp] expected min <= max, got 2 and 1");
 }
 
 TEST_CASE("maximum and minimum share the gradient of a tie and pass NaN") {
@@ -178,7 +179,8 @@ TEST_CASE("logical functions broadcast") {
   check_bools(logical_or(bools({0, 1}), bools({1})), {1, 1});
   check_bools(logical_xor(bools({0, 1}), bools({1})), {1, 0});
   check_bools(logical_not(bools({0, 1})), {1, 0});
-  CHECK(error_text([] { logical_not(row({1})); }) == "[logical] expected operands of dtype bool, got f64 [1]");
+  CHECK(error_text([] { return logical_not(row({1})); }) ==
+        "[logical_not] expected operands of dtype bool, got f64 [1]");
 }
 
 TEST_CASE("masked_fill replaces where the mask is true, and no gradient passes there") {

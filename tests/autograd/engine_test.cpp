@@ -181,7 +181,7 @@ TEST_CASE("backward adds into the gradient of every parameter") {
 
 TEST_CASE("grad writes nothing into parameters") {
   Parameter w(draw({2}, 1));
-  grad({sum(w * w.variable())}, {w});
+  static_cast<void>(grad({sum(w * w.variable())}, {w}));
   CHECK(!w.grad().defined());
 }
 

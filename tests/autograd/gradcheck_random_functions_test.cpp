@@ -52,7 +52,7 @@ const Unary kUnary[] = {
     [](const Variable& x, int64_t n) { return logsumexp(x, {axis_of(x, n)}, {.keepdim = true}); },
     [](const Variable& x, int64_t n) { return cumsum(x, axis_of(x, n)); },
     [](const Variable& x, int64_t n) { return flip(x, {axis_of(x, n)}); },
-    [](const Variable& x, int64_t n) { return roll(x, axis_of(x, n), n); },
+    [](const Variable& x, int64_t n) { return roll(x, {.axis = axis_of(x, n), .shift = n}); },
     [](const Variable& x, int64_t n) { return transpose(x, axis_of(x, n), -1); },
     [](const Variable& x, int64_t n) {
       return concat({x, x * 0.5}, axis_of(x, n));

@@ -29,7 +29,7 @@ TEST_CASE("take_along_axis broadcasts the other axes, as NumPy does") {
   CHECK(bitwise_equal(y.value(), f64({3, 1, 6, 4}, {2, 2})));
   const Variable z = take_along_axis(f64({7, 8}, {1, 2}), i64({1, 0, 0, 0, 1, 1}, {3, 2}), -1);
   CHECK(bitwise_equal(z.value(), f64({8, 7, 7, 7, 8, 8}, {3, 2})));
-  CHECK(error_text([&] { take_along_axis(x, i64({0}, {1}), 0); }) ==
+  CHECK(error_text([&] { return take_along_axis(x, i64({0}, {1}), 0); }) ==
         "[take_along_axis] ranks differ: x is f64 [2, 3], indices are i64 [1]");
 }
 
@@ -38,7 +38,7 @@ TEST_CASE("gather takes part of the other axes, as PyTorch does, and refuses mor
   CHECK(bitwise_equal(gather(x, 0, i64({1, 0}, {1, 2})).value(), f64({4, 2}, {1, 2})));
   CHECK(bitwise_equal(gather(x, 1, i64({2, 2, 0, 1}, {2, 2})).value(), f64({3, 3, 4, 5}, {2, 2})));
   CHECK(error_text([&] {
-          gather(x, 0, i64({0, 0, 0, 0}, {1, 4}));
+          return gather(x, 0, i64({0, 0, 0, 0}, {1, 4}));
         }) == "[gather] indices are larger than x on axis 1: x is f64 [2, 3], indices are i64 [1, 4]");
 }
 
@@ -58,7 +58,7 @@ TEST_CASE("scatter_add adds to what is there, duplicates in their order") {
   const Variable ordered = scatter_add(f64({1}, {1}), 0, i64({0, 0}, {2}), f64({1e16, -1e16}, {2}));
   CHECK(ordered.value().at({0}) == 0.0);
   CHECK(error_text([&] {
-          index_add(base, 0, i64({2}, {1}), f64({1, 2, 3}, {1, 3}));
+          return index_add(base, 0, i64({2}, {1}), f64({1, 2, 3}, {1, 3}));
         }) == "[index_add] index out of range: expected -2 <= index < 2, got 2 at position 0");
 }
 
@@ -92,7 +92,8 @@ TEST_CASE("masked_select keeps what the mask holds; mask and x broadcast") {
   CHECK(masked_select(x, bools({0}, {1})).shape() == Shape{0});
   CHECK(bitwise_equal(masked_select(f64({4}, {}), bools({1}, {})).value(), f64({4}, {1})));
   CHECK(bitwise_equal(flat_nonzero(bools({0, 1, 1, 0}, {2, 2})), i64({1, 2}, {2})));
-  CHECK(error_text([&] { masked_select(x, x); }) == "[masked_select] expected a mask of dtype bool, got f64 [2, 3]");
+  CHECK(error_text([&] { return masked_select(x, x); }) ==
+        "[masked_select] expected a mask of dtype bool, got f64 [2, 3]");
   const Variable in = leaf(x);
   const Variable g = grad({sum(square(masked_select(in, bools({0, 1, 1}, {3}))))}, {in})[0];
   CHECK(bitwise_equal(g.value(), f64({0, 4, 6, 0, 10, 12}, {2, 3})));
@@ -125,7 +126,7 @@ TEST_CASE("topk gives the first of sort, for few and for many") {
     }
   }
   CHECK(bitwise_equal(topk(f64({kNaN, 1, 2}, {3}), 2).values.value(), f64({2, 1}, {2})));
-  CHECK(error_text([&] { topk(x, -1); }) == "[topk] expected k >= 0, got -1");
+  CHECK(error_text([&] { return topk(x, -1); }) == "[topk] expected k >= 0, got -1");
 }
 
 TEST_CASE("indexing: derivatives of compositions") {

@@ -21,7 +21,7 @@ Tensor numbers(std::initializer_list<double> values) {
 
 std::string message_of(const Variable& loss, const Variable& x) {
   try {
-    grad({loss}, {x});
+    static_cast<void>(grad({loss}, {x}));
   } catch (const Error& error) {
     return error.what();
   }
@@ -65,8 +65,8 @@ TEST_CASE("anomaly mode names op, path and ranges of the first NaN on the way fo
   CHECK_NOTHROW(exp(x));
   CHECK_THROWS_WITH(
       log(x),
-      contains_text("[log] forward produced NaN (in model.head): output 0 f64 [2] in [1.38629, 1.38629], 1 NaN") &&
-          contains_text("; from input 0 f64 [2] in [-1, 4]"));
+      "[log] forward produced NaN: output 0 f64 [2] in [1.38629, 1.38629], 1 NaN; from input 0 f64 [2] in [-1, 4] "
+      "(in model.head)");
   CHECK_THROWS_WITH(log(affine(x, 0.0, 0.0)), contains_text("[log] forward produced an infinity"));
   const Variable nan = numbers({std::numeric_limits<double>::quiet_NaN()});
   CHECK_THROWS_WITH(exp(nan), contains_text("[exp] forward received NaN"));
@@ -99,7 +99,7 @@ TEST_CASE("a second backward says retain_graph for the same graph and detach() f
   const Variable x = leaf(numbers({0.5}));
   const Variable h = tanh(x);
   const Variable loss = sum(square(h));
-  grad({loss}, {x});
+  static_cast<void>(grad({loss}, {x}));
   CHECK_THAT(message_of(loss, x), contains_text("was differentiated before") && contains_text("retain_graph"));
   CHECK_THAT(message_of(sum(square(h) + h), x),
              contains_text("[tanh] was differentiated before") && contains_text("detach()"));

@@ -134,16 +134,16 @@ TEST_CASE("huber and l1 at their kinks") {
 }
 
 TEST_CASE("losses refuse what does not fit, in their words") {
-  CHECK(error_text([] { mse_loss(zeros({2}), zeros({3})); }) ==
+  CHECK(error_text([] { return mse_loss(zeros({2}), zeros({3})); }) ==
         "[mse_loss] input and target differ: input is f32 [2], target is f32 [3]");
-  CHECK(error_text([] { l1_loss(zeros({2}), zeros({2}, {.dtype = DType::f64})); }) ==
+  CHECK(error_text([] { return l1_loss(zeros({2}), zeros({2}, {.dtype = DType::f64})); }) ==
         "[l1_loss] input and target differ: input is f32 [2], target is f64 [2]");
-  CHECK(error_text([] { kl_div(arange(2, {.dtype = DType::i64}), arange(2, {.dtype = DType::i64})); }) ==
+  CHECK(error_text([] { return kl_div(arange(2, {.dtype = DType::i64}), arange(2, {.dtype = DType::i64})); }) ==
         "[kl_div] expected a floating input (f32 or f64), got i64 [2]");
-  CHECK(error_text([] { huber_loss(zeros({2}), zeros({2}), {.delta = 0.0}); }) ==
+  CHECK(error_text([] { return huber_loss(zeros({2}), zeros({2}), {.delta = 0.0}); }) ==
         "[huber_loss] expected delta > 0, got 0");
   CHECK(error_text([] {
-          binary_cross_entropy_with_logits(zeros({2}), zeros({2}), {.pos_weight = ones({2, 2})});
+          return binary_cross_entropy_with_logits(zeros({2}), zeros({2}), {.pos_weight = ones({2, 2})});
         }) ==
         "[binary_cross_entropy_with_logits] expected a pos_weight that broadcasts to the logits f32 [2], got f32 "
         "[2, 2]");

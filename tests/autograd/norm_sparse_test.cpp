@@ -49,9 +49,9 @@ TEST_CASE("layer_norm and rms_norm: known values") {
   CHECK(layer_norm(f64({5}, {1})).value().at({0}) == 0.0);
   // A large common part costs no accuracy.
   CHECK(largest_error(layer_norm(affine(x, 1.0, 1e6)).value(), layer_norm(x).value()) < 1e-9);
-  CHECK(error_text([&] { layer_norm(x, {.weight = weight, .axes = 2}); }) ==
+  CHECK(error_text([&] { return layer_norm(x, {.weight = weight, .axes = 2}); }) ==
         "[layer_norm] wrong shape of weight: expected [2, 4], got f64 [4]");
-  CHECK(error_text([&] { rms_norm(x, {.axes = 3}); }) == "[rms_norm] expected 1 <= axes <= 2, got 3");
+  CHECK(error_text([&] { return rms_norm(x, {.axes = 3}); }) == "[rms_norm] expected 1 <= axes <= 2, got 3");
 }
 
 TEST_CASE("layer_norm and rms_norm of many rows: gradients have the same bits with 1, 2 and 3 threads") {

@@ -186,7 +186,7 @@ TEST_CASE("norm: the derivative of a norm of 0 is 0") {
   const auto two = [](const Variable& v) { return norm(v, {1}); };
   check_value(gradient(two, x), numbers({0, 0, 0.6, -0.8}, {2, 2}));
   CHECK(tests::all_finite(second_gradient(two, x)));
-  CHECK(error_text([&] { norm(x, {.p = 0.5}); }) == "[norm] expected p >= 1, got 0.5");
+  CHECK(error_text([&] { return norm(x, {.p = 0.5}); }) == "[norm] expected p >= 1, got 0.5");
   CHECK_THROWS_WITH(norm(x, {.p = kNan}), tests::contains_text("[norm] expected p >= 1"));
 }
 

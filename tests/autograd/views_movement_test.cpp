@@ -40,6 +40,15 @@ using Sizes = std::vector<int64_t>;
 
 }  // namespace
 
+// In PyTorch's order the numbers would mean something else.
+template <class X>
+concept TakesNumbersAlone = requires(X x) {
+  chunk(x, 2, 1);
+}
+|| requires(X x) { roll(x, 1, 0); }
+|| requires(X x) { split_every(x, 2, 1); };
+static_assert(!TakesNumbersAlone<Variable>);
+
 TEST_CASE("split, split_every, chunk: consecutive pieces that share the bytes") {
   const Tensor x = counted({2, 5});
   const auto parts = split(x, -1, {2, 0, 3});
@@ -49,21 +58,22 @@ TEST_CASE("split, split_every, chunk: consecutive pieces that share the bytes") 
   check_value(parts[2], whole({2, 3, 4, 7, 8, 9}, {2, 3}));
   for (const Variable& part : parts) CHECK(shares(part, x));
 
-  CHECK(sizes_of(split_every(x, 1, 2), 1) == Sizes{2, 2, 1});
-  CHECK(sizes_of(split_every(x, 1, 9), 1) == Sizes{5});
-  check_value(split_every(x, 1, 2)[2], whole({4, 9}, {2, 1}));
-  CHECK(split_every(zeros({0, 2}), 0, 3).empty());
+  CHECK(sizes_of(split_every(x, {.axis = 1, .size = 2}), 1) == Sizes{2, 2, 1});
+  CHECK(sizes_of(split_every(x, {.axis = 1, .size = 9}), 1) == Sizes{5});
+  check_value(split_every(x, {.axis = 1, .size = 2})[2], whole({4, 9}, {2, 1}));
+  CHECK(split_every(zeros({0, 2}), {.axis = 0, .size = 3}).empty());
 
-  CHECK(sizes_of(chunk(x, 1, 3), 1) == Sizes{2, 2, 1});
-  CHECK(sizes_of(chunk(x, 0, 3), 0) == Sizes{1, 1, 0});
-  CHECK(sizes_of(chunk(zeros({0}), 0, 2), 0) == Sizes{0, 0});
-  check_value(chunk(x, 1, 3)[1], whole({2, 3, 7, 8}, {2, 2}));
+  CHECK(sizes_of(chunk(x, {.axis = 1, .count = 3}), 1) == Sizes{2, 2, 1});
+  CHECK(sizes_of(chunk(x, {.axis = 0, .count = 3}), 0) == Sizes{1, 1, 0});
+  CHECK(sizes_of(chunk(zeros({0}), {.axis = 0, .count = 2}), 0) == Sizes{0, 0});
+  check_value(chunk(x, {.axis = 1, .count = 3})[1], whole({2, 3, 7, 8}, {2, 2}));
 
   CHECK(split(zeros({0, 2}), 0, {}).empty());
   CHECK_THROWS_WITH(split(x, 1, {}), tests::contains_text("[split] expected sizes >= 0 with sum 5 on axis 1"));
-  CHECK(error_text([&] { split_every(x, 1, 0); }) == "[split_every] expected a size > 0, got 0");
-  CHECK(error_text([&] { chunk(x, 1, 0); }) == "[chunk] expected a count > 0, got 0");
-  CHECK_THROWS_WITH(chunk(scalar(1), 0, 1), tests::contains_text("the rank is 0"));
+  CHECK(error_text([&] { return split_every(x, {.axis = 1, .size = 0}); }) ==
+        "[split_every] expected a size > 0, got 0");
+  CHECK(error_text([&] { return chunk(x, {.axis = 1, .count = 0}); }) == "[chunk] expected a count > 0, got 0");
+  CHECK_THROWS_WITH(chunk(scalar(1), {.axis = 0, .count = 1}), tests::contains_text("the rank is 0"));
 }
 
 TEST_CASE("diagonal: any two axes and any offset, as a view") {
@@ -96,10 +106,10 @@ TEST_CASE("flip and roll: values of every dtype") {
   CHECK_THROWS_WITH(flip(x, {2}), tests::contains_text("[flip] axis out of range"));
   CHECK_THROWS_WITH(flip(x, {1, -1}), tests::contains_text("[flip] axis -1 is named twice"));
 
-  check_value(roll(x, 1, 1), whole({2, 0, 1, 5, 3, 4}, {2, 3}));
-  check_value(roll(x, -1, -1), whole({1, 2, 0, 4, 5, 3}, {2, 3}));
-  check_value(roll(x, 0, 3), whole({3, 4, 5, 0, 1, 2}, {2, 3}));
-  check_value(roll(x, 1, 0), x);
+  check_value(roll(x, {.axis = 1, .shift = 1}), whole({2, 0, 1, 5, 3, 4}, {2, 3}));
+  check_value(roll(x, {.axis = -1, .shift = -1}), whole({1, 2, 0, 4, 5, 3}, {2, 3}));
+  check_value(roll(x, {.axis = 0, .shift = 3}), whole({3, 4, 5, 0, 1, 2}, {2, 3}));
+  check_value(roll(x, {.axis = 1, .shift = 0}), x);
 }
 
 TEST_CASE("pad, repeat, tile: values, and sizes beyond 64 bits are refused") {
@@ -129,7 +139,8 @@ TEST_CASE("movement at rank 8, forward and back") {
   const auto run = [](const std::vector<Variable>& in) {
     const Variable y = repeat(flip(in[0], {0, 2, -1}), {2, 1, 1, 3, 1, 1, 2, 1});
     const std::vector<Padding> around(8, {0, 1});
-    return std::vector<Variable>{pad(roll(y, 2, 1), around), diagonal(in[0], 0, 4), split(in[0], 2, {1, 2})[1]};
+    return std::vector<Variable>{pad(roll(y, {.axis = 2, .shift = 1}), around), diagonal(in[0], 0, 4),
+                                 split(in[0], 2, {1, 2})[1]};
   };
   const GradcheckReport report = gradcheck(run, {{"x", x}}, {.mode = GradcheckMode::directional});
   INFO(report.text());
@@ -142,8 +153,8 @@ TEST_CASE("movement composed: first and second derivatives") {
   tests::RandomTensors random(seed);
   const auto run = [](const std::vector<Variable>& in) {
     const Variable y = square(in[0]);
-    const auto parts = chunk(y, 1, 3);
-    return std::vector<Variable>{parts[0] * parts[1], split_every(y, 0, 2)[1], tile(y, {2, 1, 2}),
+    const auto parts = chunk(y, {.axis = 1, .count = 3});
+    return std::vector<Variable>{parts[0] * parts[1], split_every(y, {.axis = 0, .size = 2})[1], tile(y, {2, 1, 2}),
                                  diagonal(matmul(y, transpose(y, 0, 1)), 0, 1, {.offset = -1})};
   };
   const GradcheckReport report = gradcheck(run, {{"x", random.floating({3, 6})}}, {.order = 2, .seed = seed});

@@ -103,7 +103,7 @@ Values gated_mixer(Linears& layer, const Values& in) {
   const std::vector<Variable> parts = split(layer(0, in[0]), -1, {3, 3, 3});
   const Variable gated = mul(sigmoid(parts[0]), tanh(parts[1]));
   const Variable backwards = flip(gated, {1});
-  const Variable lagged = roll(parts[2], 1, 2);
+  const Variable lagged = roll(parts[2], {.axis = 1, .shift = 2});
   const Variable wide = pad(sub(backwards, lagged), {{0, 0}, {2, 1}, {0, 0}});
   return {cumsum(concat({wide, narrow(wide, 1, 2, 4)}, 1), 1)};
 }

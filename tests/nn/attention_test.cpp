@@ -258,5 +258,5 @@ TEST_CASE("attention names shapes that do not fit") {
   CHECK_THROWS_WITH(attention.prepare(memory, lengths_mask()),
                     tests::contains_text("the mask [3, 1, 4] does not broadcast to [2, Tq, 4]"));
   CHECK_THROWS_WITH(DotAttention({.query_size = 0, .key_size = 1}, generator),
-                    tests::contains_text("sizes of 1 or more"));
+                    "[dot_attention] expected query_size >= 1, got 0");
 }

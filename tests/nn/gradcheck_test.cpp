@@ -57,7 +57,7 @@ TEST_CASE("gradcheck of a layer that is called with its inputs needs no function
   CHECK(self_test(linear, {{"x", x}}, {.diagnose = false}).ok());
   CHECK(
       tests::error_text([&] {
-        gradcheck(linear, {{"x", x}, {"y", x.clone()}});
+        return gradcheck(linear, {{"x", x}, {"y", x.clone()}});
       }) ==
       "[gradcheck] linear is not called with 2 Variables: expected layer(x) or layer(x, y); otherwise pass a function "
       "that calls it");

@@ -57,7 +57,7 @@ TEST_CASE("messages: checks of influence") {
       check_padding_invariance(twice, {{.name = "x", .value = ones_of({2, 3})}}, {.lengths = {}, .inputs = {}}),
       contains_text("[check_padding_invariance] expected at least one padded input"));
   const auto padded = [](const Tensor& x, const Tensor& lengths) {
-    check_padding_invariance(twice, {{.name = "x", .value = x}}, {.lengths = lengths});
+    return check_padding_invariance(twice, {{.name = "x", .value = x}}, {.lengths = lengths});
   };
   const auto integers = [](std::initializer_list<double> values) {
     return Tensor::from(values, {static_cast<int64_t>(values.size())}, {.dtype = DType::i64});

@@ -74,7 +74,7 @@ TEST_CASE("recurrent layers name shapes that do not fit") {
   CHECK_THROWS_WITH(gru(x, {.c0 = zeros({2, 2, 4})}), "[gru] has no cell state, but c0 is f32 [2, 2, 4] (in gru)");
   CHECK_THROWS_WITH(gru.step(zeros({2, 3}), gru.initial_state(2)),
                     "[gru] a bidirectional layer cannot go step by step");
-  CHECK_THROWS_WITH(Rnn({.input_size = 3}, generator), tests::contains_text("[rnn] expected input_size >= 0"));
+  CHECK_THROWS_WITH(Rnn({.input_size = 3}, generator), "[rnn] expected hidden_size >= 1, got 0");
   CHECK_THROWS_WITH(Lstm({.input_size = 3, .hidden_size = 1, .num_layers = 0}, generator),
                     "[lstm] expected num_layers >= 1, got 0");
   CHECK_THROWS_AS(gru(x, {.lengths = Tensor::from({6, 1}, {2}, {.dtype = DType::i64})}), Error);

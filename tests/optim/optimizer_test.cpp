@@ -200,7 +200,7 @@ TEST_CASE("a state is keyed by the parameters' paths, and one that does not fit 
   wrong[4].name = "net.third.v";
   wrong.erase(wrong.begin());
   CHECK(
-      error_of([&] { adam.load_state_dict(wrong); }) ==
+      error_of([&] { return adam.load_state_dict(wrong); }) ==
       "[adam] the saved state does not fit: missing: steps; wrong shape: net.first.m: expected f64 [37], got f64 [3]; "
       "missing: net.first.v; unexpected: net.third.v");
   CHECK(adam.steps() == 1);
@@ -231,7 +231,8 @@ TEST_CASE("a step reads gradients and leaves their bits as they are") {
 TEST_CASE("a parameter without gradient is left alone and counted; without any gradient a step is refused") {
   Problem problem(3);
   Adam adam(problem.parameters());
-  CHECK(error_of([&] { adam.step(); }) == "[adam] no parameter has a gradient: call backward(loss) before step()");
+  CHECK(error_of([&] { return adam.step(); }) ==
+        "[adam] no parameter has a gradient: call backward(loss) before step()");
   CHECK(adam.steps() == 0);
   problem.draw();
   problem.first.zero_grad_();
@@ -275,27 +276,29 @@ TEST_CASE("gradients of any memory order are read by their indices") {
 TEST_CASE("wrong options and parameters are refused") {
   Problem p(6);
   const auto list = p.parameters();
-  CHECK(error_of([&] { Adam(list, {.learning_rate = -1.0}); }) ==
-        "[adam] expected a learning rate of 0 or more, got -1");
-  CHECK(error_of([&] { Adam(list, {.learning_rate = NAN}); }) ==
-        "[adam] expected a learning rate of 0 or more, got nan");
-  CHECK(error_of([&] { Adam(list, {.beta1 = 1.0}); }) == "[adam] expected 0 <= beta < 1, got 1 and 0.999");
-  CHECK(error_of([&] { Adam(list, {.epsilon = -1.0}); }) ==
+  CHECK(error_of([&] { return Adam(list, {.learning_rate = -1.0}); }) ==
+        "[adam] expected a learning_rate of 0 or more, got -1");
+  CHECK(error_of([&] { return Adam(list, {.learning_rate = NAN}); }) ==
+        "[adam] expected a learning_rate of 0 or more, got nan");
+  CHECK(error_of([&] { return Adam(list, {.beta1 = 1.0}); }) == "[adam] expected 0 <= beta < 1, got 1 and 0.999");
+  CHECK(error_of([&] { return Adam(list, {.epsilon = -1.0}); }) ==
         "[adam] expected epsilon >= 0 and weight_decay >= 0, got -1 and 0");
-  CHECK(error_of([&] { Sgd(list, {.learning_rate = 0.1, .nesterov = true}); }) == "[sgd] nesterov needs a momentum");
-  CHECK(error_of([&] { Sgd(list, {.learning_rate = 0.1, .momentum = 1.0}); }) ==
+  CHECK(error_of([&] { Sgd(list, {}); }) == "[sgd] expected a learning_rate of 0 or more, got nan");
+  CHECK(error_of([&] { return Sgd(list, {.learning_rate = 0.1, .nesterov = true}); }) ==
+        "[sgd] nesterov needs a momentum");
+  CHECK(error_of([&] { return Sgd(list, {.learning_rate = 0.1, .momentum = 1.0}); }) ==
         "[sgd] expected 0 <= momentum < 1, got 1");
-  CHECK(error_of([&] { Sgd(list, {.learning_rate = 0.1, .weight_decay = -0.1}); }) ==
+  CHECK(error_of([&] { return Sgd(list, {.learning_rate = 0.1, .weight_decay = -0.1}); }) ==
         "[sgd] expected weight_decay >= 0, got -0.1");
-  CHECK(error_of([&] { Adam({}, {}); }) == "[adam] expected at least one parameter, got none");
-  CHECK(error_of([&] { Adam({list[0], list[0]}, {}); }) == "[adam] parameter net.first is given twice");
-  CHECK(error_of([&] { Adam({{"ghost", nullptr}}, {}); }) == "[adam] parameter ghost is undefined");
+  CHECK(error_of([&] { return Adam({}, {}); }) == "[adam] expected at least one parameter, got none");
+  CHECK(error_of([&] { return Adam({list[0], list[0]}, {}); }) == "[adam] parameter net.first is given twice");
+  CHECK(error_of([&] { return Adam({{"ghost", nullptr}}, {}); }) == "[adam] parameter ghost is undefined");
   Adam adam(list);
   p.draw();
   adam.step();
   p.first.reset_(zeros({kCount}));
   p.first.set_grad_(zeros({kCount}));
-  CHECK(error_of([&] { adam.step(); }) ==
+  CHECK(error_of([&] { return adam.step(); }) ==
         "[adam] parameter net.first was f64 [37] at its first update and is now f32 [37]");
 }
 
@@ -365,6 +368,7 @@ TEST_CASE("warmup_cosine rises in a line, falls as half a cosine and ends at 0")
   CHECK(warmup_cosine(9999, o) == 0.0);
   CHECK(warmup_cosine(1, {.peak = 1.0, .warmup = 0, .total = 4}) == Approx(0.5 * (1.0 + std::sqrt(0.5))));
   CHECK_THROWS_WITH(warmup_cosine(0, o), tests::contains_text("[warmup_cosine] expected step >= 1"));
+  CHECK_THROWS_WITH(warmup_cosine(1, {}), tests::contains_text("total >= 1"));
   CHECK_THROWS_WITH(warmup_cosine(1, {.peak = 1.0, .warmup = 5, .total = 4}),
                     tests::contains_text("warmup 5, total 4"));
 }

@@ -8,7 +8,9 @@ namespace gradus::tests {
 /// Sets the allocator's mode for one scope.
 class AllocatorModeScope {
  public:
-  explicit AllocatorModeScope(AllocatorMode mode) : before_(allocator_mode()) { set_allocator_mode(mode); }
+  [[nodiscard]] explicit AllocatorModeScope(AllocatorMode mode) : before_(allocator_mode()) {
+    set_allocator_mode(mode);
+  }
   ~AllocatorModeScope() { set_allocator_mode(before_); }
   AllocatorModeScope(const AllocatorModeScope&) = delete;
   AllocatorModeScope& operator=(const AllocatorModeScope&) = delete;

@@ -12,7 +12,7 @@ namespace gradus::tests {
 template <class Call>
 std::string error_text(Call&& call) {
   try {
-    call();
+    static_cast<void>(call());
   } catch (const Error& error) {
     return error.what();
   }

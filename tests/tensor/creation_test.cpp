@@ -31,7 +31,7 @@ TEST_CASE("arange: start, stop and step") {
   CHECK(arange(3, 3).shape() == Shape{0});
   CHECK(arange(3, 1).shape() == Shape{0});
   CHECK(bitwise_equal(arange(3), numbers({0, 1, 2}, DType::f32)));
-  CHECK(error_text([] { arange(0, 1, {.step = 0}); }) ==
+  CHECK(error_text([] { return arange(0, 1, {.step = 0}); }) ==
         "[arange] expected finite numbers and a step other than 0, got start 0, stop 1, step 0");
   CHECK_THROWS_AS(arange(0, std::nan("")), Error);
   CHECK_THROWS_WITH(arange(0.5, 3, {.dtype = kI64}), tests::contains_text("[arange] expected whole numbers for i64"));
@@ -66,10 +66,10 @@ TEST_CASE("one_hot: a new last axis; an index out of range is named") {
                       Tensor::from({0, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 1}, {2, 2, 3}, {.dtype = DType::boolean})));
   CHECK(bitwise_equal(one_hot(scalar(1, {.dtype = kI64}), 2), Tensor::from({0, 1}, {2})));
   CHECK(one_hot(zeros({0, 2}, {.dtype = kI64}), 0).shape() == Shape{0, 2, 0});
-  CHECK(error_text([&] { one_hot(indices, 2); }) ==
+  CHECK(error_text([&] { return one_hot(indices, 2); }) ==
         "[one_hot] index out of range: expected indices in [0, 1], got 2 at position 0");
   CHECK_THROWS_WITH(one_hot(numbers({-1}, kI64), 2), tests::contains_text("got -1 at position 0"));
-  CHECK(error_text([] { one_hot(zeros({2}), 2); }) == "[one_hot] expected indices of dtype i64, got f32 [2]");
+  CHECK(error_text([] { return one_hot(zeros({2}), 2); }) == "[one_hot] expected indices of dtype i64, got f32 [2]");
   CHECK_THROWS_AS(one_hot(indices, -1), Error);
   CHECK_THROWS_WITH(one_hot(zeros({1, 1, 1, 1, 1, 1, 1, 1}, {.dtype = kI64}), 2), tests::contains_text("at most 7"));
   CHECK_THROWS_WITH(one_hot(zeros({4}, {.dtype = kI64}), int64_t{1} << 61), tests::contains_text("too many elements"));
@@ -91,7 +91,7 @@ TEST_CASE("borrow: shares the elements and releases them once, with the last ten
   CHECK(owner.values[5] == 9);
   row = Tensor();
   CHECK(owner.released == 1);
-  CHECK(error_text([&] { borrow(std::span<double>(owner.values), {7}, release, &owner); }) ==
+  CHECK(error_text([&] { return borrow(std::span<double>(owner.values), {7}, release, &owner); }) ==
         "[borrow] wrong number of values: shape [7] takes 7, got 6");
   CHECK(owner.released == 1);
   std::vector<int64_t> none;

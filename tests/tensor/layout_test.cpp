@@ -265,30 +265,30 @@ TEST_CASE("Layout: wrong arguments are refused") {
   const int twice[] = {1, -1};
   const int outside[] = {0, 2};
   Layout out;
-  CHECK(error_text([&] { layout.permute(short_axes); }) == "[permute] wrong number of axes: expected 2, got 1");
-  CHECK(error_text([&] { layout.permute(twice); }) == "[permute] axis 1 is named twice");
-  CHECK(error_text([&] { layout.permute(outside); }) ==
+  CHECK(error_text([&] { return layout.permute(short_axes); }) == "[permute] wrong number of axes: expected 2, got 1");
+  CHECK(error_text([&] { return layout.permute(twice); }) == "[permute] axis 1 is named twice");
+  CHECK(error_text([&] { return layout.permute(outside); }) ==
         "[permute] axis out of range: expected an axis in [-2, 1], got 2");
-  CHECK(error_text([&] { layout.transpose(0, 5); }) ==
+  CHECK(error_text([&] { return layout.transpose(0, 5); }) ==
         "[transpose] axis out of range: expected an axis in [-2, 1], got 5");
-  CHECK(error_text([&] { layout.slice(1, 0, 3, 0); }) == "[slice] expected a step > 0, got 0");
-  CHECK(error_text([&] { layout.slice(1, 2, 4, 1); }) ==
+  CHECK(error_text([&] { return layout.slice(1, 0, 3, 0); }) == "[slice] expected a step > 0, got 0");
+  CHECK(error_text([&] { return layout.slice(1, 2, 4, 1); }) ==
         "[slice] range out of bounds: expected 0 <= start <= stop <= 3 on axis 1 of [2, 3], got [2, 4)");
-  CHECK(error_text([&] { layout.slice(1, 2, 1, 1); }) ==
+  CHECK(error_text([&] { return layout.slice(1, 2, 1, 1); }) ==
         "[slice] range out of bounds: expected 0 <= start <= stop <= 3 on axis 1 of [2, 3], got [2, 1)");
-  CHECK(error_text([&] { layout.slice(1, -1, 1, 1); }) ==
+  CHECK(error_text([&] { return layout.slice(1, -1, 1, 1); }) ==
         "[slice] range out of bounds: expected 0 <= start <= stop <= 3 on axis 1 of [2, 3], got [-1, 1)");
-  CHECK(error_text([&] { layout.select(0, 2); }) ==
+  CHECK(error_text([&] { return layout.select(0, 2); }) ==
         "[select] index out of range: expected an index in [-2, 1] on axis 0 of [2, 3], got 2");
-  CHECK(error_text([&] { layout.expand({3}); }) == "[expand] cannot drop axes: shape is [2, 3], asked for [3]");
+  CHECK(error_text([&] { return layout.expand({3}); }) == "[expand] cannot drop axes: shape is [2, 3], asked for [3]");
   CHECK(error_text([&] {
-          layout.expand({4, 2, 4});
+          return layout.expand({4, 2, 4});
         }) == "[expand] sizes differ on axis 2: shape is [2, 3], asked for [4, 2, 4]");
-  CHECK(error_text([&] { layout.squeeze(0); }) == "[squeeze] expected size 1 on axis 0 of [2, 3]");
-  CHECK(error_text([&] { layout.unsqueeze(3); }) ==
+  CHECK(error_text([&] { return layout.squeeze(0); }) == "[squeeze] expected size 1 on axis 0 of [2, 3]");
+  CHECK(error_text([&] { return layout.unsqueeze(3); }) ==
         "[unsqueeze] axis out of range: expected an axis in [-3, 2], got 3");
-  CHECK(error_text([&] { layout.diagonal(1, -1); }) == "[diagonal] expected two different axes, got 1 twice");
-  CHECK(error_text([&] { layout.reshape({5}, out); }) ==
+  CHECK(error_text([&] { return layout.diagonal(1, -1); }) == "[diagonal] expected two different axes, got 1 twice");
+  CHECK(error_text([&] { return layout.reshape({5}, out); }) ==
         "[reshape] element counts differ: shape is [2, 3] (6 elements), asked for [5] (5)");
 }
 

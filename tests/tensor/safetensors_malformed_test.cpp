@@ -31,7 +31,7 @@ std::string header_error(const std::string& header, size_t data_bytes = 0) {
   const TemporaryFolder folder;
   write_file(folder / "x", with_length(header.size(), header + std::string(data_bytes, '\0')));
   const std::string start = "[load_safetensors] " + (folder / "x") + ": ";
-  const std::string text = error_text([&] { load_safetensors(folder / "x"); });
+  const std::string text = error_text([&] { return load_safetensors(folder / "x"); });
   if (text.compare(0, start.size(), start) != 0) return "(wrong start) " + text;
   return text.substr(start.size());
 }
@@ -40,7 +40,7 @@ std::string file_error(const std::string& bytes) {
   const TemporaryFolder folder;
   write_file(folder / "x", bytes);
   const std::string start = "[load_safetensors] " + (folder / "x") + ": ";
-  const std::string text = error_text([&] { load_safetensors(folder / "x"); });
+  const std::string text = error_text([&] { return load_safetensors(folder / "x"); });
   return text.compare(0, start.size(), start) == 0 ? text.substr(start.size()) : "(wrong start) " + text;
 }
 
@@ -48,12 +48,12 @@ std::string file_error(const std::string& bytes) {
 
 TEST_CASE("load_safetensors: files that cannot be opened") {
   const TemporaryFolder folder;
-  CHECK(error_text([&] { load_safetensors(folder / "missing"); }) ==
+  CHECK(error_text([&] { return load_safetensors(folder / "missing"); }) ==
         "[load_safetensors] " + (folder / "missing") + ": cannot open the file: No such file or directory");
-  CHECK(error_text([&] { load_safetensors(folder.path()); }) ==
+  CHECK(error_text([&] { return load_safetensors(folder.path()); }) ==
         "[load_safetensors] " + folder.path() + ": this is no regular file");
   REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
-  CHECK(error_text([&] { load_safetensors(folder / "pipe"); }) ==
+  CHECK(error_text([&] { return load_safetensors(folder / "pipe"); }) ==
         "[load_safetensors] " + (folder / "pipe") + ": this is no regular file");
 }
 

@@ -170,30 +170,30 @@ TEST_CASE("save_safetensors: wrong names and tensors are refused before anything
   const Tensor x = ones({1});
   const std::string start = "[save_safetensors] " + path + ": ";
   CHECK(error_text([&] {
-          save_safetensors(path, {{"a", x}, {"b", x}, {"a", x}});
+          return save_safetensors(path, {{"a", x}, {"b", x}, {"a", x}});
         }) == start + "two tensors are named 'a'");
   CHECK(error_text([&] {
-          save_safetensors(path, {{"__metadata__", x}});
+          return save_safetensors(path, {{"__metadata__", x}});
         }) == start + "a tensor cannot be named '__metadata__'");
   CHECK(error_text([&] {
-          save_safetensors(path, {{"a", Tensor()}});
+          return save_safetensors(path, {{"a", Tensor()}});
         }) == start + "there is no tensor under the name 'a'");
   CHECK(error_text([&] {
-          save_safetensors(path, {{"a", x}}, {{"k", "1"}, {"k", "2"}});
+          return save_safetensors(path, {{"a", x}}, {{"k", "1"}, {"k", "2"}});
         }) == start + "the metadata name 'k' twice");
   const std::string text = start + "a name or a text of the metadata is not UTF-8";
-  CHECK(error_text([&] { save_safetensors(path, {{"\xFF", x}}); }) == text);
-  CHECK(error_text([&] { save_safetensors(path, {{"a", x}}, {{"k", "\xC3"}}); }) == text);
+  CHECK(error_text([&] { return save_safetensors(path, {{"\xFF", x}}); }) == text);
+  CHECK(error_text([&] { return save_safetensors(path, {{"a", x}}, {{"k", "\xC3"}}); }) == text);
   CHECK(files_in(folder) == 0);
 }
 
 TEST_CASE("save_safetensors: a file that cannot be written is an error with the system's reason") {
   const TemporaryFolder folder;
   const std::vector<NamedTensor> tensors = {{"a", ones({3})}};
-  CHECK(error_text([&] { save_safetensors(folder / "no/such/folder/x", tensors); }) ==
+  CHECK(error_text([&] { return save_safetensors(folder / "no/such/folder/x", tensors); }) ==
         "[save_safetensors] " + (folder / "no/such/folder/x") + ": cannot write the file: No such file or directory");
   ::mkdir((folder / "directory").c_str(), 0777);
-  CHECK(error_text([&] { save_safetensors(folder / "directory", tensors); }) ==
+  CHECK(error_text([&] { return save_safetensors(folder / "directory", tensors); }) ==
         "[save_safetensors] " + (folder / "directory") + ": cannot write the file: Is a directory");
   CHECK_THROWS_AS(save_safetensors("", tensors), Error);
   CHECK(files_in(folder) == 1);
@@ -207,7 +207,7 @@ TEST_CASE("save_safetensors: a failed save leaves the old file as it was, and no
   {
     const FileSizeLimit limit(4096);
     CHECK(error_text([&] {
-            save_safetensors(path, {{"a", ones({100, 100})}});
+            return save_safetensors(path, {{"a", ones({100, 100})}});
           }) == "[save_safetensors] " + path + ": cannot write the file: File too large");
   }
   CHECK(read_file(path) == before);

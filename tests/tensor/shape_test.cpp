@@ -45,30 +45,32 @@ TEST_CASE("Shape: equality looks at the sizes in use and at nothing else") {
 
 TEST_CASE("Shape: eight axes are allowed, nine are refused") {
   CHECK(Shape{1, 2, 1, 2, 1, 2, 1, 2}.numel() == 16);
-  CHECK(error_text([] { Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}; }) ==
+  CHECK(error_text([] { return Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}; }) ==
         "[shape] rank too large: expected at most 8 axes, got 9");
-  CHECK(error_text([] { Shape{1, 1, 1, 1, 1, 1, 1, 1}.inserted(0, 1); }) ==
+  CHECK(error_text([] { return Shape{1, 1, 1, 1, 1, 1, 1, 1}.inserted(0, 1); }) ==
         "[shape] rank too large: expected at most 8 axes, got 9");
 }
 
 TEST_CASE("Shape: negative sizes are refused, by with() and inserted() as well") {
-  CHECK(error_text([] { Shape{2, -1}; }) == "[shape] negative size: expected sizes >= 0, got -1 on axis 1");
-  CHECK(error_text([] { Shape{2, 3}.with(0, -5); }) == "[shape] negative size: expected sizes >= 0, got -5 on axis 0");
+  CHECK(error_text([] { return Shape{2, -1}; }) == "[shape] negative size: expected sizes >= 0, got -1 on axis 1");
   CHECK(error_text([] {
-          Shape{2, 3}.inserted(2, -2);
+          return Shape{2, 3}.with(0, -5);
+        }) == "[shape] negative size: expected sizes >= 0, got -5 on axis 0");
+  CHECK(error_text([] {
+          return Shape{2, 3}.inserted(2, -2);
         }) == "[shape] negative size: expected sizes >= 0, got -2 on axis 2");
 }
 
 TEST_CASE("Shape: sizes whose bytes overflow 64 bits are refused, beside an empty axis as well") {
   constexpr int64_t kMost = INT64_MAX / 8;
   CHECK(Shape{kMost}.numel() == kMost);
-  CHECK(error_text([] { Shape{kMost + 1}; }) ==
+  CHECK(error_text([] { return Shape{kMost + 1}; }) ==
         "[shape] too many elements for 64-bit addressing: [1152921504606846976]");
   CHECK(error_text([] {
-          Shape{int64_t{1} << 32, int64_t{1} << 32};
+          return Shape{int64_t{1} << 32, int64_t{1} << 32};
         }) == "[shape] too many elements for 64-bit addressing: [4294967296, 4294967296]");
   CHECK(error_text([] {
-          Shape{0, INT64_MAX, 3};
+          return Shape{0, INT64_MAX, 3};
         }) == "[shape] too many elements for 64-bit addressing: [0, 9223372036854775807, 3]");
   // 2^64 = 0 modulo 2^64: a product without a check would pass.
   CHECK_THROWS_AS((Shape{int64_t{1} << 31, int64_t{1} << 31, 4}), Error);
@@ -95,9 +97,10 @@ TEST_CASE("broadcast_shapes: NumPy's rules") {
   CHECK(broadcast_shapes({1, 3}, {0, 3}, "add") == Shape{0, 3});
   CHECK(broadcast_shapes({0}, {1, 1}, "add") == Shape{1, 0});
   CHECK(error_text([] {
-          broadcast_shapes({2, 3}, {4}, "add");
+          return broadcast_shapes({2, 3}, {4}, "add");
         }) == "[add] shapes do not broadcast: a is [2, 3], b is [4]");
-  CHECK(error_text([] { broadcast_shapes({0}, {2}, "mul"); }) == "[mul] shapes do not broadcast: a is [0], b is [2]");
+  CHECK(error_text([] { return broadcast_shapes({0}, {2}, "mul"); }) ==
+        "[mul] shapes do not broadcast: a is [0], b is [2]");
 }
 
 TEST_CASE("broadcast_shapes: symmetric, and both operands can be expanded to the result") {
@@ -133,11 +136,11 @@ TEST_CASE("normalize_axis: counts from either end") {
   CHECK(normalize_axis(2, 3, "sum") == 2);
   CHECK(normalize_axis(-1, 3, "sum") == 2);
   CHECK(normalize_axis(-3, 3, "sum") == 0);
-  CHECK(error_text([] { normalize_axis(3, 3, "sum"); }) ==
+  CHECK(error_text([] { return normalize_axis(3, 3, "sum"); }) ==
         "[sum] axis out of range: expected an axis in [-3, 2], got 3");
-  CHECK(error_text([] { normalize_axis(-4, 3, "sum"); }) ==
+  CHECK(error_text([] { return normalize_axis(-4, 3, "sum"); }) ==
         "[sum] axis out of range: expected an axis in [-3, 2], got -4");
-  CHECK(error_text([] { normalize_axis(0, 0, "sum"); }) ==
+  CHECK(error_text([] { return normalize_axis(0, 0, "sum"); }) ==
         "[sum] axis out of range: expected no axis, since the rank is 0, got 0");
   CHECK_THROWS_AS(normalize_axis(INT64_MIN, 2, "sum"), Error);
 }

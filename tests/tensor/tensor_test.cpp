@@ -47,11 +47,12 @@ TEST_CASE("Tensor: every dtype tells its name and refuses to be read as another"
   CHECK(describe(zeros({1}, {.dtype = DType::boolean})) == "bool [1]");
   CHECK(describe(Tensor()) == "no tensor");
   CHECK(error_text([] {
-          zeros({2, 3}).data<double>();
+          return zeros({2, 3}).data<double>();
         }) == "[data] wrong dtype: asked for f64, the tensor is f32 [2, 3]");
-  CHECK(error_text([] { zeros({2}).mutable_data_<int64_t>(); }) ==
+  CHECK(error_text([] { return zeros({2}).mutable_data_<int64_t>(); }) ==
         "[data] wrong dtype: asked for i64, the tensor is f32 [2]");
-  CHECK(error_text([] { Tensor().data<float>(); }) == "[data] wrong dtype: asked for f32, the tensor is no tensor");
+  CHECK(error_text([] { return Tensor().data<float>(); }) ==
+        "[data] wrong dtype: asked for f32, the tensor is no tensor");
 }
 
 TEST_CASE("Tensor: single elements") {
@@ -61,14 +62,15 @@ TEST_CASE("Tensor: single elements") {
   CHECK(x.transpose(0, 1).at({2, 1}) == 5.0);
   CHECK(x.slice(0, 1, 2).slice(1, 1, 2).item<float>() == 4.0f);
   CHECK(x.size(-1) == 3);
-  CHECK(error_text([&] { x.at({1}); }) == "[at] wrong number of indices: expected 2, got 1");
+  CHECK(error_text([&] { return x.at({1}); }) == "[at] wrong number of indices: expected 2, got 1");
   CHECK(error_text([&] {
-          x.at({2, 0});
-        }) == "[select] index out of range: expected an index in [-2, 1] on axis 0 of [2, 3], got 2");
-  CHECK(error_text([&] { x.item<float>(); }) == "[item] expected exactly one element, got f32 [2, 3]");
-  CHECK(error_text([] { zeros({0}).item<float>(); }) == "[item] expected exactly one element, got f32 [0]");
-  CHECK(error_text([] { scalar(1).item<double>(); }) == "[data] wrong dtype: asked for f64, the tensor is f32 []");
-  CHECK(error_text([&] { x.size(2); }) == "[size] axis out of range: expected an axis in [-2, 1], got 2");
+          return x.at({2, 0});
+        }) == "[at] index out of range: expected an index in [-2, 1] on axis 0 of [2, 3], got 2");
+  CHECK(error_text([&] { return x.item<float>(); }) == "[item] expected exactly one element, got f32 [2, 3]");
+  CHECK(error_text([] { return zeros({0}).item<float>(); }) == "[item] expected exactly one element, got f32 [0]");
+  CHECK(error_text([] { return scalar(1).item<double>(); }) ==
+        "[data] wrong dtype: asked for f64, the tensor is f32 []");
+  CHECK(error_text([&] { return x.size(2); }) == "[size] axis out of range: expected an axis in [-2, 1], got 2");
 }
 
 TEST_CASE("Tensor: views share the bytes and the version") {
@@ -145,11 +147,11 @@ TEST_CASE("Tensor: every mutator refuses an expanded view, and changes nothing")
   Tensor wide = x.expand({3, 2});
   const std::string text =
       " cannot write to an expanded view: f32 [3, 2] holds the same element at several indices; clone() it first";
-  CHECK(error_text([&] { wide.fill_(0); }) == "[fill_]" + text);
-  CHECK(error_text([&] { wide.copy_(zeros({3, 2})); }) == "[copy_]" + text);
-  CHECK(error_text([&] { wide.add_(zeros({3, 2})); }) == "[add_]" + text);
-  CHECK(error_text([&] { wide.scale_(0); }) == "[scale_]" + text);
-  CHECK(error_text([&] { wide.mutable_data_<float>(); }) == "[mutable_data_]" + text);
+  CHECK(error_text([&] { return wide.fill_(0); }) == "[fill_]" + text);
+  CHECK(error_text([&] { return wide.copy_(zeros({3, 2})); }) == "[copy_]" + text);
+  CHECK(error_text([&] { return wide.add_(zeros({3, 2})); }) == "[add_]" + text);
+  CHECK(error_text([&] { return wide.scale_(0); }) == "[scale_]" + text);
+  CHECK(error_text([&] { return wide.mutable_data_<float>(); }) == "[mutable_data_]" + text);
   CHECK(x.version() == 0);
   CHECK(values(x) == std::vector<double>{1, 1});
   // A stride of 0 on an axis of size 1, or in an empty tensor, repeats nothing.
@@ -165,15 +167,17 @@ TEST_CASE("Tensor: wrong operands of mutators are refused, and leave the version
   Tensor x = zeros({2, 3});
   Tensor whole = zeros({2}, {.dtype = DType::i64});
   const uint32_t version = x.version();
-  CHECK(error_text([&] { x.copy_(zeros({3, 2})); }) == "[copy_] shapes differ: expected f32 [2, 3], got f32 [3, 2]");
-  CHECK(error_text([&] { x.add_(zeros({3})); }) ==
+  CHECK(error_text([&] {
+          return x.copy_(zeros({3, 2}));
+        }) == "[copy_] shapes differ: expected f32 [2, 3], got f32 [3, 2]");
+  CHECK(error_text([&] { return x.add_(zeros({3})); }) ==
         "[add_] operands differ: expected equal floating tensors, got f32 [2, 3] and f32 [3]");
   CHECK(error_text([&] {
-          x.add_(zeros({2, 3}, {.dtype = DType::f64}));
+          return x.add_(zeros({2, 3}, {.dtype = DType::f64}));
         }) == "[add_] operands differ: expected equal floating tensors, got f32 [2, 3] and f64 [2, 3]");
-  CHECK(error_text([&] { whole.add_(whole); }) ==
+  CHECK(error_text([&] { return whole.add_(whole); }) ==
         "[add_] operands differ: expected equal floating tensors, got i64 [2] and i64 [2]");
-  CHECK(error_text([&] { whole.scale_(2); }) == "[scale_] expected a floating tensor, got i64 [2]");
+  CHECK(error_text([&] { return whole.scale_(2); }) == "[scale_] expected a floating tensor, got i64 [2]");
   CHECK(x.version() == version);
   CHECK(whole.version() == 0);
 }
@@ -182,16 +186,16 @@ TEST_CASE("Tensor: an undefined tensor is refused wherever its elements would be
   Tensor none;
   Tensor x = scalar(1.0);
   CHECK_FALSE(none.defined());
-  CHECK(error_text([&] { none.fill_(0); }) == "[fill_] there is no tensor to write to");
-  CHECK(error_text([&] { none.copy_(x); }) == "[copy_] there is no tensor to write to");
-  CHECK(error_text([&] { none.add_(x); }) == "[add_] there is no tensor to write to");
-  CHECK(error_text([&] { none.scale_(1); }) == "[scale_] there is no tensor to write to");
-  CHECK(error_text([&] { x.copy_(none); }) == "[copy_] there is no tensor to read from");
-  CHECK(error_text([&] { x.add_(none); }) == "[add_] there is no tensor to read from");
-  CHECK(error_text([&] { none.clone(); }) == "[clone] there is no tensor to read from");
-  CHECK(error_text([&] { none.to(DType::f64); }) == "[to] there is no tensor to read from");
-  CHECK(error_text([&] { none.item<float>(); }) == "[item] expected exactly one element, got no tensor");
-  CHECK(error_text([&] { none.at({}); }) == "[item] expected exactly one element, got no tensor");
+  CHECK(error_text([&] { return none.fill_(0); }) == "[fill_] there is no tensor to write to");
+  CHECK(error_text([&] { return none.copy_(x); }) == "[copy_] there is no tensor to write to");
+  CHECK(error_text([&] { return none.add_(x); }) == "[add_] there is no tensor to write to");
+  CHECK(error_text([&] { return none.scale_(1); }) == "[scale_] there is no tensor to write to");
+  CHECK(error_text([&] { return x.copy_(none); }) == "[copy_] there is no tensor to read from");
+  CHECK(error_text([&] { return x.add_(none); }) == "[add_] there is no tensor to read from");
+  CHECK(error_text([&] { return none.clone(); }) == "[clone] there is no tensor to read from");
+  CHECK(error_text([&] { return none.to(DType::f64); }) == "[to] there is no tensor to read from");
+  CHECK(error_text([&] { return none.item<float>(); }) == "[item] expected exactly one element, got no tensor");
+  CHECK(error_text([&] { return none.at({}); }) == "[at] there is no tensor to read from");
   CHECK_FALSE(bitwise_equal(none, x));
   CHECK_FALSE(bitwise_equal(x, none));
   CHECK(bitwise_equal(none, Tensor()));
@@ -199,12 +203,12 @@ TEST_CASE("Tensor: an undefined tensor is refused wherever its elements would be
 
 TEST_CASE("Tensor: from refuses a wrong number of values, views their wrong arguments") {
   CHECK(error_text([] {
-          Tensor::from({1, 2, 3}, {2, 2});
+          return Tensor::from({1, 2, 3}, {2, 2});
         }) == "[from] wrong number of values: shape [2, 2] takes 4, got 3");
-  CHECK(error_text([] { zeros({2}).reshape({3}); }) ==
+  CHECK(error_text([] { return zeros({2}).reshape({3}); }) ==
         "[reshape] element counts differ: shape is [2] (2 elements), asked for [3] (3)");
-  CHECK(error_text([] { zeros({2}).permute({0, 1}); }) == "[permute] wrong number of axes: expected 1, got 2");
-  CHECK(error_text([] { dispatch_float(DType::i64, [](auto) {}); }) ==
+  CHECK(error_text([] { return zeros({2}).permute({0, 1}); }) == "[permute] wrong number of axes: expected 1, got 2");
+  CHECK(error_text([] { return dispatch_float(DType::i64, [](auto) {}); }) ==
         "expected a floating dtype (f32 or f64), got i64");
 }
 
