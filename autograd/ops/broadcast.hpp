@@ -11,6 +11,9 @@ namespace gradus::detail {
 /// A number as a tensor of x's dtype, rank 0: expanding it moves no bytes.
 inline Variable number_like(const Variable& x, double value) { return full({}, value, {.dtype = x.dtype()}); }
 
+/// An integer as a tensor of rank 0: as a double, a large one would be another.
+inline Variable whole_number(int64_t value) { return Tensor::from(std::span<const int64_t>(&value, 1), {}); }
+
 inline Variable broadcast_binary(const OpDef& op, const Attrs& attrs, const Variable& a, const Variable& b) {
   if (a.shape() == b.shape()) return apply(op, attrs, {&a, &b});
   const Shape shape = broadcast_shapes(a.shape(), b.shape(), op.name);

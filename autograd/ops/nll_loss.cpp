@@ -4,6 +4,7 @@
 #include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/example.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
+#include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/class_losses.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/indexing.hpp>
@@ -21,7 +22,7 @@ Variable zero_like(const Variable& x) { return zeros({}, {.dtype = x.dtype()}); 
 
 Variable kept_rows(const Variable& targets, const CrossEntropyOptions& options) {
   const Variable flat = reshape(targets, {targets.numel()});
-  return not_equal(flat, full({}, static_cast<double>(options.ignore_index), {.dtype = DType::i64}));
+  return not_equal(flat, detail::whole_number(options.ignore_index));
 }
 
 struct ClassAttrs {
@@ -105,7 +106,8 @@ Variable reduced(const Variable& losses, const Variable& targets, const CrossEnt
   if (options.reduction == Reduction::none) return reshape(losses, targets.shape());
   if (options.reduction == Reduction::sum) return sum(losses);
   const Variable total = sum(row_weights(targets, losses.dtype(), options, "cross_entropy"));
-  return div(sum(losses), where(equal(total, 0.0), ones({}, {.dtype = losses.dtype()}), total));
+  // Divided first: the sum of losses may be too large for their dtype where the mean is not.
+  return sum(div(losses, where(equal(total, 0.0), ones({}, {.dtype = losses.dtype()}), total)));
 }
 
 Variable nll(const Variable& log_probs, const Variable& targets, const CrossEntropyOptions& options, const char* op) {
@@ -113,14 +115,18 @@ Variable nll(const Variable& log_probs, const Variable& targets, const CrossEntr
   const Variable rows = reshape(log_probs, {targets.numel(), classes});
   const Variable index = safe_targets(targets, classes, options, op);
   const Variable& weight = options.weight;
-  Variable losses = neg(squeeze(take_along_axis(rows, unsqueeze(index, 1), 1), 1));
+  const Variable kept = kept_rows(targets, options);
+  const Variable zero = zero_like(rows);
+  // What an ignored row holds must not meet a weight: its product with a cotangent of 0 can be NaN.
+  Variable losses = where(kept, neg(squeeze(take_along_axis(rows, unsqueeze(index, 1), 1), 1)), zero);
   if (weight.defined()) losses = mul(losses, index_select(weight, 0, index));
   if (options.label_smoothing > 0.0) {
-    const Variable all = weight.defined() ? matmul(rows, weight) : sum(rows, {1});
-    const double share = options.label_smoothing / static_cast<double>(classes);
-    losses = sub(affine(losses, 1.0 - options.label_smoothing, 0.0), affine(all, share, 0.0));
+    const Variable all = weight.defined() ? matmul(where(unsqueeze(kept, 1), rows, zero), weight) : sum(rows, {1});
+    const Variable spread = affine(all, -options.label_smoothing / static_cast<double>(classes), 0.0);
+    const double rest = 1.0 - options.label_smoothing;
+    losses = where(kept, rest > 0.0 ? add(affine(losses, rest, 0.0), spread) : spread, zero);
   }
-  return reduced(where(kept_rows(targets, options), losses, zero_like(losses)), targets, options);
+  return reduced(losses, targets, options);
 }
 
 }  // namespace class_losses

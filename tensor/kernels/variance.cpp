@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/tensor/kernels/variance.cpp"
+#include <cmath>
+
+#include <gradus/tensor/kernels/elementwise-inl.hpp>
 #include <gradus/tensor/kernels/reduce-inl.hpp>
 #include <gradus/tensor/kernels/variance.hpp>
+#include <gradus/tensor/kernels/wide.hpp>
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
@@ -26,7 +30,7 @@ struct Centred {
 };
 
 template <class T>
-void VarianceRows(const T* x, int64_t rows, int64_t n, double divisor, T* y) {
+void VarianceRows(const T* x, int64_t rows, int64_t n, double divisor, bool root, T* y) {
   const hn::ScalableTag<T> d;
   const auto count = static_cast<size_t>(n);
   for (int64_t r = 0; r < rows; ++r) {
@@ -36,7 +40,38 @@ void VarianceRows(const T* x, int64_t rows, int64_t n, double divisor, T* y) {
     // What the rounded mean leaves: with c = mean - true mean, squares is too large by n c^2, and rest = -n c.
     const T rest = SumLanes(d, SumTerms(d, count, Centred<T, false>{row, mean}));
     const T total = squares - rest * rest / static_cast<T>(n);
-    y[r] = total < T{0} ? T{0} : total / static_cast<T>(divisor);
+    // A variance that is too small for T is 0, but its root need not be.
+    if (squares_in_range(total) || (!root && squares == 0)) {
+      const T variance = total / static_cast<T>(divisor);
+      y[r] = root ? std::sqrt(variance) : variance;
+    } else {
+      y[r] = wide_variance(row, n, divisor, root);
+    }
+  }
+}
+
+template <class T>
+struct MinusOp {
+  T mean;
+  template <class D, class V = hn::Vec<D>>
+  HWY_INLINE V operator()(D d, V x) const {
+    return hn::Sub(x, hn::Set(d, mean));
+  }
+};
+
+template <class T>
+void CenterRows(const T* x, int64_t rows, int64_t n, T* y) {
+  const hn::ScalableTag<T> d;
+  const auto count = static_cast<size_t>(n);
+  for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
+    const T mean = SumLanes(d, SumTerms(d, count, PlainTerms<T>{x})) / static_cast<T>(n);
+    if (!(mean - mean == 0)) {
+      wide_center(x, n, y);
+      continue;
+    }
+    MapUnary(MinusOp<T>{mean}, x, y, n);
+    const T rest = SumLanes(d, SumTerms(d, count, PlainTerms<T>{y})) / static_cast<T>(n);
+    MapUnary(MinusOp<T>{rest}, y, y, n);
   }
 }
 
@@ -47,12 +82,19 @@ HWY_AFTER_NAMESPACE();
 namespace gradus::kernels {
 
 template <class T>
-void variance_rows(const T* x, int64_t rows, int64_t n, double divisor, T* y) {
-  GRADUS_SIMD(VarianceRows<T>)(x, rows, n, divisor, y);
+void variance_rows(const T* x, int64_t rows, int64_t n, double divisor, bool root, T* y) {
+  GRADUS_SIMD(VarianceRows<T>)(x, rows, n, divisor, root, y);
 }
 
-template void variance_rows<float>(const float*, int64_t, int64_t, double, float*);
-template void variance_rows<double>(const double*, int64_t, int64_t, double, double*);
+template <class T>
+void center_rows(const T* x, int64_t rows, int64_t n, T* y) {
+  GRADUS_SIMD(CenterRows<T>)(x, rows, n, y);
+}
+
+template void variance_rows<float>(const float*, int64_t, int64_t, double, bool, float*);
+template void variance_rows<double>(const double*, int64_t, int64_t, double, bool, double*);
+template void center_rows<float>(const float*, int64_t, int64_t, float*);
+template void center_rows<double>(const double*, int64_t, int64_t, double*);
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE
