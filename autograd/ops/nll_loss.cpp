@@ -13,6 +13,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/compare.hpp>
 #include <gradus/tensor/kernels/indexing.hpp>
 
 namespace gradus {
@@ -106,8 +107,10 @@ Variable reduced(const Variable& losses, const Variable& targets, const CrossEnt
   if (options.reduction == Reduction::none) return reshape(losses, targets.shape());
   if (options.reduction == Reduction::sum) return sum(losses);
   const Variable total = sum(row_weights(targets, losses.dtype(), options, "cross_entropy"));
-  // Divided first: the sum of losses may be too large for their dtype where the mean is not.
-  return sum(div(losses, where(equal(total, 0.0), ones({}, {.dtype = losses.dtype()}), total)));
+  const Variable count = where(equal(total, 0.0), ones({}, {.dtype = losses.dtype()}), total);
+  const Variable all = sum(losses);
+  // Divided first where the sum of losses is too large for their dtype: the mean need not be.
+  return all_finite(all.value()) ? div(all, count) : sum(div(losses, count));
 }
 
 Variable nll(const Variable& log_probs, const Variable& targets, const CrossEntropyOptions& options, const char* op) {

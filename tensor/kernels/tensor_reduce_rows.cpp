@@ -113,20 +113,50 @@ void mean(const Tensor& x, Tensor& y) {
   });
 }
 
+namespace {
+
+// A dense shape as [slabs, n, cols] of which n is reduced; cols is 0 where it is not so.
+struct Columns {
+  int64_t slabs = 1;
+  int64_t n = 1;
+  int64_t cols = 1;
+};
+
+Columns columns_of(const Shape& x, const Shape& reduced) {
+  Columns out;
+  int axis = x.rank() - 1;
+  const auto is_reduced = [&] { return x[axis] != reduced[axis]; };
+  for (; axis >= 0 && !is_reduced(); --axis) out.cols *= x[axis];
+  for (; axis >= 0 && (is_reduced() || x[axis] == 1); --axis) out.n *= x[axis];
+  for (; axis >= 0; --axis) {
+    if (is_reduced()) return {.cols = 0};
+    out.slabs *= x[axis];
+  }
+  return out;
+}
+
+void center_columns(const Tensor& x, const Columns& of, Tensor& y) {
+  constexpr int64_t kWidth = 64;  // columns of one piece of work
+  const int64_t across = (of.cols + kWidth - 1) / kWidth;
+  dispatch_float(x.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const auto body = [&](int64_t begin, int64_t end) {
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t column = task % across * kWidth;
+        const int64_t at = task / across * of.n * of.cols + column;
+        center_cols<T>(elements<T>(x) + at, of.n, of.cols, std::min(kWidth, of.cols - column), elements<T>(y) + at);
+      }
+    };
+    parallel_for(of.slabs * across, body, std::max<int64_t>(1, kGrain / (of.n * std::min(kWidth, of.cols))));
+  });
+}
+
+}  // namespace
+
 void center(const Tensor& x, const Shape& reduced, Tensor& y) {
   if (x.numel() == 0) return;
-  if (!(x.is_contiguous() && !row_order(x.shape(), reduced).moved)) {
-    Tensor means = Tensor::empty(reduced, x.dtype());
-    const double share = static_cast<double>(means.numel()) / static_cast<double>(x.numel());
-    sum(x, means);
-    scale(means, share);
-    if (every(means, is_finite)) {
-      binary(BinaryFn::sub, x, means.expand(x.shape()), y);
-      sum(y, means);  // what the rounded mean leaves
-      scale(means, share);
-      return binary(BinaryFn::sub, y, means.expand(x.shape()), y);
-    }
-  }
+  const Columns columns = columns_of(x.shape(), reduced);
+  if (x.is_contiguous() && columns.cols > 1) return center_columns(x, columns, y);
   to_rows(x, reduced, y, [&](const auto* row, int64_t count, int64_t n, int64_t, auto* to) {
     center_rows<std::remove_cvref_t<decltype(*row)>>(row, count, n, to);
   });
@@ -171,7 +201,44 @@ void variance(const Tensor& x, double correction, Root root, Tensor& y) {
   if (root == Root::yes) unary(UnaryFn::sqrt, y, y);
 }
 
+namespace {
+
+// e^(x - shift), shift the largest x of those that are reduced, or 0 where that is not finite; and their sums.
+struct Exponentials {
+  Tensor shift;
+  Tensor terms;
+  Tensor sums;
+};
+
+Exponentials exponentials(const Tensor& x, const Shape& reduced) {
+  Exponentials out{Tensor::empty(reduced, x.dtype()), Tensor::empty(x.shape(), x.dtype()),
+                   Tensor::empty(reduced, x.dtype())};
+  reduce(ReduceFn::max, x, out.shift);
+  dispatch_float(x.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    T* shifts = elements<T>(out.shift);
+    std::replace_if(
+        shifts, shifts + out.shift.numel(), [](T v) { return !is_finite(v); }, T{0});
+  });
+  binary(BinaryFn::sub, x, out.shift.expand(x.shape()), out.terms);
+  unary(UnaryFn::exp, out.terms, out.terms);
+  sum(out.terms, out.sums);
+  return out;
+}
+
+// Rows have a kernel of their own; what is not rows would have to be copied for it.
+bool are_rows(const Tensor& x, const Shape& reduced) {
+  return x.numel() == 0 || (x.is_contiguous() && !row_order(x.shape(), reduced).moved);
+}
+
+}  // namespace
+
 void logsumexp(const Tensor& x, Tensor& y) {
+  if (!are_rows(x, y.shape())) {
+    const Exponentials e = exponentials(x, y.shape());
+    unary(UnaryFn::log, e.sums, y);
+    return binary(BinaryFn::add, y, e.shift, y);
+  }
   by_rows(x, y.shape(), [&](const auto* row, int64_t count, int64_t n, int64_t at) {
     using T = std::remove_cvref_t<decltype(*row)>;
     logsumexp_rows<T>(row, elements<T>(y) + at, count, n);
@@ -180,6 +247,16 @@ void logsumexp(const Tensor& x, Tensor& y) {
 
 void logsumexp_backward(const Tensor& x, const Tensor& g, Tensor& dx) {
   const Tensor dense_g = g.contiguous();
+  if (!are_rows(x, g.shape())) {
+    Exponentials e = exponentials(x, g.shape());
+    dispatch_float(x.dtype(), [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      T* sums = elements<T>(e.sums);
+      std::replace(sums, sums + e.sums.numel(), T{0}, T{1});  // all are -infinity: dx is 0
+    });
+    binary(BinaryFn::div, dense_g, e.sums, e.sums);
+    return binary(BinaryFn::mul, e.terms, e.sums.expand(x.shape()), dx);
+  }
   to_rows(x, g.shape(), dx, [&](const auto* row, int64_t count, int64_t n, int64_t at, auto* to) {
     using T = std::remove_cvref_t<decltype(*row)>;
     logsumexp_backward_rows<T>(row, elements<T>(dense_g) + at, to, count, n);

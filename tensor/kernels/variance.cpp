@@ -53,9 +53,10 @@ void VarianceRows(const T* x, int64_t rows, int64_t n, double divisor, bool root
 template <class T>
 struct MinusOp {
   T mean;
+  T rest;
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE V operator()(D d, V x) const {
-    return hn::Sub(x, hn::Set(d, mean));
+    return hn::Sub(hn::Sub(x, hn::Set(d, mean)), hn::Set(d, rest));
   }
 };
 
@@ -66,12 +67,49 @@ void CenterRows(const T* x, int64_t rows, int64_t n, T* y) {
   for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
     const T mean = SumLanes(d, SumTerms(d, count, PlainTerms<T>{x})) / static_cast<T>(n);
     if (!(mean - mean == 0)) {
-      wide_center(x, n, y);
+      wide_center(x, n, 1, y);
       continue;
     }
-    MapUnary(MinusOp<T>{mean}, x, y, n);
-    const T rest = SumLanes(d, SumTerms(d, count, PlainTerms<T>{y})) / static_cast<T>(n);
-    MapUnary(MinusOp<T>{rest}, y, y, n);
+    const T rest = SumLanes(d, SumTerms(d, count, Centred<T, false>{x, mean})) / static_cast<T>(n);
+    MapUnary(MinusOp<T>{mean, rest}, x, y, n);
+  }
+}
+
+/// The first `count` columns of x [n, ..], count <= lanes.
+template <class D, class T>
+HWY_INLINE void CenterColumns(D d, const T* x, int64_t n, int64_t pitch, size_t count, T* y) {
+  using V = hn::Vec<D>;
+  const bool whole = count == hn::Lanes(d);
+  const auto load = [&](int64_t i)
+                        HWY_ATTR { return whole ? hn::LoadU(d, x + i * pitch) : LoadPart(d, x + i * pitch, count); };
+  const V share = hn::Set(d, T{1} / static_cast<T>(n));
+  V mean = hn::Zero(d);
+  for (int64_t i = 0; i < n; ++i) mean = hn::Add(mean, load(i));
+  mean = hn::Mul(mean, share);
+  const V difference = hn::Sub(mean, mean);
+  if (!hn::AllTrue(d, hn::Eq(difference, hn::Zero(d)))) {
+    for (size_t c = 0; c < count; ++c) wide_center(x + c, n, pitch, y + c);
+    return;
+  }
+  V rest = hn::Zero(d);
+  for (int64_t i = 0; i < n; ++i) rest = hn::Add(rest, hn::Sub(load(i), mean));
+  rest = hn::Mul(rest, share);
+  for (int64_t i = 0; i < n; ++i) {
+    const V v = hn::Sub(hn::Sub(load(i), mean), rest);
+    if (whole) {
+      hn::StoreU(v, d, y + i * pitch);
+    } else {
+      StorePart(d, v, y + i * pitch, count);
+    }
+  }
+}
+
+template <class T>
+void CenterCols(const T* x, int64_t n, int64_t pitch, int64_t cols, T* y) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t c = 0; c < cols; c += lanes) {
+    CenterColumns(d, x + c, n, pitch, static_cast<size_t>(HWY_MIN(lanes, cols - c)), y + c);
   }
 }
 
@@ -91,10 +129,17 @@ void center_rows(const T* x, int64_t rows, int64_t n, T* y) {
   GRADUS_SIMD(CenterRows<T>)(x, rows, n, y);
 }
 
+template <class T>
+void center_cols(const T* x, int64_t n, int64_t pitch, int64_t cols, T* y) {
+  GRADUS_SIMD(CenterCols<T>)(x, n, pitch, cols, y);
+}
+
 template void variance_rows<float>(const float*, int64_t, int64_t, double, bool, float*);
 template void variance_rows<double>(const double*, int64_t, int64_t, double, bool, double*);
 template void center_rows<float>(const float*, int64_t, int64_t, float*);
 template void center_rows<double>(const double*, int64_t, int64_t, double*);
+template void center_cols<float>(const float*, int64_t, int64_t, int64_t, float*);
+template void center_cols<double>(const double*, int64_t, int64_t, int64_t, double*);
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

@@ -16,4 +16,8 @@ void variance_rows(const T* x, int64_t rows, int64_t n, double divisor, bool roo
 template <class T>
 void center_rows(const T* x, int64_t rows, int64_t n, T* y);
 
+/// y[i, c] = x[i, c] - mean of column c: `cols` columns of x and y [n, pitch].
+template <class T>
+void center_cols(const T* x, int64_t n, int64_t pitch, int64_t cols, T* y);
+
 }  // namespace gradus::kernels

@@ -7,9 +7,9 @@ namespace gradus::kernels {
 namespace {
 
 template <class T>
-Wide<T> mean_of(const T* x, int64_t n) {
+Wide<T> mean_of(const T* x, int64_t n, int64_t step = 1) {
   Wide<T> sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += static_cast<Wide<T>>(x[i]);
+  for (int64_t i = 0; i < n; ++i) sum += static_cast<Wide<T>>(x[i * step]);
   return sum / static_cast<Wide<T>>(n);
 }
 
@@ -46,9 +46,9 @@ T wide_mean(const T* x, int64_t n) {
 }
 
 template <class T>
-void wide_center(const T* x, int64_t n, T* y) {
-  const Wide<T> mean = mean_of(x, n);
-  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(static_cast<Wide<T>>(x[i]) - mean);
+void wide_center(const T* x, int64_t n, int64_t step, T* y) {
+  const Wide<T> mean = mean_of(x, n, step);
+  for (int64_t i = 0; i < n * step; i += step) y[i] = static_cast<T>(static_cast<Wide<T>>(x[i]) - mean);
 }
 
 template <class T>
@@ -97,8 +97,8 @@ void wide_norm_backward_row(const T* x, const T* weight, const T* g, bool centre
 
 template float wide_mean<float>(const float*, int64_t);
 template double wide_mean<double>(const double*, int64_t);
-template void wide_center<float>(const float*, int64_t, float*);
-template void wide_center<double>(const double*, int64_t, double*);
+template void wide_center<float>(const float*, int64_t, int64_t, float*);
+template void wide_center<double>(const double*, int64_t, int64_t, double*);
 template float wide_variance<float>(const float*, int64_t, double, bool);
 template double wide_variance<double>(const double*, int64_t, double, bool);
 template void wide_norm_row<float>(const float*, const float*, const float*, double, float*, float*, float*, int64_t);

@@ -27,9 +27,9 @@ bool squares_in_range(T sum) {
 template <class T>
 T wide_mean(const T* x, int64_t n);
 
-/// y = x - mean.
+/// y = x - mean, of n elements of which each lies `step` after the one before.
 template <class T>
-void wide_center(const T* x, int64_t n, T* y);
+void wide_center(const T* x, int64_t n, int64_t step, T* y);
 
 /// sum (x - mean)^2 / divisor, or its square root.
 template <class T>
