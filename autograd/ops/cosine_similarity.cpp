@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // y = sum(a b) / (max(|a|, eps) max(|b|, eps)). Where a norm is not larger than eps it is a constant, whose derivative
 // is 0: y is then finite and differentiable everywhere.
-#include <algorithm>
-
 #include <gradus/autograd/ops/arithmetic.hpp>
+#include <gradus/autograd/ops/choice.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/linalg.hpp>
 #include <gradus/autograd/ops/reduce.hpp>
@@ -20,17 +19,7 @@ Variable bounded_norm(const Variable& x, const Shape& shape, int axis, double ep
   return where(greater(length, eps), length, full({}, eps, {.dtype = x.dtype()}));
 }
 
-// Whether all lie in [1 / most, most].
-bool within(const Variable& x, double most) {
-  const Tensor values = x.value().contiguous();
-  return dispatch_float(values.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const T* first = values.data<T>();
-    const auto high = static_cast<T>(most);
-    const T low = T{1} / high;
-    return std::all_of(first, first + values.numel(), [=](T v) { return v >= low && v <= high; });
-  });
-}
+bool is_ordinary(const Variable& norms, double most) { return detail::all_within(norms, 1.0 / most, most); }
 
 }  // namespace
 
@@ -45,8 +34,8 @@ Variable cosine_similarity(const Variable& a, const Variable& b, CosineOptions o
   const Variable norms = mul(left_norm, right_norm);
   // Far enough from the ends of the range for third derivatives, which divide by third powers.
   const bool narrow = a.dtype() == DType::f32;
-  if (within(norms, narrow ? 1e12 : 1e90) && within(left_norm, narrow ? 1e9 : 1e75) &&
-      within(right_norm, narrow ? 1e9 : 1e75)) {
+  if (is_ordinary(norms, narrow ? 1e12 : 1e90) && is_ordinary(left_norm, narrow ? 1e9 : 1e75) &&
+      is_ordinary(right_norm, narrow ? 1e9 : 1e75)) {
     return div(sum(mul(left, right), {axis}), squeeze(norms, axis));
   }
   // The same, in an order in which nothing over- or underflows, for a pass more over both.

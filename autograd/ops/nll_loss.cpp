@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // loss_i = -(1 - s) w[t_i] x_i[t_i] - s / C sum_c w[c] x_i[c], 0 where t_i is ignored; the mean is sum loss_i / sum
 // w[t_i] over the rows that are not.
+#include <limits>
+
 #include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/example.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
+#include <gradus/autograd/ops/choice.hpp>
 #include <gradus/autograd/ops/class_losses.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/indexing.hpp>
@@ -13,7 +16,6 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
-#include <gradus/tensor/compare.hpp>
 #include <gradus/tensor/kernels/indexing.hpp>
 
 namespace gradus {
@@ -110,7 +112,8 @@ Variable reduced(const Variable& losses, const Variable& targets, const CrossEnt
   const Variable count = where(equal(total, 0.0), ones({}, {.dtype = losses.dtype()}), total);
   const Variable all = sum(losses);
   // Divided first where the sum of losses is too large for their dtype: the mean need not be.
-  return all_finite(all.value()) ? div(all, count) : sum(div(losses, count));
+  constexpr double kMost = std::numeric_limits<double>::max();
+  return detail::all_within(all, -kMost, kMost) ? div(all, count) : sum(div(losses, count));
 }
 
 Variable nll(const Variable& log_probs, const Variable& targets, const CrossEntropyOptions& options, const char* op) {

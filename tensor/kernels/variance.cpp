@@ -104,11 +104,53 @@ HWY_INLINE void CenterColumns(D d, const T* x, int64_t n, int64_t pitch, size_t 
   }
 }
 
+/// Four vectors of columns, which are read together.
+template <class D, class T>
+HWY_INLINE void CenterFourColumns(D d, const T* x, int64_t n, int64_t pitch, T* y) {
+  using V = hn::Vec<D>;
+  const size_t lanes = hn::Lanes(d);
+  const V zero = hn::Zero(d);
+  const V share = hn::Set(d, T{1} / static_cast<T>(n));
+  V m0 = zero, m1 = zero, m2 = zero, m3 = zero;
+  for (int64_t i = 0; i < n; ++i) {
+    const T* row = x + i * pitch;
+    m0 = hn::Add(m0, hn::LoadU(d, row));
+    m1 = hn::Add(m1, hn::LoadU(d, row + lanes));
+    m2 = hn::Add(m2, hn::LoadU(d, row + 2 * lanes));
+    m3 = hn::Add(m3, hn::LoadU(d, row + 3 * lanes));
+  }
+  m0 = hn::Mul(m0, share), m1 = hn::Mul(m1, share), m2 = hn::Mul(m2, share), m3 = hn::Mul(m3, share);
+  const V sum = hn::Add(hn::Sub(m0, m0), hn::Add(hn::Sub(m1, m1), hn::Add(hn::Sub(m2, m2), hn::Sub(m3, m3))));
+  if (!hn::AllTrue(d, hn::Eq(sum, zero))) {
+    for (size_t k = 0; k < 4; ++k) CenterColumns(d, x + k * lanes, n, pitch, lanes, y + k * lanes);
+    return;
+  }
+  V r0 = zero, r1 = zero, r2 = zero, r3 = zero;
+  for (int64_t i = 0; i < n; ++i) {
+    const T* row = x + i * pitch;
+    r0 = hn::Add(r0, hn::Sub(hn::LoadU(d, row), m0));
+    r1 = hn::Add(r1, hn::Sub(hn::LoadU(d, row + lanes), m1));
+    r2 = hn::Add(r2, hn::Sub(hn::LoadU(d, row + 2 * lanes), m2));
+    r3 = hn::Add(r3, hn::Sub(hn::LoadU(d, row + 3 * lanes), m3));
+  }
+  r0 = hn::Mul(r0, share), r1 = hn::Mul(r1, share), r2 = hn::Mul(r2, share), r3 = hn::Mul(r3, share);
+  for (int64_t i = 0; i < n; ++i) {
+    const T* row = x + i * pitch;
+    T* to = y + i * pitch;
+    hn::StoreU(hn::Sub(hn::Sub(hn::LoadU(d, row), m0), r0), d, to);
+    hn::StoreU(hn::Sub(hn::Sub(hn::LoadU(d, row + lanes), m1), r1), d, to + lanes);
+    hn::StoreU(hn::Sub(hn::Sub(hn::LoadU(d, row + 2 * lanes), m2), r2), d, to + 2 * lanes);
+    hn::StoreU(hn::Sub(hn::Sub(hn::LoadU(d, row + 3 * lanes), m3), r3), d, to + 3 * lanes);
+  }
+}
+
 template <class T>
 void CenterCols(const T* x, int64_t n, int64_t pitch, int64_t cols, T* y) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  for (int64_t c = 0; c < cols; c += lanes) {
+  int64_t c = 0;
+  for (; c + 4 * lanes <= cols; c += 4 * lanes) CenterFourColumns(d, x + c, n, pitch, y + c);
+  for (; c < cols; c += lanes) {
     CenterColumns(d, x + c, n, pitch, static_cast<size_t>(HWY_MIN(lanes, cols - c)), y + c);
   }
 }
