@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/optim/clip.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 #include <gradus/tensor/kernels/reduce.hpp>
+#include <gradus/tensor/kernels/scan.hpp>
 
 namespace gradus {
 namespace {
@@ -15,10 +17,55 @@ double sum_squares(const Tensor& x) {
   });
 }
 
-// In place where nobody else holds the bytes.
+kernels::ScaledNorm scaled_norm(const Tensor& x) {
+  const Tensor dense = x.contiguous();
+  return dispatch_float(dense.dtype(), [&](auto tag) {
+    return kernels::scaled_norm(dense.data<typename decltype(tag)::type>(), dense.numel(), 2.0);
+  });
+}
+
+// The 2-norm of all gradients together. Throws naming one that is not finite.
+kernels::ScaledNorm total_norm(const std::vector<NamedParameter>& parameters) {
+  double squares = 0.0;
+  bool ordinary = true;
+  for (const NamedParameter& named : parameters) {
+    if (!named.parameter->grad().defined()) continue;
+    const Tensor& gradient = named.parameter->grad();
+    const double own = sum_squares(gradient);
+    // The square of a float is never too small for a double.
+    const bool is_zero = own == 0.0 && gradient.dtype() == DType::f32;
+    ordinary = ordinary && (is_zero || (own > 1e-280 && own < 1e280));
+    squares += own;
+  }
+  if (ordinary) return {1.0, std::sqrt(squares)};
+  // Squares over- or underflow, or something is zero, infinite or NaN: each gradient by its largest element.
+  std::vector<kernels::ScaledNorm> norms;
+  double largest = 0.0;
+  for (const NamedParameter& named : parameters) {
+    if (!named.parameter->grad().defined()) continue;
+    norms.push_back(scaled_norm(named.parameter->grad()));
+    GRADUS_CHECK(std::isfinite(norms.back().largest), "[clip_grad_norm] the gradient of ", named.name,
+                 " is not finite: its norm is ", norms.back().largest);
+    largest = std::max(largest, norms.back().largest);
+  }
+  if (largest == 0.0) return {0.0, 1.0};
+  double sum = 0.0;
+  for (const kernels::ScaledNorm& norm : norms) {
+    const double share = norm.largest / largest * norm.ratio;
+    sum += share * share;
+  }
+  return {largest, std::sqrt(sum)};
+}
+
+// In place where nobody else holds the bytes. In two steps where the factor itself would be too small for the dtype.
 void scale_gradient(Parameter& parameter, double scale) {
   const bool own = parameter.grad().is_unique() && !parameter.grad().layout().is_expanded();
   Tensor gradient = own ? parameter.grad() : parameter.grad().clone();
+  const double step = gradient.dtype() == DType::f32 ? 0x1p-60 : 0x1p-500;
+  if (scale < step) {
+    gradient.scale_(step);
+    scale /= step;
+  }
   gradient.scale_(scale);
   if (!own) parameter.set_grad_(gradient);
 }
@@ -27,18 +74,12 @@ void scale_gradient(Parameter& parameter, double scale) {
 
 double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_norm) {
   GRADUS_CHECK(max_norm > 0.0, "[clip_grad_norm] expected max_norm > 0, got ", max_norm);
-  double squares = 0.0;
-  for (const NamedParameter& named : parameters) {
-    if (!named.parameter->grad().defined()) continue;
-    const double own = sum_squares(named.parameter->grad());
-    GRADUS_CHECK(std::isfinite(own), "[clip_grad_norm] the gradient of ", named.name, " is not finite: its norm is ",
-                 std::sqrt(own));
-    squares += own;
-  }
-  const double norm = std::sqrt(squares);
+  const kernels::ScaledNorm total = total_norm(parameters);
+  const double norm = total.largest * total.ratio;
   if (norm <= max_norm) return norm;
+  const double scale = max_norm / total.largest / total.ratio;  // finite where the norm is too large for a double
   for (const NamedParameter& named : parameters) {
-    if (named.parameter->grad().defined()) scale_gradient(*named.parameter, max_norm / norm);
+    if (named.parameter->grad().defined()) scale_gradient(*named.parameter, scale);
   }
   return norm;
 }

@@ -7,6 +7,29 @@
 #include <gradus/tensor/kernels/copy.hpp>
 
 namespace gradus {
+namespace {
+
+// Exact where doubles are not: beyond 2^53. The arguments are whole.
+Tensor integer_range(double start, double stop, double step) {
+  const auto fits = [](double v) { return v >= -0x1p63 && v < 0x1p63; };
+  // The end is not reached: it may lie one beyond.
+  GRADUS_CHECK(fits(start) && fits(step) && stop >= -0x1p63 && stop <= 0x1p63,
+               "[arange] expected numbers that i64 holds, got start ", start, ", stop ", stop, ", step ", step);
+  const auto bits = [](double v) {
+    return v == 0x1p63 ? uint64_t{1} << 63 : static_cast<uint64_t>(static_cast<int64_t>(v));
+  };
+  const bool ahead = step > 0 ? stop > start : stop < start;
+  const uint64_t distance = step > 0 ? bits(stop) - bits(start) : bits(start) - bits(stop);
+  const uint64_t stride = step > 0 ? bits(step) : uint64_t{0} - bits(step);
+  const uint64_t count = ahead ? (distance - 1) / stride + 1 : 0;
+  GRADUS_CHECK(count < uint64_t{1} << 60, "[arange] too many elements: expected fewer than 2^60, got ", count);
+  Tensor values = Tensor::empty({static_cast<int64_t>(count)}, DType::i64);
+  auto* data = values.mutable_data_<int64_t>();
+  for (uint64_t i = 0; i < count; ++i) data[i] = static_cast<int64_t>(bits(start) + i * bits(step));
+  return values;
+}
+
+}  // namespace
 
 Tensor arange(double start, double stop, const ArangeOptions& options) {
   const detail::CalledAs called("arange");
@@ -18,6 +41,7 @@ Tensor arange(double start, double stop, const ArangeOptions& options) {
   const bool whole = start == std::trunc(start) && stop == std::trunc(stop) && step == std::trunc(step);
   GRADUS_CHECK(options.dtype != DType::i64 || whole, "[arange] expected whole numbers for i64, got start ", start,
                ", stop ", stop, ", step ", step);
+  if (options.dtype == DType::i64) return integer_range(start, stop, step);
   const double length = std::ceil((stop - start) / step);
   GRADUS_CHECK(length < 0x1p60, "[arange] too many elements: expected fewer than 2^60, got start ", start, ", stop ",
                stop, ", step ", step);

@@ -123,7 +123,7 @@ class [[nodiscard]] GRADUS_API Tensor {
   detail::TensorBody* body_ = nullptr;
 };
 
-// Creation. [shape] as given, dense.
+// Creation. [shape] as given, dense. A number for i64 is converted as by to(), in f32 it is rounded.
 GRADUS_API Tensor zeros(const Shape& shape, TensorOptions options = {});
 GRADUS_API Tensor ones(const Shape& shape, TensorOptions options = {});
 GRADUS_API Tensor full(const Shape& shape, double value, TensorOptions options = {});

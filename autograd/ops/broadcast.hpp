@@ -16,6 +16,9 @@ inline Variable number_like(const Variable& x, double value) { return full({}, v
 /// NaN.
 inline Variable zeros_from(const Variable& x) { return relu_backward(expand(number_like(x, -1.0), x.shape()), x); }
 
+/// An integer as a tensor of rank 0: as a double, a large one would be another.
+inline Variable whole_number(int64_t value) { return Tensor::from(std::span<const int64_t>(&value, 1), {}); }
+
 inline Variable broadcast_binary(const OpDef& op, const Attrs& attrs, const Variable& a, const Variable& b) {
   // apply() says which one is undefined.
   if (!a.defined() || !b.defined() || a.shape() == b.shape()) return apply(op, attrs, {&a, &b});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Comparisons (bool, no derivative) and the choice between two tensors by a bool one.
 #include <cmath>
+#include <limits>
 
 #include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/example.hpp>
@@ -32,9 +33,48 @@ Variable compare(CompareFn fn, const Variable& a, const Variable& b) {
   return detail::broadcast_binary(compare_op, CompareAttrs{fn}, a, b);
 }
 
+/// The same comparison with a number that the tensor's dtype holds. NaN: equal to nothing, hence no answer but `ne`.
+template <class T>
+struct NumberTest {
+  CompareFn fn;
+  T number;
+};
+
+// For integers: less than 2.5 is less than 3, and at most 2.5 is at most 2.
+NumberTest<int64_t> test_of_integers(CompareFn fn, double b) {
+  constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+  constexpr NumberTest<int64_t> kNever{CompareFn::lt, kLeast};
+  constexpr NumberTest<int64_t> kAlways{CompareFn::ge, kLeast};
+  const bool is_equality = fn == CompareFn::eq || fn == CompareFn::ne;
+  if (std::isnan(b) || (is_equality && b != std::trunc(b))) return fn == CompareFn::ne ? kAlways : kNever;
+  if (b >= 0x1p63 || b < -0x1p63) {
+    const bool below = fn == CompareFn::lt || fn == CompareFn::le;
+    return fn == CompareFn::ne || (!is_equality && below == (b > 0)) ? kAlways : kNever;
+  }
+  const bool up = fn == CompareFn::lt || fn == CompareFn::ge;
+  const double whole = up ? std::ceil(b) : std::floor(b);
+  return {fn, static_cast<int64_t>(whole)};
+}
+
+// A number that is too large for float lies between its largest number and infinity; others are rounded.
+NumberTest<double> test_of_floats(CompareFn fn, double b) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  constexpr double kRoundsToInfinity = 0x1.ffffffp127;
+  if (!std::isfinite(b) || std::abs(b) < kRoundsToInfinity) return {fn, b};
+  if (fn == CompareFn::eq || fn == CompareFn::ne) return {fn, std::nan("")};
+  const bool below = fn == CompareFn::lt || fn == CompareFn::le;
+  if (b > 0) return {below ? CompareFn::le : CompareFn::gt, kMost};
+  return {below ? CompareFn::lt : CompareFn::ge, -kMost};
+}
+
 Variable compare(CompareFn fn, const Variable& a, double b) {
   const detail::CalledAs called(name_of(fn));
-  return compare(fn, a, detail::number_like(a, b));
+  if (a.dtype() == DType::i64) {
+    const NumberTest<int64_t> test = test_of_integers(fn, b);
+    return compare(test.fn, a, detail::whole_number(test.number));
+  }
+  const NumberTest<double> test = a.dtype() == DType::f32 ? test_of_floats(fn, b) : NumberTest<double>{fn, b};
+  return compare(test.fn, a, detail::number_like(a, test.number));
 }
 
 std::vector<Example> compare_examples() {
@@ -147,6 +187,7 @@ Variable where(const Variable& condition, const Variable& a, const Variable& b) 
 
 Variable masked_fill(const Variable& x, const Variable& mask, double value) {
   const detail::CalledAs called("masked_fill");
+  GRADUS_CHECK(is_floating(x.dtype()), "[masked_fill] expected a floating input (f32 or f64), got ", describe(x));
   GRADUS_CHECK(broadcast_shapes(x.shape(), mask.shape(), "masked_fill") == x.shape(),
                "[masked_fill] expected a mask that broadcasts to x, got x ", describe(x), ", mask ", describe(mask));
   return where(mask, detail::number_like(x, value), x);

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 // loss_i = lse_i - (1 - s) x_i[t_i] - s mean(x_i), lse_i = log sum_j exp(x_i[j]);  0 where t_i is the ignored index.
 // dx_i = (softmax(x_i) - (1 - s) onehot(t_i) - s / C) g_i, made from x and lse by the backward op. s is the smoothing.
+// The auxiliary output holds lse in two parts, the largest logit and the rest: added up they would have lost what the
+// gradient is made of when logits are large.
 #include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/example.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
+#include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/class_losses.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/neural.hpp>
 #include <gradus/autograd/ops/reduce.hpp>
 #include <gradus/autograd/ops/rules.hpp>
+#include <gradus/autograd/ops/shift.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
 #include <gradus/autograd/reference.hpp>
@@ -27,20 +31,22 @@ void check_pair(const ShapeArgs& s) {
   rules::require_shape(s, 1, {s.shape(0)[0]}, "targets");
 }
 
-// loss = lse - <x, onehot>, with the mean of each row taken out first so that exp cannot overflow. Ignored rows count
-// as zeros: an infinity in one would come back as NaN, even with a cotangent of 0.
+// loss = lse - <x, onehot>, with the largest logit of each row taken out first so that exp cannot overflow. Ignored
+// rows count as zeros: an infinity in one would come back as NaN, even with a cotangent of 0. A term with the factor 0
+// is left out, for the same reason.
 void rows_reference(const Attrs& attrs, InputSpan inputs, Variable* outputs) {
   const Variable& targets = *inputs[1];
   const auto& rule = attrs.as<RowsAttrs>();
-  const Variable ignored = equal(targets, static_cast<double>(rule.ignored));
+  const Variable ignored = equal(targets, detail::whole_number(rule.ignored));
   const Variable nothing = zeros({}, {.dtype = inputs[0]->dtype()});
   const Variable given = where(unsqueeze(ignored, 1), nothing, *inputs[0]);
-  const Variable x = sub(given, mean(given, {1}, {.keepdim = true}));
+  const Variable x = sub(given, detail::largest_shift(given));
   const Variable classes = arange(x.size(1), {.dtype = DType::i64});
   const Variable chosen = equal(unsqueeze(targets, 1), unsqueeze(classes, 0));
-  const Variable zero = affine(x, 0.0, 0.0);
-  const Variable at_target = affine(sum(where(chosen, x, zero), {1}), 1.0 - rule.smoothing, 0.0);
-  const Variable loss = sub(log(sum(exp(x), {1})), add(at_target, affine(mean(x, {1}), rule.smoothing, 0.0)));
+  const double s = rule.smoothing;
+  Variable loss = log(sum(exp(x), {1}));
+  if (s < 1.0) loss = sub(loss, affine(sum(where(chosen, x, nothing), {1}), 1.0 - s, 0.0));
+  if (s > 0.0) loss = sub(loss, affine(mean(x, {1}), s, 0.0));
   outputs[0] = where(ignored, nothing, loss);
 }
 
@@ -94,7 +100,7 @@ const OpDef cross_entropy_op = {
         [](ShapeArgs& s) {
           check_pair(s);
           s.output({s.shape(0)[0]}, s.dtype(0));
-          s.output({s.shape(0)[0]}, s.dtype(0));
+          s.output({s.shape(0)[0], 2}, s.dtype(0));
         },
     .forward =
         [](ForwardArgs& f) { kernels::cross_entropy(f.in(0), f.in(1), f.attrs<RowsAttrs>(), f.out(0), f.out(1)); },
@@ -117,7 +123,7 @@ const OpDef cross_entropy_backward_op = {
         [](ShapeArgs& s) {
           check_pair(s);
           rules::require_shape(s, 2, s.shape(1), "the cotangent");
-          rules::require_shape(s, 3, s.shape(1), "lse");
+          rules::require_shape(s, 3, {s.shape(0)[0], 2}, "lse");
           rules::require_same_dtype(s, 0, 2);
           s.output(s.shape(0), s.dtype(0));
         },
@@ -149,7 +155,7 @@ const OpDef cross_entropy_backward_op = {
               {.name = "no rows", .attrs = attrs, .inputs = {real({0, 3}), integers({0}, 0, 3), real({0}), absent()}},
               {.name = "cotangent of another shape",
                .attrs = attrs,
-               .inputs = {real({3, 5}), integers({3}, 0, 5), real({4}), real({3})},
+               .inputs = {real({3, 5}), integers({3}, 0, 5), real({4}), real({3, 2})},
                .error = "wrong shape of the cotangent: expected [3], got f64 [4]"},
           };
         },

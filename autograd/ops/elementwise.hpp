@@ -93,7 +93,7 @@ GRADUS_API Variable less(const Variable& a, const Variable& b);
 GRADUS_API Variable less_equal(const Variable& a, const Variable& b);
 GRADUS_API Variable greater(const Variable& a, const Variable& b);
 GRADUS_API Variable greater_equal(const Variable& a, const Variable& b);
-/// Compare with a number, taken in the tensor's dtype.
+/// Compare with a number: exactly for i64 (2.5 lies between 2 and 3); rounded to f32 for f32 unless it is too large.
 GRADUS_API Variable equal(const Variable& a, double b);
 GRADUS_API Variable not_equal(const Variable& a, double b);
 GRADUS_API Variable less(const Variable& a, double b);

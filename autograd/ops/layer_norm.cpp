@@ -4,12 +4,15 @@
 //   dx = rstd (h - mean(h) - z mean(h z)), for RMS norm without the term mean(h)
 //   dweight = sum of g z over the rows,  dbias = sum of g
 // mean and rstd are auxiliary outputs: the backward op starts from them.
+#include <cmath>
+
 #include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/example.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/neural.hpp>
 #include <gradus/autograd/ops/reduce.hpp>
+#include <gradus/autograd/ops/reduce_axes.hpp>
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
@@ -81,12 +84,24 @@ void norm_vjp(VjpArgs& v) {
   if (weighted) v.set(1, gradients[1]);
 }
 
+// The largest |x| of each row [N, 1], not less than `least`; 1 where that is 0 or not finite. A constant.
+Variable row_scale(const Variable& x, double least) {
+  const Variable one = ones({}, {.dtype = x.dtype()});
+  if (x.numel() == 0) return one;
+  const Variable largest = maximum(max(abs(x), {1}, {.keepdim = true}).detach(), least);
+  return where(logical_and(greater(largest, 0.0), less(largest, HUGE_VAL)), largest, one);
+}
+
+// Numerator and denominator are divided by the scale of the row, so that squares neither over- nor underflow.
 template <bool kCentered>
 void norm_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
   const Variable& x = *in[0];
-  const Variable centered = kCentered ? sub(x, mean(x, {1}, {.keepdim = true})) : x;
-  const Variable variance = mean(square(centered), {1}, {.keepdim = true});
-  outputs[0] = div(centered, sqrt(affine(variance, 1.0, attrs.as<NormAttrs>().eps)));
+  const double root_eps = std::sqrt(attrs.as<NormAttrs>().eps);
+  const Variable centered = kCentered ? center(x, 0b10) : x;
+  const Variable scale = row_scale(centered, root_eps);
+  const Variable z = div(centered, scale);
+  const Variable scaled_eps = square(root_eps / scale);
+  outputs[0] = div(z, sqrt(add(mean(square(z), {1}, {.keepdim = true}), scaled_eps)));
   if (in[1]->defined()) outputs[0] = mul(outputs[0], *in[1]);
   if (kCentered && in[kInputs<kCentered> - 1]->defined()) outputs[0] = add(outputs[0], *in[kInputs<kCentered> - 1]);
 }
@@ -105,7 +120,7 @@ template <bool kCentered>
 void backward_forward(ForwardArgs& f) {
   Tensor* dweight = f.has(1) ? &f.out(1) : nullptr;
   kernels::norm_backward(f.in(0), f.has(1) ? &f.in(1) : nullptr, f.in(2), kCentered ? &f.in(3) : nullptr,
-                         f.in(2 + kStatistics<kCentered>), f.out(0), dweight);
+                         f.in(2 + kStatistics<kCentered>), f.attrs<NormAttrs>().eps, f.out(0), dweight);
 }
 
 template <bool kCentered>

@@ -8,6 +8,7 @@
 #include <gradus/autograd/ops/neural.hpp>
 #include <gradus/autograd/ops/reduce.hpp>
 #include <gradus/autograd/ops/rules.hpp>
+#include <gradus/autograd/ops/shift.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
 #include <gradus/tensor/called_as.hpp>
@@ -46,8 +47,11 @@ const OpDef log_softmax_op = {
     .forward = [](ForwardArgs& f) { kernels::log_softmax(f.in(0), f.out(0)); },
     .derivative = [](VjpArgs& v) { v.set(0, log_softmax_backward(v.out(0), v.cotangent())); },
     .saves = {.outputs = 0b1},
-    .reference = [](const Attrs&, InputSpan in,
-                    Variable* outputs) { outputs[0] = sub(*in[0], log(row_sum(exp(*in[0])))); },
+    .reference =
+        [](const Attrs&, InputSpan in, Variable* outputs) {
+          const Variable x = sub(*in[0], detail::largest_shift(*in[0]));
+          outputs[0] = sub(x, log(row_sum(exp(x))));
+        },
     .examples = log_softmax_examples,
 };
 

@@ -21,9 +21,8 @@ void check_pair(const char* name, const Variable& input, const Variable& target)
 
 Variable reduced(const Variable& losses, Reduction reduction) {
   if (reduction == Reduction::none) return losses;
-  Variable total = sum(losses);
-  if (reduction == Reduction::sum || losses.numel() <= 1) return total;
-  return affine(total, 1.0 / static_cast<double>(losses.numel()), 0.0);
+  if (reduction == Reduction::sum || losses.numel() == 0) return sum(losses);
+  return mean(losses);
 }
 
 }  // namespace

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 // loss_i = -(1 - s) w[t_i] x_i[t_i] - s / C sum_c w[c] x_i[c], 0 where t_i is ignored; the mean is sum loss_i / sum
 // w[t_i] over the rows that are not.
+#include <limits>
+
 #include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/example.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
+#include <gradus/autograd/ops/broadcast.hpp>
+#include <gradus/autograd/ops/choice.hpp>
 #include <gradus/autograd/ops/class_losses.hpp>
 #include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/indexing.hpp>
@@ -22,7 +26,7 @@ Variable zero_like(const Variable& x) { return zeros({}, {.dtype = x.dtype()}); 
 
 Variable kept_rows(const Variable& targets, const CrossEntropyOptions& options) {
   const Variable flat = reshape(targets, {targets.numel()});
-  return not_equal(flat, full({}, static_cast<double>(options.ignore_index), {.dtype = DType::i64}));
+  return not_equal(flat, detail::whole_number(options.ignore_index));
 }
 
 struct ClassAttrs {
@@ -106,7 +110,11 @@ Variable reduced(const Variable& losses, const Variable& targets, const CrossEnt
   if (options.reduction == Reduction::none) return reshape(losses, targets.shape());
   if (options.reduction == Reduction::sum) return sum(losses);
   const Variable total = sum(row_weights(targets, losses.dtype(), options, "cross_entropy"));
-  return div(sum(losses), where(equal(total, 0.0), ones({}, {.dtype = losses.dtype()}), total));
+  const Variable count = where(equal(total, 0.0), ones({}, {.dtype = losses.dtype()}), total);
+  const Variable all = sum(losses);
+  // Divided first where the sum of losses is too large for their dtype: the mean need not be.
+  constexpr double kMost = std::numeric_limits<double>::max();
+  return detail::all_within(all, -kMost, kMost) ? div(all, count) : sum(div(losses, count));
 }
 
 Variable nll(const Variable& log_probs, const Variable& targets, const CrossEntropyOptions& options, const char* op) {
@@ -114,14 +122,18 @@ Variable nll(const Variable& log_probs, const Variable& targets, const CrossEntr
   const Variable rows = reshape(log_probs, {targets.numel(), classes});
   const Variable index = safe_targets(targets, classes, options, op);
   const Variable& weight = options.weight;
-  Variable losses = neg(squeeze(take_along_axis(rows, unsqueeze(index, 1), 1), 1));
+  const Variable kept = kept_rows(targets, options);
+  const Variable zero = zero_like(rows);
+  // What an ignored row holds must not meet a weight: its product with a cotangent of 0 can be NaN.
+  Variable losses = where(kept, neg(squeeze(take_along_axis(rows, unsqueeze(index, 1), 1), 1)), zero);
   if (weight.defined()) losses = mul(losses, index_select(weight, 0, index));
   if (options.label_smoothing > 0.0) {
-    const Variable all = weight.defined() ? matmul(rows, weight) : sum(rows, {1});
-    const double share = options.label_smoothing / static_cast<double>(classes);
-    losses = sub(affine(losses, 1.0 - options.label_smoothing, 0.0), affine(all, share, 0.0));
+    const Variable all = weight.defined() ? matmul(where(unsqueeze(kept, 1), rows, zero), weight) : sum(rows, {1});
+    const Variable spread = affine(all, -options.label_smoothing / static_cast<double>(classes), 0.0);
+    const double rest = 1.0 - options.label_smoothing;
+    losses = where(kept, rest > 0.0 ? add(affine(losses, rest, 0.0), spread) : spread, zero);
   }
-  return reduced(where(kept_rows(targets, options), losses, zero_like(losses)), targets, options);
+  return reduced(losses, targets, options);
 }
 
 }  // namespace class_losses

@@ -45,7 +45,7 @@ struct VarOptions {
 /// Variance, from two passes (the mean first).
 GRADUS_API Variable var(const Variable& x, std::initializer_list<int> axes, VarOptions options = {});
 GRADUS_API Variable var(const Variable& x, VarOptions options = {});
-/// Standard deviation: sqrt(var). Like that of sqrt at 0, its derivative where all elements are equal is not finite.
+/// The root of the variance, also where that is too large or small for the dtype; derivatives 0 where all are equal.
 GRADUS_API Variable stddev(const Variable& x, std::initializer_list<int> axes, VarOptions options = {});
 GRADUS_API Variable stddev(const Variable& x, VarOptions options = {});
 
@@ -56,7 +56,7 @@ struct NormOptions {
 };
 
 /// (sum |x|^p)^(1 / p), without overflow on the way; p = infinity: the largest |x|. 0 over nothing (p = infinity:
-/// throws, as max does). The derivative of a norm of 0 is 0.
+/// throws, as max does). The derivative of a norm of 0 is 0, at every order.
 GRADUS_API Variable norm(const Variable& x, std::initializer_list<int> axes, NormOptions options = {});
 GRADUS_API Variable norm(const Variable& x, NormOptions options = {});
 

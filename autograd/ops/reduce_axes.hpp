@@ -33,11 +33,18 @@ Variable drop_axes(const Variable& x, uint32_t axes);
 /// An op with ReduceAttrs, on one input.
 Variable apply_reduction(const OpDef& op, const Variable& x, uint32_t axes, bool keepdim);
 
+/// x minus its mean over the axes of the mask. The mean is as accurate as if it had not been rounded.
+Variable center(const Variable& x, uint32_t axes);
+
 namespace rules {
+
+inline void require_axes(const ShapeArgs& s, uint32_t axes) {
+  GRADUS_CHECK(axes >> s.shape(0).rank() == 0, "[", s.op_name(), "] an axis is out of range of ", s.describe(0));
+}
 
 /// The output of a reduction whose attributes hold `axes`.
 inline void reduction(ShapeArgs& s, uint32_t axes, DType dtype) {
-  GRADUS_CHECK(axes >> s.shape(0).rank() == 0, "[", s.op_name(), "] an axis is out of range of ", s.describe(0));
+  require_axes(s, axes);
   s.output(reduced_shape(s.shape(0), axes), dtype);
 }
 

@@ -41,24 +41,24 @@ Variable gelu_second(const Variable& x) {
   return mul(affine(exp(affine(square_x, -0.5, 0.0)), 0.3989422804014327, 0.0), affine(square_x, -1.0, 2.0));
 }
 
+// s (1 - s) as sigmoid(x) sigmoid(-x): 1 - s would have lost what is small.
+Variable sigmoid_slope(const Variable& x) { return mul(sigmoid(x), sigmoid(neg(x))); }
+
 Variable silu_second(const Variable& x) {
-  const Variable s = sigmoid(x);
-  return sigmoid_backward(s, affine(mul(within(x, 750.0), affine(s, -2.0, 1.0)), 1.0, 2.0));
+  return mul(sigmoid_slope(x), affine(mul(within(x, 750.0), affine(sigmoid(x), -2.0, 1.0)), 1.0, 2.0));
 }
 
 Variable gelu_tanh_second(const Variable& any) {
   const Variable x = within(any, 25.0);
   const Variable square_x = square(x);
-  const Variable t = sigmoid(mul(x, affine(square_x, 2 * kTanhScale * kCubic, 2 * kTanhScale)));
+  const Variable w = mul(x, affine(square_x, 2 * kTanhScale * kCubic, 2 * kTanhScale));
   const Variable slope = affine(square_x, 6 * kTanhScale * kCubic, 2 * kTanhScale);
-  const Variable bend = add(mul(affine(t, -2.0, 1.0), square(slope)), affine(x, 12 * kTanhScale * kCubic, 0.0));
-  return sigmoid_backward(t, add(affine(slope, 2.0, 0.0), mul(x, bend)));
+  const Variable bend =
+      add(mul(affine(sigmoid(w), -2.0, 1.0), square(slope)), affine(x, 12 * kTanhScale * kCubic, 0.0));
+  return mul(sigmoid_slope(w), add(affine(slope, 2.0, 0.0), mul(x, bend)));
 }
 
-Variable softplus_second(const Variable& x) {
-  const Variable s = sigmoid(x);
-  return mul(s, affine(s, -1.0, 1.0));
-}
+Variable softplus_second(const Variable& x) { return sigmoid_slope(x); }
 
 Variable log_sigmoid_second(const Variable& x) { return neg(softplus_second(x)); }
 

@@ -9,6 +9,7 @@
 #include <gradus/autograd/ops/neural.hpp>
 #include <gradus/autograd/ops/reduce.hpp>
 #include <gradus/autograd/ops/rules.hpp>
+#include <gradus/autograd/ops/shift.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
 #include <gradus/tensor/called_as.hpp>
@@ -30,11 +31,22 @@ Variable unblocked(const Variable& x, const Variable& keep) {
   return keep.defined() ? where(keep, x, zeros({}, {.dtype = x.dtype()})) : x;
 }
 
+// What is blocked is replaced before exp, which could make an infinity of it, after it, for the sum, and at the end,
+// where the row may be NaN.
 void softmax_reference(const Attrs&, InputSpan inputs, Variable* outputs) {
-  const Variable kept = unblocked(exp(*inputs[0]), *inputs[1]);
+  const Variable& keep = *inputs[1];
+  const Variable one = ones({}, {.dtype = inputs[0]->dtype()});
+  const Variable lowest = full({}, -HUGE_VAL, {.dtype = inputs[0]->dtype()});
+  const Variable shift = detail::largest_shift(keep.defined() ? where(keep, *inputs[0], lowest) : *inputs[0]);
+  const Variable kept = unblocked(exp(sub(unblocked(*inputs[0], keep), shift)), keep);
   const Variable total = row_sum(kept);
-  // A row that is all blocked divides 0 by 1.
-  outputs[0] = div(kept, where(equal(total, 0.0), affine(total, 0.0, 1.0), total));
+  // A row that is all blocked divides 0 by 1; one of -infinity divides 0 by 0.
+  if (!keep.defined()) {
+    outputs[0] = div(kept, total);
+  } else {
+    const Variable any_kept = any(keep, {-1}, {.keepdim = true});
+    outputs[0] = unblocked(div(kept, where(any_kept, total, one)), keep);
+  }
 }
 
 std::vector<Example> softmax_examples() {

@@ -29,11 +29,12 @@ void CrossEntropy(const T* x, const int64_t* target, int64_t ignored, T* loss, T
   const T spread = static_cast<T>(smoothing);
   for (int64_t r = 0; r < rows; ++r, x += n) {
     const LogSumExp<T> row = RowLogSumExp(x, static_cast<size_t>(n));
-    lse[r] = row.shift + row.log_sum;
-    // Not lse - x: that would lose what a large common part of x has already rounded away.
+    lse[2 * r] = row.shift;
+    lse[2 * r + 1] = row.log_sum;
+    // Not (shift + log_sum) - x: the sum has rounded away what x and the shift differ by.
     loss[r] = target[r] == ignored ? T{0} : (row.shift - x[target[r]]) + row.log_sum;
-    // Apart, so that without smoothing a logit of -infinity stays without effect.
-    if (spread > 0 && target[r] != ignored) {
+    // Apart, so that without smoothing a logit of -infinity stays without effect. An infinite loss stays one.
+    if (spread > 0 && target[r] != ignored && loss[r] - loss[r] == 0) {
       const hn::ScalableTag<T> d;
       const T below = SumLanes(d, SumTerms(d, static_cast<size_t>(n), BelowTerms<T>{x, row.shift})) / static_cast<T>(n);
       loss[r] += spread * ((below + row.log_sum) - loss[r]);
@@ -41,15 +42,15 @@ void CrossEntropy(const T* x, const int64_t* target, int64_t ignored, T* loss, T
   }
 }
 
-/// (e^(x - lse) - share) g.
+/// (e^(x - lse) - share) g. The two parts of lse are taken off one by one, as in LogSoftmaxOp.
 template <class T>
 struct ProbabilityTimesOp {
-  T lse;
+  LogSumExp<T> lse;
   T g;
   T share;
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE V operator()(D d, V x) const {
-    return hn::Mul(hn::Sub(Exp(d, hn::Sub(x, hn::Set(d, lse))), hn::Set(d, share)), hn::Set(d, g));
+    return hn::Mul(hn::Sub(Exp(d, LogSoftmaxOp<T>{lse}(d, x)), hn::Set(d, share)), hn::Set(d, g));
   }
 };
 
@@ -63,10 +64,11 @@ void CrossEntropyBackward(const T* x, const T* lse, const int64_t* target, int64
       for (int64_t i = 0; i < n; ++i) dx[i] = T{0};
     } else {
       const T at_target = x[target[r]];
-      MapUnary(ProbabilityTimesOp<T>{lse[r], weight, share}, x, dx, n);
+      const LogSumExp<T> row{lse[2 * r], lse[2 * r + 1]};
+      MapUnary(ProbabilityTimesOp<T>{row, weight, share}, x, dx, n);
       // p - 1 by expm1, for a target that is all but certain.
       const hn::ScalableTag<T> d;
-      const T beyond = hn::GetLane(Expm1(d, hn::Set(d, at_target - lse[r])));
+      const T beyond = hn::GetLane(Expm1(d, hn::Set(d, (at_target - row.shift) - row.log_sum)));
       dx[target[r]] = (beyond + (static_cast<T>(smoothing) - share)) * weight;
     }
   }

@@ -6,6 +6,7 @@
 #include <gradus/tensor/kernels/norm.hpp>
 #include <gradus/tensor/kernels/reduce-inl.hpp>
 #include <gradus/tensor/kernels/unit_vectors-inl.hpp>
+#include <gradus/tensor/kernels/wide.hpp>
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
@@ -35,6 +36,10 @@ void NormRows(const T* x, const T* weight, const T* bias, double eps, T* y, T* m
     T center = 0;
     if (mean != nullptr) mean[r] = center = SumLanes(d, SumTerms(d, count, PlainTerms<T>{x})) / static_cast<T>(n);
     const T variance = SumLanes(d, SumTerms(d, count, DeviationTerms<T>{x, center})) / static_cast<T>(n);
+    if (!squares_in_range(variance + static_cast<T>(eps))) {
+      wide_norm_row(x, weight, bias, eps, y, mean != nullptr ? mean + r : nullptr, rstd + r, n);
+      continue;
+    }
     rstd[r] = T{1} / std::sqrt(variance + static_cast<T>(eps));
     const auto m = hn::Set(d, center);
     const auto scale = hn::Set(d, rstd[r]);
@@ -81,14 +86,18 @@ struct WeightedDeviationTerms {
 };
 
 template <class T>
-void NormBackwardRows(const T* x, const T* weight, const T* g, const T* mean, const T* rstd, T* dx, T* dweight,
-                      int64_t rows, int64_t n) {
+void NormBackwardRows(const T* x, const T* weight, const T* g, const T* mean, const T* rstd, double eps, T* dx,
+                      T* dweight, int64_t rows, int64_t n) {
   const hn::ScalableTag<T> d;
   const size_t count = static_cast<size_t>(n);
   if (dweight != nullptr) {
     for (int64_t j = 0; j < n; ++j) dweight[j] = 0;
   }
   for (int64_t r = 0; r < rows; ++r, x += n, g += n, dx += n) {
+    if (!squares_in_range(rstd[r] * rstd[r])) {
+      wide_norm_backward_row(x, weight, g, mean != nullptr, eps, dx, dweight, n);
+      continue;
+    }
     const T center = mean != nullptr ? mean[r] : T{0};
     const WeightedTerms<T> terms{g, weight};
     const T sum = mean != nullptr ? SumLanes(d, SumTerms(d, count, terms)) : T{0};
@@ -120,19 +129,19 @@ void norm_rows(const T* x, const T* weight, const T* bias, double eps, T* y, T* 
 }
 
 template <class T>
-void norm_backward_rows(const T* x, const T* weight, const T* g, const T* mean, const T* rstd, T* dx, T* dweight,
-                        int64_t rows, int64_t n) {
-  GRADUS_SIMD(NormBackwardRows<T>)(x, weight, g, mean, rstd, dx, dweight, rows, n);
+void norm_backward_rows(const T* x, const T* weight, const T* g, const T* mean, const T* rstd, double eps, T* dx,
+                        T* dweight, int64_t rows, int64_t n) {
+  GRADUS_SIMD(NormBackwardRows<T>)(x, weight, g, mean, rstd, eps, dx, dweight, rows, n);
 }
 
 template void norm_rows<float>(const float*, const float*, const float*, double, float*, float*, float*, int64_t,
                                int64_t);
 template void norm_rows<double>(const double*, const double*, const double*, double, double*, double*, double*, int64_t,
                                 int64_t);
-template void norm_backward_rows<float>(const float*, const float*, const float*, const float*, const float*, float*,
-                                        float*, int64_t, int64_t);
+template void norm_backward_rows<float>(const float*, const float*, const float*, const float*, const float*, double,
+                                        float*, float*, int64_t, int64_t);
 template void norm_backward_rows<double>(const double*, const double*, const double*, const double*, const double*,
-                                         double*, double*, int64_t, int64_t);
+                                         double, double*, double*, int64_t, int64_t);
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 // Normalisation of the rows of x [rows, n], for float and double: layer norm (Ba et al. 2016) with an array of means,
-// RMS norm (Zhang and Sennrich 2019) without one. n may be 0.
+// RMS norm (Zhang and Sennrich 2019) without one. n may be 0. Rows whose squares leave the range of T are right too.
 
 namespace gradus::kernels {
 
@@ -16,7 +16,7 @@ void norm_rows(const T* x, const T* weight, const T* bias, double eps, T* y, T* 
 /// dx = rstd (h - sum h / n - z sum(h z) / n) with h = g weight, z = (x - mean) rstd; without the second term where
 /// `mean` is null. Unless it is null, dweight [n] = the sum of g z over the rows.
 template <class T>
-void norm_backward_rows(const T* x, const T* weight, const T* g, const T* mean, const T* rstd, T* dx, T* dweight,
-                        int64_t rows, int64_t n);
+void norm_backward_rows(const T* x, const T* weight, const T* g, const T* mean, const T* rstd, double eps, T* dx,
+                        T* dweight, int64_t rows, int64_t n);
 
 }  // namespace gradus::kernels

@@ -38,33 +38,41 @@ void products_of_others(const T* x, int64_t n, T g, T* y) {
 }
 
 template <class T>
-T norm_of_run(const T* x, int64_t n, double p) {
-  if (p == 2.0) {
-    const double squares = sum_squares(x, n);
-    // Beyond these, squares of doubles over- or underflow (squares of floats never do); the scaled sum below is slower.
-    if (squares == 0.0 ? sizeof(T) == sizeof(float) : squares > 1e-280 && squares < 1e300) {
-      return static_cast<T>(std::sqrt(squares));
-    }
-  }
+ScaledNorm scaled_norm(const T* x, int64_t n, double p) {
   double largest = 0.0;
   for (int64_t i = 0; i < n; ++i) {
     const double magnitude = std::fabs(static_cast<double>(x[i]));
     if (!(magnitude <= largest)) largest = magnitude;
-    if (std::isnan(largest)) return static_cast<T>(largest);
+    if (std::isnan(largest)) return {largest, 1.0};
   }
-  if (largest == 0.0 || std::isinf(largest)) return static_cast<T>(largest);
+  if (largest == 0.0 || std::isinf(largest)) return {largest, 1.0};
   double sum = 0.0;
   for (int64_t i = 0; i < n; ++i) {
     const double ratio = std::fabs(static_cast<double>(x[i])) / largest;
     sum += p == 2.0 ? ratio * ratio : std::pow(ratio, p);
   }
-  return static_cast<T>(largest * (p == 2.0 ? std::sqrt(sum) : std::pow(sum, 1.0 / p)));
+  return {largest, p == 2.0 ? std::sqrt(sum) : std::pow(sum, 1.0 / p)};
+}
+
+template <class T>
+T norm_of_run(const T* x, int64_t n, double p) {
+  if (p == 2.0) {
+    const double squares = sum_squares(x, n);
+    // Beyond these, squares of doubles over- or underflow (squares of floats never do); the scaled sum is slower.
+    if (squares == 0.0 ? sizeof(T) == sizeof(float) : squares > 1e-280 && squares < 1e300) {
+      return static_cast<T>(std::sqrt(squares));
+    }
+  }
+  const ScaledNorm norm = scaled_norm(x, n, p);
+  return static_cast<T>(norm.largest * norm.ratio);
 }
 
 template void cumsum_cols<float>(const float*, int64_t, int64_t, int64_t, float*);
 template void cumsum_cols<double>(const double*, int64_t, int64_t, int64_t, double*);
 template void products_of_others<float>(const float*, int64_t, float, float*);
 template void products_of_others<double>(const double*, int64_t, double, double*);
+template ScaledNorm scaled_norm<float>(const float*, int64_t, double);
+template ScaledNorm scaled_norm<double>(const double*, int64_t, double);
 template float norm_of_run<float>(const float*, int64_t, double);
 template double norm_of_run<double>(const double*, int64_t, double);
 

@@ -16,7 +16,17 @@ void cumsum_cols(const T* x, int64_t n, int64_t cols, int64_t step, T* y);
 template <class T>
 void products_of_others(const T* x, int64_t n, T g, T* y);
 
-/// (sum |x_i|^p)^(1 / p), 1 <= p < infinity, without overflow on the way; 0 for n = 0.
+/// A norm as the largest |x_i| times a ratio of 1 or more, which may be too large for any double where both are not.
+struct ScaledNorm {
+  double largest;
+  double ratio;
+};
+
+/// (sum |x_i|^p)^(1 / p), 1 <= p < infinity; 0 for n = 0. The largest |x_i| is NaN or infinite where an element is.
+template <class T>
+ScaledNorm scaled_norm(const T* x, int64_t n, double p);
+
+/// The same as one number, without overflow on the way.
 template <class T>
 T norm_of_run(const T* x, int64_t n, double p);
 

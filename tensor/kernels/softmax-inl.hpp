@@ -107,6 +107,16 @@ HWY_INLINE LogSumExp<T> RowLogSumExp(const T* x, size_t n) {
   return {shift, LogOf(SumLanes(d, SumTerms(d, n, ExpTerms<T>{x, shift, nullptr})))};
 }
 
+/// (x - shift) - log_sum: two steps, so that a large common part of x costs no accuracy.
+template <class T>
+struct LogSoftmaxOp {
+  LogSumExp<T> lse;
+  template <class D, class V = hn::Vec<D>>
+  HWY_INLINE V operator()(D d, V x) const {
+    return hn::Sub(hn::Sub(x, hn::Set(d, lse.shift)), hn::Set(d, lse.log_sum));
+  }
+};
+
 }  // namespace gradus::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -128,16 +128,6 @@ void MaskedSoftmaxBackward(const T* y, const T* g, const uint8_t* keep, int64_t 
   }
 }
 
-/// (x - shift) - log_sum: two steps, so that a large common part of x costs no accuracy.
-template <class T>
-struct LogSoftmaxOp {
-  LogSumExp<T> lse;
-  template <class D, class V = hn::Vec<D>>
-  HWY_INLINE V operator()(D d, V x) const {
-    return hn::Sub(hn::Sub(x, hn::Set(d, lse.shift)), hn::Set(d, lse.log_sum));
-  }
-};
-
 template <class T>
 void LogSoftmax(const T* x, T* y, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
@@ -145,13 +135,18 @@ void LogSoftmax(const T* x, T* y, int64_t rows, int64_t n) {
   }
 }
 
-/// g - e^y sum.
+/// g - e^y sum. Where e^y is near 1, g is often near sum, and what is left of both must not be rounded away: there it
+/// is (g - sum) - (e^y - 1) sum.
 template <class T>
 struct LogSoftmaxBackwardOp {
   T sum;
   template <class D, class V = hn::Vec<D>>
   HWY_INLINE V operator()(D d, V y, V g) const {
-    return hn::NegMulAdd(Exp(d, y), hn::Set(d, sum), g);
+    const V total = hn::Set(d, sum);
+    const V plain = hn::NegMulAdd(Exp(d, y), total, g);
+    const auto likely = hn::Gt(y, hn::Set(d, T{-0.5}));
+    if (HWY_LIKELY(hn::AllFalse(d, likely))) return plain;
+    return hn::IfThenElse(likely, hn::NegMulAdd(Expm1(d, y), total, hn::Sub(g, total)), plain);
   }
 };
 
@@ -161,6 +156,21 @@ void LogSoftmaxBackward(const T* y, const T* g, T* dx, int64_t rows, int64_t n) 
   for (int64_t r = 0; r < rows; ++r, y += n, g += n, dx += n) {
     const T sum = SumLanes(d, SumTerms(d, static_cast<size_t>(n), PlainTerms<T>{g}));
     MapBinary(LogSoftmaxBackwardOp<T>{sum}, ArrayOperand<T>{y}, ArrayOperand<T>{g}, dx, n);
+  }
+}
+
+/// dx = g e^(x - lse) as g / sum e^(x - shift) times e^(x - shift): lse itself is rounded.
+template <class T>
+void LogSumExpBackward(const T* x, const T* g, T* dx, int64_t rows, int64_t n) {
+  const hn::ScalableTag<T> d;
+  const size_t count = static_cast<size_t>(n);
+  for (int64_t r = 0; r < rows; ++r, x += n, dx += n) {
+    const T largest = RowMax(x, count);
+    const T shift = largest - largest == 0 ? largest : T{0};
+    const T sum = SumLanes(d, SumTerms(d, count, ExpTerms<T>{x, shift, dx}));
+    // All are -infinity: so is lse, and dx is 0 already.
+    if (sum == 0) continue;
+    MapBinary(MulOp(), ArrayOperand<T>{dx}, OneOperand<T>{g[r] / sum}, dx, n);
   }
 }
 
@@ -214,6 +224,11 @@ void logsumexp_rows(const T* x, T* y, int64_t rows, int64_t n) {
   GRADUS_SIMD(LogSumExpRows<T>)(x, y, rows, n);
 }
 
+template <class T>
+void logsumexp_backward_rows(const T* x, const T* g, T* dx, int64_t rows, int64_t n) {
+  GRADUS_SIMD(LogSumExpBackward<T>)(x, g, dx, rows, n);
+}
+
 template void softmax_rows<float>(const float*, float*, int64_t, int64_t);
 template void softmax_rows<double>(const double*, double*, int64_t, int64_t);
 template void masked_softmax_rows<float>(const float*, const uint8_t*, int64_t, float*, int64_t, int64_t);
@@ -230,6 +245,8 @@ template void log_softmax_backward_rows<float>(const float*, const float*, float
 template void log_softmax_backward_rows<double>(const double*, const double*, double*, int64_t, int64_t);
 template void logsumexp_rows<float>(const float*, float*, int64_t, int64_t);
 template void logsumexp_rows<double>(const double*, double*, int64_t, int64_t);
+template void logsumexp_backward_rows<float>(const float*, const float*, float*, int64_t, int64_t);
+template void logsumexp_backward_rows<double>(const double*, const double*, double*, int64_t, int64_t);
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

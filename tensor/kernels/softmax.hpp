@@ -38,15 +38,20 @@ void log_softmax_backward_rows(const T* y, const T* g, T* dx, int64_t rows, int6
 template <class T>
 void logsumexp_rows(const T* x, T* y, int64_t rows, int64_t n);
 
+/// dx[r] = g[r] softmax(x[r]): 0 for a row of -infinity.
+template <class T>
+void logsumexp_backward_rows(const T* x, const T* g, T* dx, int64_t rows, int64_t n);
+
 /// Cross-entropy of logits x [rows, n] against class numbers target [rows], each in [0, n) or equal to `ignored`:
-/// lse[r] = logsumexp(x[r]); loss[r] = lse[r] - (1 - s) x[r, target[r]] - s mean(x[r]), or 0 where the target is
-/// ignored, s the smoothing.
+/// loss[r] = logsumexp(x[r]) - (1 - s) x[r, target[r]] - s mean(x[r]), or 0 where the target is ignored, s the
+/// smoothing. lse [rows, 2] are the two parts of logsumexp(x[r]), which rounds when they are added: the largest logit,
+/// or 0 where that is not finite, and log sum e^(x[r] - that).
 template <class T>
 void cross_entropy_rows(const T* x, const int64_t* target, int64_t ignored, T* loss, T* lse, int64_t rows, int64_t n,
                         double smoothing = 0);
 
-/// dx[r] = (e^(x[r] - lse[r]) - (1 - s) onehot(target[r]) - s / n) g[r g_stride], or 0 where the target is ignored;
-/// g_stride is 0 or 1.
+/// With logsumexp(x[r]) in its two parts, dx[r] = (e^(x[r] - logsumexp(x[r])) - (1 - s) onehot(target[r]) - s / n) g[r
+/// g_stride], or 0 where the target is ignored; g_stride is 0 or 1.
 template <class T>
 void cross_entropy_backward_rows(const T* x, const T* lse, const int64_t* target, int64_t ignored, const T* g,
                                  int64_t g_stride, T* dx, int64_t rows, int64_t n, double smoothing = 0);

@@ -52,7 +52,7 @@ void norm(const Tensor& x, const Tensor* weight, const Tensor* bias, double eps,
 }
 
 void norm_backward(const Tensor& x, const Tensor* weight, const Tensor& g, const Tensor* mean, const Tensor& rstd,
-                   Tensor& dx, Tensor* dweight) {
+                   double eps, Tensor& dx, Tensor* dweight) {
   const Tensor in = x.contiguous();
   const Tensor w = dense(weight);
   const Tensor cotangent = g.contiguous();
@@ -70,8 +70,9 @@ void norm_backward(const Tensor& x, const Tensor* weight, const Tensor& g, const
     T* sums = dweight != nullptr ? pointer<T>(&parts) : nullptr;
     for_rows(rows, grain, [&](int64_t begin, int64_t end) {
       norm_backward_rows<T>(input<T>(in) + begin * n, input<T>(w), input<T>(cotangent) + begin * n,
-                            m == nullptr ? nullptr : m + begin, input<T>(scales) + begin, pointer<T>(&dx) + begin * n,
-                            sums == nullptr ? nullptr : sums + begin / grain * n, end - begin, n);
+                            m == nullptr ? nullptr : m + begin, input<T>(scales) + begin, eps,
+                            pointer<T>(&dx) + begin * n, sums == nullptr ? nullptr : sums + begin / grain * n,
+                            end - begin, n);
     });
     if (dweight != nullptr) reduce_cols<T>(ReduceFn::sum, sums, pieces, n, pointer<T>(dweight));
   });

@@ -13,6 +13,6 @@ void norm(const Tensor& x, const Tensor* weight, const Tensor* bias, double eps,
 
 /// dweight: null when it is not wanted.
 void norm_backward(const Tensor& x, const Tensor* weight, const Tensor& g, const Tensor* mean, const Tensor& rstd,
-                   Tensor& dx, Tensor* dweight);
+                   double eps, Tensor& dx, Tensor* dweight);
 
 }  // namespace gradus::kernels

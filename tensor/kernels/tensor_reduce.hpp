@@ -19,14 +19,25 @@ inline void sum(const Tensor& x, Tensor& y) { reduce(ReduceFn::sum, x, y); }
 void any(const Tensor& x, Tensor& y);
 void all(const Tensor& x, Tensor& y);
 
-/// y = sum (x - mean)^2 / (n - correction), from two passes; NaN when n <= correction.
-void variance(const Tensor& x, double correction, Tensor& y);
+/// NaN over nothing; finite where the mean is, even when the sum is not.
+void mean(const Tensor& x, Tensor& y);
+
+/// y = x - mean(x); `reduced` is the shape of the mean, y has that of x.
+void center(const Tensor& x, const Shape& reduced, Tensor& y);
+
+/// y = sum (x - mean)^2 / (n - correction), from two passes, or its square root; NaN when n <= correction.
+enum class Root : uint8_t { no, yes };
+void variance(const Tensor& x, double correction, Root root, Tensor& y);
 
 /// y = log sum e^x: -infinity over nothing, or where all are -infinity.
 void logsumexp(const Tensor& x, Tensor& y);
+/// dx = g e^(x - logsumexp(x)), 0 where all x are -infinity; g has the shape of logsumexp(x).
+void logsumexp_backward(const Tensor& x, const Tensor& g, Tensor& dx);
 
 /// y = (sum |x|^p)^(1 / p), 1 <= p < infinity.
 void norm(const Tensor& x, double p, Tensor& y);
+/// dx = g sign(x) (|x| / y)^(p - 1), 0 where y is; y = norm(x), g of its shape.
+void norm_backward(const Tensor& x, const Tensor& y, const Tensor& g, double p, Tensor& dx);
 
 /// dx_i = g times the product of all x_j, j != i, of its row; g has the shape of the product.
 void prod_backward(const Tensor& x, const Tensor& g, Tensor& dx);

@@ -121,7 +121,7 @@ void cross_entropy(const Tensor& logits, const Tensor& targets, const ClassTarge
     using T = typename decltype(tag)::type;
     for_row_numbers(rows, [&](int64_t r, int64_t count) {
       cross_entropy_rows<T>(pointer<T>(x) + r * rows.width, pointer<int64_t>(chosen) + r, rule.ignored,
-                            pointer<T>(loss) + r, pointer<T>(lse) + r, count, rows.width, rule.smoothing);
+                            pointer<T>(loss) + r, pointer<T>(lse) + 2 * r, count, rows.width, rule.smoothing);
     });
   });
 }
@@ -136,9 +136,9 @@ void cross_entropy_backward(const Tensor& logits, const Tensor& targets, const C
   dispatch_float(x.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     for_row_numbers(rows, [&](int64_t r, int64_t count) {
-      cross_entropy_backward_rows<T>(pointer<T>(x) + r * rows.width, pointer<T>(sums) + r, pointer<int64_t>(chosen) + r,
-                                     rule.ignored, pointer<T>(cotangent) + r, 1, pointer<T>(dx) + r * rows.width, count,
-                                     rows.width, rule.smoothing);
+      cross_entropy_backward_rows<T>(pointer<T>(x) + r * rows.width, pointer<T>(sums) + 2 * r,
+                                     pointer<int64_t>(chosen) + r, rule.ignored, pointer<T>(cotangent) + r, 1,
+                                     pointer<T>(dx) + r * rows.width, count, rows.width, rule.smoothing);
     });
   });
 }

@@ -100,6 +100,7 @@ constexpr Exception kNoArithmetic[] = {
 
 // Ops from vectors to vectors whose elements depend on more than the elements in the same place.
 constexpr Exception kNotElementwise[] = {
+    {"center", "a row has one mean"},
     {"cumsum", "a sum of those before"},
     {"flip", "from the other end"},
     {"roll", "from other places"},

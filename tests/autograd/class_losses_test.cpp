@@ -183,3 +183,63 @@ TEST_CASE("cross_entropy: what an ignored row holds reaches no derivative of any
     CHECK(!all_zero(derivative.value().slice(0, 0, 1)));
   }
 }
+
+TEST_CASE("nll_loss: what an ignored row holds reaches no gradient, of class weights neither") {
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (double smoothing : {0.0, 0.25, 1.0}) {
+    const Variable x = leaf(f64({-0.5, -1, -2, -infinity, std::nan(""), -infinity}, {2, 3}));
+    const Variable w = leaf(weights());
+    const Variable loss = nll_loss(x, i64({1, -100}, {2}), {.weight = w, .label_smoothing = smoothing});
+    const Variable alone =
+        nll_loss(x.value().slice(0, 0, 1), i64({1}, {1}), {.weight = w, .label_smoothing = smoothing});
+    CHECK(number(loss) == Approx(number(alone)));
+    const std::vector<Variable> gradients = grad({loss}, {x, w}, {.create_graph = true});
+    for (const Variable& gradient : gradients) CHECK(all_finite(gradient.value()));
+    CHECK(largest_error(gradients[1].value(), grad({alone}, {w})[0].value()) < kExact);
+    CHECK(all_finite(grad({sum(square(gradients[0]))}, {w})[0].value()));
+  }
+}
+
+TEST_CASE("cross_entropy: a target of probability 0 costs infinity, and its gradient is finite at every order") {
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (double smoothing : {0.0, 0.25, 1.0}) {
+    const Variable x = leaf(f64({0, -infinity, 1}, {1, 3}));
+    const Variable loss = cross_entropy(x, i64({1}, {1}), {.label_smoothing = smoothing});
+    CHECK(number(loss) == infinity);
+    const Variable first = grad({loss}, {x}, {.create_graph = true})[0];
+    CHECK(first.value().at({0, 1}) == Approx(smoothing - 1.0 - smoothing / 3).epsilon(kExact));
+    CHECK(first.value().at({0, 0}) == Approx(0.26894142136999512 - smoothing / 3).epsilon(kExact));
+    CHECK(all_finite(grad({sum(square(first))}, {x})[0].value()));
+  }
+}
+
+TEST_CASE("the gradient keeps its accuracy when logits have a large common part") {
+  // Shifted by a multiple of their spacing in f32, logits stay what they are: the gradient must not change.
+  const Tensor small = Tensor::from({0.5, 1, -1, 0, -2.5, 2, 0.25, -0.75}, {2, 4});
+  const auto gradients = [&](double shift) {
+    std::vector<Tensor> out;
+    const Variable x = leaf(affine(small, 1.0, shift).value());
+    for (const Variable& y : {cross_entropy(x, i64({1, 3}, {2})), sum(logsumexp(x, {1})), sum(logsumexp(x, {0})),
+                              nll_loss(log_softmax(x), i64({1, 3}, {2}))}) {
+      out.push_back(grad({y}, {x})[0].value());
+    }
+    return out;
+  };
+  const std::vector<Tensor> expected = gradients(0.0);
+  for (double shift : {64.0, 1024.0, 8192.0, 262144.0}) {
+    INFO(shift);
+    const std::vector<Tensor> got = gradients(shift);
+    for (size_t i = 0; i < got.size(); ++i) CHECK(bitwise_equal(got[i], expected[i]));
+  }
+}
+
+TEST_CASE("log_softmax of an all but certain class: what is left of its gradient keeps its relative accuracy") {
+  const Variable x = leaf(Tensor::from({40, 2, 20}, {1, 3}));
+  const Tensor got = grad({nll_loss(log_softmax(x), i64({0}, {1}))}, {x})[0].value();
+  // e^-20 + e^-38; log_softmax gives 0 for -2e-9 only where 1 + 2e-9 is 1, as it is in f32.
+  CHECK(got.at({0, 2}) == Approx(std::exp(-20.0)).epsilon(1e-6));
+  const Variable y = leaf(Tensor::from({-2e-9, -38, -20}, {1, 3}));
+  const Variable g = Variable(Tensor::from({-1, 0, 0}, {1, 3}));
+  CHECK(log_softmax_backward(y, g).value().at({0, 0}) == Approx(-2e-9).epsilon(1e-6));
+  CHECK(log_softmax_backward(y, g).value().at({0, 2}) == Approx(std::exp(-20.0)).epsilon(1e-6));
+}

@@ -204,3 +204,17 @@ TEST_CASE("lerp reaches both ends exactly, with a number or a tensor as weight")
   INFO(report.text());
   CHECK(report.ok);
 }
+
+TEST_CASE("second derivatives of gates keep their relative accuracy where the gate is all but open") {
+  // From higher precision: the second derivatives at 20 (gelu_tanh: at 4). Measured errors in f32: at most 3e-7
+  // (gelu_tanh 3e-6).
+  const auto second = [](auto f, double at) {
+    const Variable x = leaf(full({}, at));
+    const Variable first = grad({f(x)}, {x}, {.create_graph = true})[0];
+    return static_cast<double>(grad({first}, {x})[0].value().item<float>());
+  };
+  CHECK(second([](const Variable& x) { return softplus(x); }, 20) == Approx(2.061153613941849e-9).epsilon(1e-6));
+  CHECK(second([](const Variable& x) { return log_sigmoid(x); }, 20) == Approx(-2.061153613941849e-9).epsilon(1e-6));
+  CHECK(second([](const Variable& x) { return silu(x); }, 20) == Approx(-3.7100764881019119e-8).epsilon(1e-6));
+  CHECK(second([](const Variable& x) { return gelu_tanh(x); }, 4) == Approx(-1.4740596637653365e-3).epsilon(1e-5));
+}

@@ -28,6 +28,17 @@ TEST_CASE("arange: start, stop and step") {
   CHECK(bitwise_equal(arange(5, -2, {.step = -3, .dtype = kI64}), numbers({5, 2, -1}, kI64)));
   CHECK(bitwise_equal(arange(0.0, 1.0, {.step = 0.25, .dtype = kF64}), numbers({0, 0.25, 0.5, 0.75})));
   CHECK(bitwise_equal(arange(0.0, 1.1, {.step = 0.5}), numbers({0, 0.5, 1}, DType::f32)));
+  // Exact beyond 2^53, and up to the ends of int64.
+  const Tensor large = arange(0x1p53, 0x1p53 + 4, {.dtype = kI64});
+  for (int64_t i = 0; i < 4; ++i) CHECK(large.data<int64_t>()[i] == (int64_t{1} << 53) + i);
+  const Tensor spread = arange(-0x1p63, 0x1p63, {.step = 0x1p62, .dtype = kI64});
+  CHECK(spread.shape() == Shape{4});
+  CHECK(spread.data<int64_t>()[0] == std::numeric_limits<int64_t>::min());
+  CHECK(spread.data<int64_t>()[3] == int64_t{1} << 62);
+  CHECK(arange(0x1p62, -0x1p63, {.step = -0x1p62, .dtype = kI64}).shape() == Shape{3});
+  CHECK(error_text([] { arange(0, 1e19, {.step = 1e18, .dtype = kI64}); }) ==
+        "[arange] expected numbers that i64 holds, got start 0, stop 1e+19, step 1e+18");
+  CHECK_THROWS_WITH(arange(0, 0x1p61, {.dtype = kI64}), tests::contains_text("[arange] too many elements"));
   CHECK(arange(3, 3).shape() == Shape{0});
   CHECK(arange(3, 1).shape() == Shape{0});
   CHECK(bitwise_equal(arange(3), numbers({0, 1, 2}, DType::f32)));

@@ -74,7 +74,8 @@ TEMPLATE_TEST_CASE("layer norm and RMS norm equal their formulas at every size a
         std::vector<TestType> y(x.size()), dx(x.size()), mean(kRows), rstd(kRows), dweight(weight.size());
         TestType* means = centered ? mean.data() : nullptr;
         kernels::norm_rows(x.data(), w, b, 0.1, y.data(), means, rstd.data(), kRows, n);
-        kernels::norm_backward_rows(x.data(), w, g.data(), means, rstd.data(), dx.data(), dweight.data(), kRows, n);
+        kernels::norm_backward_rows(x.data(), w, g.data(), means, rstd.data(), 0.1, dx.data(), dweight.data(), kRows,
+                                    n);
         CHECK(largest_error(y, want.y) < allowed);
         CHECK(largest_error(dx, want.dx) < allowed);
         CHECK(largest_error(dweight, want.dweight) < allowed);

@@ -142,7 +142,7 @@ TEST_CASE("argmax, argmin, variance, norm: any set of axes of any layout gives w
     Tensor variance = Tensor::empty(shape, DType::f64), norm = Tensor::empty(shape, DType::f64);
     kernels::argmax(x, largest);
     kernels::argmin(x, smallest);
-    kernels::variance(x, 0.0, variance);
+    kernels::variance(x, 0.0, kernels::Root::no, variance);
     kernels::norm(x, 3.0, norm);
     for (const Index& index : tests::all_indices(shape)) {
       const std::vector<double> values = sources(x, shape, index);
@@ -215,15 +215,15 @@ TEST_CASE("variance: a large mean does not swallow it") {
   for (const Tensor& x :
        {row, row.transpose(0, 1).clone().transpose(0, 1), row.expand({2, 3}).clone().slice(0, 1, 2)}) {
     Tensor y = Tensor::empty({1, 1}, DType::f32);
-    kernels::variance(x, 1.0, y);
+    kernels::variance(x, 1.0, kernels::Root::no, y);
     CHECK(y.item<float>() == Approx(7.0 / 3.0).epsilon(1e-6));
   }
   Tensor columns = Tensor::empty({1, 2}, DType::f32);
-  kernels::variance(row.transpose(0, 1).expand({3, 2}).clone(), 1.0, columns);
+  kernels::variance(row.transpose(0, 1).expand({3, 2}).clone(), 1.0, kernels::Root::no, columns);
   CHECK(columns.at({0, 1}) == Approx(7.0 / 3.0).epsilon(1e-6));
   // Equal numbers whose mean is rounded have variance 0, not a little less.
   Tensor none = Tensor::empty({1}, DType::f64);
-  kernels::variance(full({7}, 0.1, {.dtype = DType::f64}), 1.0, none);
+  kernels::variance(full({7}, 0.1, {.dtype = DType::f64}), 1.0, kernels::Root::no, none);
   CHECK((none.item<double>() >= 0.0 && none.item<double>() < 1e-30));
 }
 

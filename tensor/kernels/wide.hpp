@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+// Statistics of one row in a wider type, for rows whose sums or squares leave the range of float or double. Plain
+// loops: kernels come here only when what they have computed says that they must.
+
+namespace gradus::kernels {
+
+/// Holds the square of every T, and sums of them.
+template <class T>
+using Wide = std::conditional_t<sizeof(T) == sizeof(float), double, long double>;
+
+/// Between these a sum of squares has lost nothing that counts; squares of T beyond them may have become 0 or infinite.
+template <class T>
+inline constexpr T kLeastSquares = sizeof(T) == sizeof(float) ? T(1e-30) : T(1e-280);
+template <class T>
+inline constexpr T kMostSquares = sizeof(T) == sizeof(float) ? T(1e30) : T(1e280);
+
+template <class T>
+bool squares_in_range(T sum) {
+  return sum >= kLeastSquares<T> && sum <= kMostSquares<T>;
+}
+
+template <class T>
+T wide_mean(const T* x, int64_t n);
+
+/// y = x - mean, of n elements of which each lies `step` after the one before.
+template <class T>
+void wide_center(const T* x, int64_t n, int64_t step, T* y);
+
+/// sum (x - mean)^2 / divisor, or its square root.
+template <class T>
+T wide_variance(const T* x, int64_t n, double divisor, bool root);
+
+/// One row of norm_rows and of norm_backward_rows (norm.hpp), which adds to dweight. `mean` is null for RMS norm.
+template <class T>
+void wide_norm_row(const T* x, const T* weight, const T* bias, double eps, T* y, T* mean, T* rstd, int64_t n);
+template <class T>
+void wide_norm_backward_row(const T* x, const T* weight, const T* g, bool centred, double eps, T* dx, T* dweight,
+                            int64_t n);
+
+}  // namespace gradus::kernels
