@@ -8,6 +8,8 @@
 #include <string>
 
 #include <gradus/examples/copy_reverse.hpp>
+#include <gradus/examples/number_option.hpp>
+#include <gradus/examples/text.hpp>
 #include <gradus/examples/vocabulary.hpp>
 
 namespace gradus::examples {
@@ -61,15 +63,19 @@ void add_task_options(CLI::App& app, Config& config, Names& names) {
       ->option_text("FILE  [random items]")
       ->group(kGroup);
   app.add_option("--vocab", config.vocab, "random sequences: how many different symbols")
+      ->check(refuse_no_number<int64_t>)
       ->option_text(default_text("N", kDefaultVocab))
       ->group(kGroup);
   app.add_option("--min-length", config.min_length, "random sequences: the shortest")
+      ->check(refuse_no_number<int64_t>)
       ->option_text(default_text("N", config.min_length))
       ->group(kGroup);
   app.add_option("--max-length", config.max_length, "the longest item; a longer line in a file is an error")
+      ->check(refuse_no_number<int64_t>)
       ->option_text(default_text("N", config.max_length))
       ->group(kGroup);
   app.add_option("--held-out", config.held_out, "random sequences: how many held-out ones to score")
+      ->check(refuse_no_number<int64_t>)
       ->option_text(default_text("N", config.held_out))
       ->group(kGroup);
 }
@@ -90,9 +96,11 @@ void add_model_options(CLI::App& app, Config& config, Names& names) {
       ->check(CLI::IsMember({"additive", "dot", "none"}))
       ->group(kGroup);
   app.add_option("--embedding", config.embedding, "numbers that stand for a symbol")
+      ->check(refuse_no_number<int64_t>)
       ->option_text(default_text("N", kDefaultEmbedding))
       ->group(kGroup);
   app.add_option("--hidden", config.hidden, "numbers in a cell's state")
+      ->check(refuse_no_number<int64_t>)
       ->option_text(default_text("N", kDefaultHidden))
       ->group(kGroup);
 }
@@ -100,10 +108,12 @@ void add_model_options(CLI::App& app, Config& config, Names& names) {
 void add_training_options(CLI::App& app, Config& config) {
   constexpr const char* kGroup = "Training";
   app.add_option("--steps", config.steps, "batches to learn from; with --load, none unless given")
+      ->check(refuse_no_number<int64_t>)
       ->option_text(default_text("N", config.steps))
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}))
       ->group(kGroup);
   app.add_option("--batch", config.batch, "items in a batch")
+      ->check(refuse_no_number<int64_t>)
       ->option_text(default_text("N", config.batch))
       ->group(kGroup);
   app.add_option("--learning-rate", config.learning_rate, "Adam's, at its peak after the warm-up; it falls to 0")
@@ -112,10 +122,12 @@ void add_training_options(CLI::App& app, Config& config) {
   app.add_option("--seed", config.seed, "of everything random: the same seed gives the same weights")
       ->option_text(default_text("N", static_cast<int64_t>(config.seed)))
       ->check(CLI::Validator(refuse_sign, ""))
+      ->check(refuse_no_number<uint64_t>)
       ->group(kGroup);
   app.add_option("--threads", config.threads,
                  "more are of use from about --hidden 128 on; the result is\n"
                  "the same, to the last bit, with any number")
+      ->check(refuse_no_number<int>)
       ->option_text(default_text("N", static_cast<int64_t>(config.threads)))
       ->group(kGroup);
 }
@@ -190,7 +202,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::ostream& 
     out << version.what() << '\n';
     result.status = static_cast<int>(ExitStatus::done);
   } catch (const CLI::ParseError& error) {
-    err << "copy_reverse: " << one_line(error.what()) << " (see copy_reverse --help)\n";
+    err << "copy_reverse: " << printable(one_line(error.what())) << " (see copy_reverse --help)\n";
     result.status = static_cast<int>(ExitStatus::bad_input);
   }
   return result;

@@ -6,13 +6,14 @@
 
 #include <gradus/examples/bad_input.hpp>
 #include <gradus/examples/command_line.hpp>
+#include <gradus/examples/text.hpp>
 
 namespace gradus::examples {
 namespace {
 
 int report(std::ostream& out, std::ostream& err, const std::exception& error, ExitStatus status) {
   out << std::flush;
-  err << "copy_reverse: " << error.what() << "\n";
+  err << "copy_reverse: " << printable(error.what()) << "\n";
   return static_cast<int>(status);
 }
 

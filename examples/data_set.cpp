@@ -60,11 +60,12 @@ int64_t count_sequences(const RandomItems& random, int64_t limit) {
   return total;
 }
 
-/// Moves `item` on to the next sequence of its length in alphabetical order; false after the last one.
+/// Moves `item` on to the next sequence of its length in alphabetical order, which `letters` are in; false after the
+/// last one.
 bool advance(const std::u32string& letters, Item& item) {
   for (size_t i = item.size(); i-- > 0;) {
     if (item[i] != letters.back()) {
-      item[i] = letters[letters.find(item[i]) + 1];
+      item[i] = *std::upper_bound(letters.begin(), letters.end(), item[i]);
       return true;
     }
     item[i] = letters.front();
@@ -130,6 +131,10 @@ DataSet data_set_from_lines(const std::string& path, std::vector<Line> lines, co
     out.vocabulary = *known;
   } else {
     out.vocabulary = vocabulary_of(lines);
+    if (out.vocabulary.symbol_count() > Vocabulary::kMostLetters) {
+      throw BadInput(path + ": it has " + grouped(out.vocabulary.symbol_count()) +
+                     " different symbols; expected at most " + grouped(Vocabulary::kMostLetters));
+    }
   }
   out.training.reserve(lines.size());
   for (Line& line : lines) (is_held_out(line.item) ? out.held_out : out.training).push_back(std::move(line.item));

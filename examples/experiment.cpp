@@ -6,10 +6,12 @@
 
 #include <gradus/examples/bad_input.hpp>
 #include <gradus/examples/evaluate.hpp>
+#include <gradus/examples/memory_need.hpp>
 #include <gradus/examples/model_file.hpp>
 #include <gradus/examples/output_folder.hpp>
 #include <gradus/examples/progress.hpp>
 #include <gradus/examples/report.hpp>
+#include <gradus/examples/text.hpp>
 #include <gradus/examples/trainer.hpp>
 #include <gradus/tensor/parallel.hpp>
 
@@ -65,6 +67,13 @@ void complete_held_out(const Config& config, DataSet& data, GeneratorState state
   data.held_out = random_data_set(data.random, config.held_out, generator_at(state)).held_out;
 }
 
+int64_t longest_item(const Config& config, const DataSet& data) {
+  if (config.data.empty()) return config.max_length;
+  size_t longest = 0;
+  for (const Item& item : data.training) longest = std::max(longest, item.size());
+  return static_cast<int64_t>(longest);
+}
+
 EvalFile make_eval_file(const Config& config, const Vocabulary& vocabulary) {
   EvalFile out;
   for (Line& line : read_lines(config.eval, config.max_length)) {
@@ -101,6 +110,10 @@ Experiment prepare(const Config& config) {
   if (loads) out.learner = load_learner(config.load, config);
   if (scores_held_out(config)) {
     out.data = make_data_set(config, loads ? &out.learner.vocabulary : nullptr, out.held_out);
+  }
+  if (out.data.has_value()) {
+    const Seq2SeqOptions options = loads ? out.learner.model->options() : model_options(config, out.data->vocabulary);
+    require_memory(config, options, longest_item(config, *out.data), memory_of_machine());
   }
   if (!loads) out.learner = new_learner(config, out.data->vocabulary, for_model);
   if (!config.eval.empty()) out.eval = make_eval_file(config, out.learner.vocabulary);
@@ -187,8 +200,9 @@ Metrics run(const Config& config, std::ostream& out, const RunOptions& options) 
   if (experiment.out.has_value()) {
     if (attention.has_value()) experiment.out->write(kPictureFile, heat_map_svg(*attention));
     experiment.out->write(kMetricsFile, metrics_json(config, learner, metrics));
-    out << "\nResults are in " << config.out << ": " << (trains(config) ? std::string(kModelFile) + ", " : "")
-        << kMetricsFile << (attention.has_value() ? std::string(", ") + kPictureFile : "") << "\n";
+    out << "\nResults are in " << printable(config.out) << ": "
+        << (trains(config) ? std::string(kModelFile) + ", " : "") << kMetricsFile
+        << (attention.has_value() ? std::string(", ") + kPictureFile : "") << "\n";
   }
   return metrics;
 }

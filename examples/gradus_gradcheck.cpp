@@ -4,6 +4,8 @@
 
 #include <gradus/examples/bad_input.hpp>
 #include <gradus/examples/library_check.hpp>
+#include <gradus/examples/number_option.hpp>
+#include <gradus/examples/text.hpp>
 #include <gradus/examples/version.hpp>
 #include <gradus/tensor/parallel.hpp>
 
@@ -44,10 +46,14 @@ int gradus_gradcheck(int argc, const char* const* argv, std::ostream& out, std::
   app.add_flag("--diagnose", config.diagnose, "with --self-test: is each also called by its name, and its op found?");
   app.add_option("--order", config.order, "highest order of derivative: 1, 2 or 3")
       ->option_text("N  [2]")
+      ->check(refuse_no_number<int>)
       ->check(CLI::Range(1, 3));
-  app.add_option("--seed", config.seed, "of inputs, cotangents and directions")->option_text("N  [1]");
+  app.add_option("--seed", config.seed, "of inputs, cotangents and directions")
+      ->option_text("N  [1]")
+      ->check(refuse_no_number<uint64_t>);
   app.add_option("--threads", threads, "threads of the kernels; results do not depend on it")
       ->option_text("N  [all cores]")
+      ->check(refuse_no_number<int>)
       ->check(CLI::Range(1, 1024));
   app.add_option("--json", config.json, "write all results to this file")->option_text("FILE");
   app.add_option("--color", color, "auto: on a terminal")
@@ -64,7 +70,7 @@ int gradus_gradcheck(int argc, const char* const* argv, std::ostream& out, std::
     out << version.what() << '\n';
     return 0;
   } catch (const CLI::ParseError& error) {
-    err << "gradus-gradcheck: " << error.what() << " (--help lists all options)\n";
+    err << "gradus-gradcheck: " << printable(error.what()) << " (--help lists all options)\n";
     return 2;
   }
   config.ops = !only_layers || only_ops;
@@ -74,10 +80,10 @@ int gradus_gradcheck(int argc, const char* const* argv, std::ostream& out, std::
     set_num_threads(threads);
     return check_library(config, out).ok() ? 0 : 1;
   } catch (const BadInput& error) {
-    err << "gradus-gradcheck: " << error.what() << '\n';
+    err << "gradus-gradcheck: " << printable(error.what()) << '\n';
     return 2;
   } catch (const std::exception& error) {
-    err << "gradus-gradcheck: " << error.what() << '\n';
+    err << "gradus-gradcheck: " << printable(error.what()) << '\n';
     return 1;
   }
 }

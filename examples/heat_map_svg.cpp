@@ -33,7 +33,7 @@ constexpr const char* kStyle = R"(<style>
 </style>
 )";
 
-// Text as XML content; what XML 1.0 forbids becomes the replacement character.
+// Text as XML content.
 std::string escaped(std::u32string_view text) {
   std::string out;
   for (const char32_t symbol : text) {
@@ -53,16 +53,17 @@ std::string escaped(std::u32string_view text) {
       case U'\'':
         out += "&#39;";
         break;
-      default: {
-        const bool forbidden = (symbol < 0x20 && symbol != U'\t') || symbol == 0xFFFE || symbol == 0xFFFF;
-        out += forbidden ? "\uFFFD" : to_utf8(std::u32string_view(&symbol, 1));
-      }
+      default:
+        out += to_utf8(std::u32string_view(&symbol, 1));
     }
   }
   return out;
 }
 
-std::string label(char32_t symbol) { return escaped(from_utf8(shown_symbol(symbol)).value_or(U"")); }
+// What is too wide for a cell becomes the replacement character.
+std::string label(char32_t symbol) {
+  return shown_width(symbol) > 2 ? "\uFFFD" : escaped(from_utf8(shown_symbol(symbol)).value_or(U""));
+}
 
 std::string weight_text(double weight) {
   std::array<char, 32> digits{};
@@ -134,7 +135,8 @@ std::string heat_map_svg(const Attention& attention) {
   const int rows = static_cast<int>(attention.rows());
   const int width = std::max(kNarrowest, kLeft + columns * kCell + kRight);
   const int height = kTop + rows * kCell + kBottom;
-  const std::string title = "Attention for " + escaped(attention.source);
+  // XML 1.0 forbids some of what printable() turns into numbers.
+  const std::string title = "Attention for " + escaped(from_utf8(printable(to_utf8(attention.source))).value_or(U""));
   const int middle = kTop + rows * kCell / 2;
   std::string out = "<svg xmlns=\"http://www.w3.org/2000/svg\"" + attribute("width", width) +
                     attribute("height", height) +

@@ -24,6 +24,9 @@ const char* cell(double weight) {
   return kBlank;
 }
 
+// What does not fit into a cell becomes the replacement character.
+char32_t fitting(char32_t symbol) { return shown_width(symbol) > kCellWidth ? U'\uFFFD' : symbol; }
+
 std::string spaces(int count) { return std::string(static_cast<size_t>(count), ' '); }
 
 }  // namespace
@@ -32,11 +35,14 @@ std::string heat_map_text(const Attention& attention) {
   constexpr size_t kMostColumns = (80 - kLabelWidth - 1) / kCellWidth;
   if (attention.source.size() > kMostColumns) return "    (too wide to be drawn here)\n";
   std::string out = spaces(kLabelWidth);
-  for (const char32_t symbol : attention.source) out += shown_symbol(symbol) + spaces(kCellWidth - shown_width(symbol));
+  for (const char32_t each : attention.source) {
+    const char32_t symbol = fitting(each);
+    out += shown_symbol(symbol) + spaces(kCellWidth - shown_width(symbol));
+  }
   out += "  <- source\n";
   for (size_t row = 0; row < attention.rows(); ++row) {
     if (row < attention.answer.size()) {
-      const char32_t symbol = attention.answer[row];
+      const char32_t symbol = fitting(attention.answer[row]);
       out += spaces(kLabelWidth - 1 - shown_width(symbol)) + shown_symbol(symbol) + " ";
     } else {
       out += spaces(kLabelWidth - 4) + "end ";

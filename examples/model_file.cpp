@@ -5,7 +5,9 @@
 #include <charconv>
 
 #include <gradus/examples/bad_input.hpp>
+#include <gradus/examples/memory_need.hpp>
 #include <gradus/examples/text.hpp>
+#include <gradus/tensor/compare.hpp>
 #include <gradus/tensor/safetensors.hpp>
 
 namespace gradus::examples {
@@ -87,14 +89,36 @@ SafetensorsFile read_safetensors(const std::string& path) {
   }
 }
 
+// Before a model of these sizes is built, which may take any amount of memory.
+void require_weights_for(const std::string& path, const SafetensorsFile& file, const Seq2SeqOptions& options) {
+  int64_t has = 0;
+  for (const NamedTensor& tensor : file.tensors) has += tensor.value.numel();
+  const int64_t expected = parameter_count(options);
+  if (has == expected) return;
+  throw BadInput(path + ": its weights do not fit the sizes in its metadata: expected " + grouped(expected) +
+                 " numbers, got " + grouped(has));
+}
+
+void require_finite_weights(const std::string& path, const SafetensorsFile& file) {
+  for (const NamedTensor& tensor : file.tensors) {
+    if (all_finite(tensor.value)) continue;
+    throw BadInput(path + ": a model that cannot be used: its weight " + tensor.name + " holds NaN or infinity");
+  }
+}
+
 }  // namespace
 
-Learner new_learner(const Config& config, Vocabulary vocabulary, Generator& generator) {
+Seq2SeqOptions model_options(const Config& config, const Vocabulary& vocabulary) {
   Seq2SeqOptions options = options_for(vocabulary);
   options.embedding = config.embedding.value_or(kDefaultEmbedding);
   options.hidden = config.hidden.value_or(kDefaultHidden);
   options.cell = config.cell.value_or(kDefaultCell);
   options.attention = config.attention.value_or(kDefaultAttention);
+  return options;
+}
+
+Learner new_learner(const Config& config, Vocabulary vocabulary, Generator& generator) {
+  const Seq2SeqOptions options = model_options(config, vocabulary);
   return {.task = config.task.value_or(kDefaultTask),
           .vocabulary = std::move(vocabulary),
           .model = std::make_unique<Seq2Seq>(options, generator)};
@@ -126,6 +150,7 @@ Learner load_learner(const std::string& path, const Config& config) {
   require_same(path, "embedding", options.embedding, config.embedding);
   require_same(path, "hidden", options.hidden, config.hidden);
   require_same(path, "vocab", out.vocabulary.symbol_count(), config.vocab);
+  require_weights_for(path, file, options);
   Generator unused(0);
   out.model = std::make_unique<Seq2Seq>(options, unused);
   try {
@@ -133,6 +158,7 @@ Learner load_learner(const std::string& path, const Config& config) {
   } catch (const Error& error) {
     throw BadInput(path + ": its weights do not fit the sizes in its metadata: " + std::string(error.what()));
   }
+  require_finite_weights(path, file);
   return out;
 }
 

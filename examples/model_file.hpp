@@ -17,6 +17,9 @@ struct Learner {
   std::unique_ptr<Seq2Seq> model;
 };
 
+/// What `config` asks for.
+Seq2SeqOptions model_options(const Config& config, const Vocabulary& vocabulary);
+
 /// Untrained, of the sizes that `config` asks for.
 Learner new_learner(const Config& config, Vocabulary vocabulary, Generator& generator);
 
@@ -24,8 +27,9 @@ Learner new_learner(const Config& config, Vocabulary vocabulary, Generator& gene
 /// the symbols in the order of their numbers.
 void save_learner(const std::string& path, const Learner& learner);
 
-/// Reads what save_learner wrote. Throws BadInput when that is not what the file is, or when `config` asks for another
-/// cell, attention or size than the file has; config.task, where given, replaces the file's.
+/// Reads what save_learner wrote. Throws BadInput when that is not what the file is, when a weight is NaN or infinite,
+/// or when `config` asks for another cell, attention or size than the file has; config.task, where given, replaces the
+/// file's.
 Learner load_learner(const std::string& path, const Config& config);
 
 }  // namespace gradus::examples

@@ -51,13 +51,13 @@ void tell_beginning(std::ostream& out, const Config& config, const Learner& lear
       out << "random sequences of " << config.min_length << " to " << config.max_length
           << " symbols; one in ten is held out\n";
     } else {
-      out << config.data << ": " << grouped(static_cast<int64_t>(data->training.size())) << " items to train on; "
-          << grouped(static_cast<int64_t>(data->held_out.size())) << " held out\n";
+      out << printable(config.data) << ": " << grouped(static_cast<int64_t>(data->training.size()))
+          << " items to train on; " << grouped(static_cast<int64_t>(data->held_out.size())) << " held out\n";
     }
   }
   out << "model      " << name_of(options.cell) << ", attention " << name_of(options.attention) << ", embedding "
       << options.embedding << ", hidden " << options.hidden << ": " << grouped(learner.model->parameter_count())
-      << " parameters" << (config.load.empty() ? "" : ", loaded from " + config.load) << "\n";
+      << " parameters" << (config.load.empty() ? "" : ", loaded from " + printable(config.load)) << "\n";
   if (config.steps > 0) {
     out << "training   " << grouped(config.steps) << " steps of " << config.batch << " items, seed " << config.seed
         << ", threads " << num_threads() << "\n\n";
@@ -66,7 +66,7 @@ void tell_beginning(std::ostream& out, const Config& config, const Learner& lear
 }
 
 void tell_score(std::ostream& out, const std::string& what, const Score& score, int64_t unknown) {
-  out << "\nexact match " << percent(score) << " of " << grouped(score.items) << " " << what << " ("
+  out << "\nexact match " << percent(score) << " of " << grouped(score.items) << " " << printable(what) << " ("
       << grouped(score.items - score.exact) << " wrong), decoded freely\n";
   if (unknown > 0) {
     out << "  (" << grouped(unknown) << " of them hold symbols that the model has never seen, and count as wrong)\n";

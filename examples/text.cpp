@@ -4,7 +4,9 @@
 #include <utf8.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -36,9 +38,27 @@ bool is_combining(char32_t symbol) {
   return is_in(kMarks, symbol);
 }
 
+// What acts on the text around it, or is not seen: controls, marks of direction, invisible operators, tags.
+bool is_unprintable(char32_t symbol) {
+  constexpr Range kRanges[] = {{0x0000, 0x001F}, {0x007F, 0x009F},  {0x00AD, 0x00AD}, {0x061C, 0x061C},
+                               {0x180E, 0x180E}, {0x200B, 0x200B},  {0x200E, 0x200F}, {0x2028, 0x202E},
+                               {0x2060, 0x206F}, {0xD800, 0xDFFF},  {0xFEFF, 0xFEFF}, {0xFFF0, 0xFFFB},
+                               {0xFFFE, 0xFFFF}, {0xE0000, 0xE0FFF}};
+  return is_in(kRanges, symbol);
+}
+
+std::string number_of(char32_t symbol) {
+  std::array<char, 16> text{};
+  std::snprintf(text.data(), text.size(), "<U+%04X>", static_cast<unsigned>(symbol));
+  return text.data();
+}
+
 std::string read_file(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) throw BadInput("cannot read " + path + ": it is a folder");
+  if (std::filesystem::is_character_file(path, ignored) || std::filesystem::is_block_file(path, ignored)) {
+    throw BadInput("cannot read " + path + ": it is a device, which may have no end");
+  }
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   std::ostringstream bytes;
@@ -131,6 +151,7 @@ std::string grouped(int64_t value) {
 std::string shown_symbol(char32_t symbol) {
   if (symbol == U' ' || symbol == 0x00A0 || symbol == 0x3000) return "\u2423";  // open box
   if (symbol == U'\t') return "\u21E5";                                         // arrow to a bar
+  if (is_unprintable(symbol)) return number_of(symbol);
   if (is_combining(symbol)) return to_utf8(std::u32string{0x25CC, symbol});
   return to_utf8(std::u32string_view(&symbol, 1));
 }
@@ -140,7 +161,26 @@ int shown_width(char32_t symbol) {
                              {0x309B, 0x33FF}, {0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xA000, 0xA4CF},
                              {0xAC00, 0xD7A3}, {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},
                              {0xFFE0, 0xFFE6}, {0x1F300, 0x1F64F}, {0x1F900, 0x1F9FF}, {0x20000, 0x3FFFD}};
+  if (is_unprintable(symbol) && symbol != U'\t') return static_cast<int>(number_of(symbol).size());
   return is_in(kWide, symbol) ? 2 : 1;
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at != end) {
+    const char* const valid = utf8::find_invalid(at, end);
+    while (at != valid) {
+      const char32_t symbol = utf8::unchecked::next(at);
+      out += is_unprintable(symbol) ? number_of(symbol) : to_utf8(std::u32string_view(&symbol, 1));
+    }
+    if (at == end) break;
+    std::array<char, 8> byte{};
+    std::snprintf(byte.data(), byte.size(), "\\x%02X", static_cast<unsigned>(static_cast<unsigned char>(*at++)));
+    out += byte.data();
+  }
+  return out;
 }
 
 }  // namespace gradus::examples

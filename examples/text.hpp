@@ -28,9 +28,13 @@ std::optional<std::u32string> from_utf8(const std::string& text);
 /// "12,345".
 std::string grouped(int64_t value);
 
-/// For showing a symbol by itself: blanks become visible, and a combining mark gets a dotted circle to stand on.
+/// For showing a symbol by itself: blanks become visible, a combining mark gets a dotted circle to stand on, and what a
+/// terminal would obey or not show (controls, marks of text direction) becomes its number, "<U+202E>".
 std::string shown_symbol(char32_t symbol);
-/// How many columns of a terminal shown_symbol takes: 1, or 2 for what East Asian terminals draw wide.
+/// How many columns of a terminal shown_symbol takes: 1, 2 for what East Asian terminals draw wide, more for a number.
 int shown_width(char32_t symbol);
+/// Text from outside (a path, a name out of a file) as one line that is safe to print: as in shown_symbol, but with its
+/// blanks and marks as they are; bytes that are not UTF-8 become "\xFF".
+std::string printable(std::string_view text);
 
 }  // namespace gradus::examples

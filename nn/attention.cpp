@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/nn/attention.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 #include <gradus/autograd/ops/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/linalg.hpp>
 #include <gradus/autograd/ops/neural.hpp>
 #include <gradus/autograd/ops/recurrent.hpp>
@@ -38,6 +40,51 @@ const AdditiveAttentionOptions& checked(const AdditiveAttentionOptions& options)
   return options;
 }
 
+// What a mask leaves out for good: any over the queries, [.., 1, Tk], and any over the keys, [.., Tq, 1].
+struct Kept {
+  Tensor keys;
+  Tensor queries;
+  bool all_keys = true;
+  bool all_queries = true;
+
+  explicit Kept(const Tensor& keep) {
+    const int rank = keep.rank();
+    const int64_t columns = keep.shape()[rank - 1];
+    const int64_t rows = rank > 1 ? keep.shape()[rank - 2] : 1;
+    const int64_t blocks = rank > 2 ? keep.shape()[0] : 1;
+    const Tensor dense = keep.contiguous();
+    const bool* at = dense.data<bool>();
+    keys = zeros({blocks, 1, columns}, {.dtype = DType::boolean});
+    queries = zeros({blocks, rows, 1}, {.dtype = DType::boolean});
+    bool* key = keys.mutable_data_<bool>();
+    bool* query = queries.mutable_data_<bool>();
+    for (int64_t block = 0; block < blocks; ++block, key += columns) {
+      for (int64_t i = 0; i < rows; ++i, ++query, at += columns) {
+        std::transform(at, at + columns, key, key, std::logical_or<>());
+        *query = std::find(at, at + columns, true) != at + columns;
+        all_queries = all_queries && *query;
+      }
+      all_keys = all_keys && std::find(key, key + columns, false) == key + columns;
+    }
+  }
+};
+
+Variable only(const Tensor& kept, const Variable& x) { return where(kept, x, zeros({}, {.dtype = x.dtype()})); }
+
+// The memory with 0 where no query may look, before anything is multiplied by it.
+PreparedMemory readable(const Variable& memory, const Mask& mask) {
+  PreparedMemory out{.memory = memory, .keys = {}, .keep = mask.tensor(), .asking = {}};
+  if (!mask.defined()) return out;
+  const Kept kept(mask.tensor());
+  if (!kept.all_keys) out.memory = only(kept.keys.transpose(1, 2), memory);
+  if (!kept.all_queries) out.asking = kept.queries;
+  return out;
+}
+
+Variable readable(const Variable& query, const PreparedMemory& prepared) {
+  return prepared.asking.defined() ? only(prepared.asking.value(), query) : query;
+}
+
 AttentionOutput attend(Variable weights, const PreparedMemory& prepared) {
   return {.context = matmul(weights, prepared.memory), .weights = weights};
 }
@@ -67,7 +114,9 @@ AdditiveAttention::AdditiveAttention(const AdditiveAttentionOptions& options, Ge
 PreparedMemory AdditiveAttention::prepare(const Variable& memory, const Mask& mask) {
   const NameScope scope(name().c_str());
   check_memory(kind(), memory, options_.key_size, mask);
-  return {.memory = memory, .keys = key_proj_(memory), .keep = mask.tensor()};
+  PreparedMemory out = readable(memory, mask);
+  out.keys = key_proj_(out.memory);
+  return out;
 }
 
 Variable AdditiveAttention::weights(const Variable& query, const PreparedMemory& prepared) {
@@ -77,7 +126,7 @@ Variable AdditiveAttention::weights(const Variable& query, const PreparedMemory&
 
 Variable AdditiveAttention::masked_softmax(const Variable& query, const PreparedMemory& prepared) {
   check_query(kind(), query, options_.query_size, prepared);
-  return softmax(additive_score(query_proj_(query), prepared.keys, v_), prepared.keep);
+  return softmax(additive_score(query_proj_(readable(query, prepared)), prepared.keys, v_), prepared.keep);
 }
 
 AttentionOutput AdditiveAttention::forward(const Variable& query, const PreparedMemory& prepared) {
@@ -99,9 +148,11 @@ DotAttention::DotAttention(const DotAttentionOptions& options, Generator& genera
 PreparedMemory DotAttention::prepare(const Variable& memory, const Mask& mask) {
   const NameScope scope(name().c_str());
   check_memory(kind(), memory, options_.key_size, mask);
-  Variable keys = memory * (1.0 / std::sqrt(static_cast<double>(options_.key_size)));
-  if (query_proj_) keys = matmul(keys, query_proj_->weight());
-  return {.memory = memory, .keys = transpose(keys, 1, 2), .keep = mask.tensor()};
+  PreparedMemory out = readable(memory, mask);
+  Variable keys = out.memory * (1.0 / std::sqrt(static_cast<double>(options_.key_size)));
+  if (query_proj_ && !query_proj_->has_hooks()) keys = matmul(keys, query_proj_->weight());
+  out.keys = transpose(keys, 1, 2);
+  return out;
 }
 
 Variable DotAttention::weights(const Variable& query, const PreparedMemory& prepared) {
@@ -111,7 +162,10 @@ Variable DotAttention::weights(const Variable& query, const PreparedMemory& prep
 
 Variable DotAttention::masked_softmax(const Variable& query, const PreparedMemory& prepared) {
   check_query(kind(), query, options_.query_size, prepared);
-  return softmax(matmul(query, prepared.keys), prepared.keep);
+  const Variable read = readable(query, prepared);
+  // Keys in the query's size have its projection within.
+  const bool projected = !query_proj_ || prepared.keys.size(1) == options_.query_size;
+  return softmax(matmul(projected ? read : (*query_proj_)(read), prepared.keys), prepared.keep);
 }
 
 AttentionOutput DotAttention::forward(const Variable& query, const PreparedMemory& prepared) {

@@ -14,10 +14,12 @@ struct [[nodiscard]] PreparedMemory {
   Variable memory;  ///< [B, Tk, Dk]: what is averaged
   Variable keys;    ///< its share of the scores, in the attention's own form
   Variable keep;    ///< bool, broadcasts to [B, Tq, Tk]; undefined: no mask
+  Variable asking;  ///< bool, broadcasts to [B, Tq, 1]: queries that may attend to something; undefined: all may
 };
 
-/// A query that may attend to nothing has weights, context and gradients of exactly 0. What a blocked position holds
-/// changes no bit, as long as it is finite.
+/// A query that may attend to nothing has weights, context and gradients of exactly 0. Such a query, and a position of
+/// the memory that is blocked for every query, are not touched: they may hold anything, NaN included. A position that
+/// only some queries may attend to must be finite; then what it holds changes no bit for the others.
 struct [[nodiscard]] AttentionOutput {
   Variable context;  ///< [B, Tq, Dk]
   Variable weights;  ///< [B, Tq, Tk]
@@ -45,7 +47,7 @@ class GRADUS_API AdditiveAttention : public Layer<AdditiveAttention> {
 
   /// Projects the keys, once for each memory [B, Tk, Dk].
   PreparedMemory prepare(const Variable& memory, const Mask& mask = Mask::none());
-  /// The attention weights alone, [B, Tq, Tk]; query [B, Tq, Dq].
+  /// The attention weights alone, [B, Tq, Tk]; query [B, Tq, Dq]. Hooks do not see them.
   Variable weights(const Variable& query, const PreparedMemory& prepared);
   AttentionOutput forward(const Variable& query, const PreparedMemory& prepared);
 
@@ -66,7 +68,7 @@ struct DotAttentionOptions {
 
 /// Attention with the score q^T k / sqrt(Dk) (Vaswani et al. 2017, 3.2.1). When the sizes differ, the query is
 /// projected to the keys' size by query_proj.weight [Dk, Dq]; computed as q^T (W^T k), so that only prepare()
-/// multiplies by it.
+/// multiplies by it, unless query_proj has hooks: then each query is projected.
 class GRADUS_API DotAttention : public Layer<DotAttention> {
  public:
   DotAttention(const DotAttentionOptions& options, Generator& generator);

@@ -6,6 +6,7 @@
 #include <gradus/autograd/ops/linalg.hpp>
 #include <gradus/nn/seq2seq.hpp>
 #include <gradus/tensor/kernels/reduce.hpp>
+#include <gradus/tensor/lengths.hpp>
 
 namespace gradus {
 namespace {
@@ -92,6 +93,7 @@ Decoded Seq2Seq::greedy(const Tensor& source, const Tensor& source_lengths, cons
                options.begin, ", ", options.end, " and ", options.max_length);
   GRADUS_CHECK(source.defined() && source.rank() == 2 && source.dtype() == DType::i64,
                "[greedy] expected source i64 [B, T], got ", describe(source));
+  if (source_lengths.defined()) require_lengths("greedy", source_lengths, source.size(0), source.size(1));
   const NoGrad no_grad;
   const WithoutDropout evaluation(dropout_);
   const int64_t rows = source.size(0);
@@ -101,20 +103,11 @@ Decoded Seq2Seq::greedy(const Tensor& source, const Tensor& source_lengths, cons
   std::vector<int64_t> last(static_cast<size_t>(rows), options.begin);
   for (int64_t step = 0; step < options.max_length && !transcript.all_ended(); ++step) {
     const Symbols read = embed(target_embedding_, Tensor::from<int64_t>(last, {rows, 1}));
-    Variable gates = symbol_gates(read);
-    Variable weights;
-    Variable context = encoded.context;
-    if (options_.attention == AttentionKind::none) {
-      gates = gates + encoded.context_gates;
-    } else {
-      weights = attend(state.h, encoded);
-      gates = gates + matmul(weights, encoded.memory_gates);
-      context = matmul(weights, encoded.prepared.memory);
-    }
-    const SequenceOutput next = advance(gates, state);
+    const Look look = attend(state.h, encoded);
+    const SequenceOutput next = advance(symbol_input(read), look, encoded, state);
     state = {.h = next.h, .c = next.c};
-    last = best_symbols(output_logits({.h = next.output, .context = context}, read).value());
-    transcript.take(step, last, weights.value());
+    last = best_symbols(output_logits({.h = next.output, .context = context_of(look, encoded)}, read).value());
+    transcript.take(step, last, look.weights.value());
   }
   return transcript.result();
 }

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/nn/mask.hpp>
 
+#include <gradus/tensor/lengths.hpp>
+
 namespace gradus {
 
 Mask Mask::causal(int64_t queries, int64_t keys) {
+  GRADUS_CHECK(queries >= 0 && keys >= 0, "[Mask::causal] expected 0 queries and keys or more, got ", queries, " and ",
+               keys);
   Tensor keep = Tensor::empty({1, queries, keys}, DType::boolean);
   bool* at = keep.mutable_data_<bool>();
   for (int64_t i = 0; i < queries; ++i) {
@@ -13,19 +17,9 @@ Mask Mask::causal(int64_t queries, int64_t keys) {
 }
 
 Mask Mask::from_lengths(const Tensor& lengths, int64_t keys) {
-  GRADUS_CHECK(lengths.defined() && lengths.rank() == 1 && lengths.dtype() == DType::i64,
-               "[Mask::from_lengths] expected lengths i64 [B], got ", describe(lengths));
-  const Tensor dense = lengths.contiguous();
-  const int64_t batch = dense.size(0);
-  Tensor keep = Tensor::empty({batch, 1, keys}, DType::boolean);
-  bool* at = keep.mutable_data_<bool>();
-  for (int64_t b = 0; b < batch; ++b) {
-    const int64_t length = dense.data<int64_t>()[b];
-    GRADUS_CHECK(length >= 0 && length <= keys, "[Mask::from_lengths] length ", length, " of row ", b,
-                 " is not in [0, ", keys, "]");
-    for (int64_t j = 0; j < keys; ++j) *at++ = j < length;
-  }
-  return Mask(keep);
+  GRADUS_CHECK(keys >= 0, "[Mask::from_lengths] expected 0 keys or more, got ", keys);
+  require_lengths("Mask::from_lengths", lengths, kAnyRows, keys);
+  return Mask(valid_steps(lengths, keys).unsqueeze(1));
 }
 
 Mask Mask::keep(const Tensor& keep) {

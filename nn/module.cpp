@@ -20,6 +20,13 @@ class ModuleWalk {
       run(*entry.object, prefix + entry.name + ".", on_parameter, on_generator);
   }
 
+  static void modules(Module& module, const std::string& path, std::vector<NamedModule>& out) {
+    out.push_back({path, &module});
+    for (const auto& entry : module.children_) {
+      modules(*entry.object, path.empty() ? entry.name : path + "." + entry.name, out);
+    }
+  }
+
   static void labels(const Module& module, const std::string& prefix, std::vector<InputLabels>& out) {
     for (const auto& entry : module.parameters_) {
       if (!entry.axes.empty()) out.push_back({prefix + entry.name, entry.axes});
@@ -122,6 +129,21 @@ void Module::register_module(const char* name, Module& module) {
 void Module::register_generator(const char* name, Generator& generator) {
   require_free_name(name);
   generators_.push_back({name, &generator});
+}
+
+std::vector<NamedModule> Module::modules() {
+  std::vector<NamedModule> result;
+  ModuleWalk::modules(*this, "", result);
+  return result;
+}
+
+Module& Module::submodule(const std::string& path) {
+  std::string all;
+  for (const NamedModule& entry : modules()) {
+    if (entry.path == path) return *entry.module;
+    if (!entry.path.empty()) all += (all.empty() ? "" : ", ") + entry.path;
+  }
+  detail::throw_error(detail::join("[", kind_, "] has no module \"", path, "\" below it: expected one of: ", all));
 }
 
 std::vector<NamedParameter> Module::parameters() {

@@ -28,6 +28,13 @@ struct LoadOptions {
   bool strict = true;
 };
 
+class Module;
+
+struct NamedModule {
+  std::string path;
+  Module* module = nullptr;
+};
+
 /// A tree of names: parameters and other modules, which are plain members, registered once in the constructor. Neither
 /// copied nor moved, because those registrations are addresses.
 class GRADUS_API Module {
@@ -38,6 +45,11 @@ class GRADUS_API Module {
   /// What it was registered as; for a root, its kind ("gru").
   const std::string& name() const noexcept { return name_; }
   const char* kind() const noexcept { return kind_; }
+
+  /// This module ("") and all modules below by full path, each before those below it.
+  std::vector<NamedModule> modules();
+  /// The module of that path below this one, such as "attention.query_proj". Throws when there is none.
+  Module& submodule(const std::string& path);
 
   /// All parameters below, by full path; one that is registered twice (tied) only under its first name.
   [[nodiscard]] std::vector<NamedParameter> parameters();
@@ -60,7 +72,9 @@ class GRADUS_API Module {
   void to_(DType dtype);
 
   /// From now on `hook` sees each Variable that a call of this module returns, in the order of their members; one that
-  /// it returns takes its place. Hooks run in the order in which they were set, and are not copied by clone().
+  /// it returns takes its place. Hooks run in the order in which they were set, and are not copied by clone(). A layer
+  /// that computes a call of a module below it in another way makes that call where the module has hooks; its numbers
+  /// then differ by rounding.
   template <class F>
   void on_output_(F hook) {
     output_hooks_.push_back(detail::make_hook(std::move(hook)));
@@ -71,6 +85,7 @@ class GRADUS_API Module {
     gradient_hooks_.push_back(detail::make_hook(std::move(hook)));
   }
   void remove_hooks_();
+  bool has_hooks() const noexcept { return !output_hooks_.empty() || !gradient_hooks_.empty(); }
 
  protected:
   /// `kind`: a literal, the layer's name in snake_case.
@@ -87,7 +102,7 @@ class GRADUS_API Module {
   /// Shows the hooks each Variable in `result`: one itself, or what its each_variable(visit) visits.
   template <class Result>
   void run_hooks(Result& result) {
-    if (output_hooks_.empty() && gradient_hooks_.empty()) [[likely]]
+    if (!has_hooks()) [[likely]]
       return;
     if constexpr (std::is_same_v<Result, Variable>) {
       run_hooks_on(result);

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/nn/recurrent.hpp>
 
+#include <algorithm>
 #include <cmath>
 
+#include <gradus/autograd/ops/elementwise.hpp>
 #include <gradus/autograd/ops/indexing.hpp>
 #include <gradus/autograd/ops/linalg.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/nn/required_size.hpp>
+#include <gradus/tensor/lengths.hpp>
 
 namespace gradus {
 namespace {
@@ -30,6 +33,42 @@ Variable initial(const Variable& state, int64_t index, const Variable& zero) {
   return state.defined() ? select(state, 1, index) : zero;
 }
 
+// x [B, T, in] with 0 beyond the lengths. The weights' derivative is a product over all steps, and 0 times what a
+// padded step holds may be NaN.
+Variable without_padding(const char* kind, const Variable& x, const Tensor& lengths) {
+  if (!lengths.defined()) return x;
+  const int64_t time = x.size(1);
+  if (require_lengths(kind, lengths, x.size(0), time).least == time) return x;
+  return where(unsqueeze(valid_steps(lengths, time), 2), x, zeros({}, {.dtype = x.dtype()}));
+}
+
+// bool [V, 1]: the rows of the table that some symbol asks for.
+Tensor asked_rows(const EmbeddedSymbols& x) {
+  const Tensor symbols = x.symbols.contiguous();
+  const int64_t* at = symbols.data<int64_t>();
+  Tensor asked = zeros({x.table.size(0), 1}, {.dtype = DType::boolean});
+  bool* is_asked = asked.mutable_data_<bool>();
+  for (int64_t i = 0; i < symbols.numel(); ++i) {
+    if (at[i] >= 0 && at[i] < asked.numel()) is_asked[at[i]] = true;
+  }
+  return asked;
+}
+
+// The table with 0 in the rows that no symbol asks for, should they hold what is not 0 when multiplied by 0.
+Variable without_unasked_rows(const EmbeddedSymbols& x) {
+  const Tensor asked = asked_rows(x);
+  const Tensor table = x.table.value().contiguous();
+  const int64_t width = table.size(1);
+  bool harmless = true;
+  dispatch_float(table.dtype(), [&](auto tag) {
+    const auto* row = table.data<typename decltype(tag)::type>();
+    for (int64_t i = 0; i < table.size(0) && harmless; ++i, row += width) {
+      harmless = asked.data<bool>()[i] || std::all_of(row, row + width, [](auto v) { return std::isfinite(v); });
+    }
+  });
+  return harmless ? x.table : where(asked, x.table, zeros({}, {.dtype = x.table.dtype()}));
+}
+
 // The axis of all gates, for reports.
 AxisLabel gate_label(CellKind cell) {
   switch (cell) {
@@ -51,8 +90,30 @@ const char* cell_name(CellKind cell) {
 }
 
 Variable project_symbols(const EmbeddedSymbols& x, const Variable& weight, const Variable& bias) {
-  if (x.table.size(0) < x.symbols.numel()) return embedding(linear(x.table, weight, bias), x.symbols);
+  if (x.table.size(0) < x.symbols.numel()) {
+    return embedding(linear(without_unasked_rows(x), weight, bias), x.symbols);
+  }
   return linear(embedding(x.table, x.symbols), weight, bias);
+}
+
+Tensor without_padding(const Tensor& symbols, const Tensor& lengths) {
+  const int64_t rows = symbols.size(0);
+  const int64_t time = symbols.size(1);
+  const LengthRange range = require_lengths("without_padding", lengths, rows, time);
+  if (range.least == time) return symbols;
+  Tensor out = symbols.contiguous().clone();
+  const Tensor dense = lengths.contiguous();
+  const int64_t* length = dense.data<int64_t>();
+  int64_t* symbol = out.mutable_data_<int64_t>();
+  // A symbol that is read anyway.
+  int64_t filler = 0;
+  for (int64_t row = 0; row < rows && range.most > 0; ++row) {
+    if (length[row] > 0) filler = symbol[row * time];
+  }
+  for (int64_t row = 0; row < rows; ++row) {
+    std::fill(symbol + row * time + length[row], symbol + (row + 1) * time, filler);
+  }
+  return out;
 }
 
 RecurrentModule::RecurrentModule(const char* kind, const RecurrentOptions& options, Generator& generator)
@@ -153,7 +214,8 @@ RecurrentOutput RecurrentModule::run(int64_t batch, DType dtype, const Project& 
 RecurrentOutput RecurrentModule::forward(const Variable& x, const RecurrentInput& input) {
   GRADUS_CHECK(x.rank() == 3 && x.size(2) == recurrent_.input_size, "[", kind(), "] expected x [B, T, ",
                recurrent_.input_size, "], got ", describe(x));
-  const auto project = [&](const Variable& weight, const Variable& bias) { return linear(x, weight, bias); };
+  const Variable read = without_padding(kind(), x, input.lengths);
+  const auto project = [&](const Variable& weight, const Variable& bias) { return linear(read, weight, bias); };
   return run(x.size(0), x.dtype(), project, input);
 }
 
@@ -162,7 +224,14 @@ RecurrentOutput RecurrentModule::forward(const EmbeddedSymbols& x, const Recurre
       x.table.rank() == 2 && x.table.size(1) == recurrent_.input_size && x.symbols.defined() && x.symbols.rank() == 2,
       "[", kind(), "] expected a table [V, ", recurrent_.input_size, "] and symbols [B, T], got ", describe(x.table),
       " and ", describe(x.symbols));
-  const auto project = [&](const Variable& weight, const Variable& bias) { return project_symbols(x, weight, bias); };
+  EmbeddedSymbols read = x;
+  if (input.lengths.defined()) {
+    require_lengths(kind(), input.lengths, x.symbols.size(0), x.symbols.size(1));
+    read.symbols = without_padding(x.symbols, input.lengths);
+  }
+  const auto project = [&](const Variable& weight, const Variable& bias) {
+    return project_symbols(read, weight, bias);
+  };
   return run(x.symbols.size(0), x.table.dtype(), project, input);
 }
 

@@ -33,7 +33,7 @@ struct RecurrentOptions {
 struct RecurrentInput {
   Variable h0 = {};     ///< [B, L D, H]; zeros when undefined
   Variable c0 = {};     ///< LSTM: [B, L D, H]; zeros when undefined
-  Tensor lengths = {};  ///< i64 [B], each in [0, T]; undefined: all T
+  Tensor lengths = {};  ///< i64 [B], each in [0, T]; undefined: all T. What lies beyond them is not touched
 };
 
 struct [[nodiscard]] RecurrentOutput {
@@ -70,8 +70,12 @@ struct EmbeddedSymbols {
   Tensor symbols;  ///< i64 [B, T]
 };
 
+/// `symbols` i64 [B, T] with a symbol that is read anyway in place of those beyond the lengths (i64 [B]), which may be
+/// anything. Throws `[without_padding] wrong lengths: ...`.
+GRADUS_API Tensor without_padding(const Tensor& symbols, const Tensor& lengths);
+
 /// linear(embedding(table, symbols), weight, bias), computed the cheaper way: with fewer rows in the table than
-/// symbols, the table is projected, and the look-up copies finished rows.
+/// symbols, the table is projected, and the look-up copies finished rows. Rows that no symbol asks for are not touched.
 GRADUS_API Variable project_symbols(const EmbeddedSymbols& x, const Variable& weight, const Variable& bias = {});
 
 /// What all recurrent layers share: the one driver for several layers and two directions. Parameters are named as in

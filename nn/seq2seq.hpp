@@ -51,13 +51,19 @@ struct [[nodiscard]] Decoded {
 ///   decoder: alpha_i = attention(s_{i-1}, h); c_i = sum_j alpha_ij h_j; s_i = cell([E y_{i-1}; c_i], s_{i-1});
 ///            logits_i = W_o [s_i; c_i; E y_{i-1}] + b (one linear layer where the paper has a maxout).
 /// Without attention, c_i is the two final encoder states, at every step.
+///
+/// Hooks on a module below see each of its calls in these formulas, and what they return takes effect:
+/// source_embedding, encoder, bridge, cell_bridge and attention.key_proj once for a source, target_embedding and output
+/// once for a target, attention.query_proj, attention and (with attention) decoder at each step, dropout wherever it
+/// acts; greedy() calls all but the first five at each step. Without hooks, some of these calls are computed together.
 class GRADUS_API Seq2Seq : public Layer<Seq2Seq> {
  public:
   Seq2Seq(const Seq2SeqOptions& options, Generator& generator);
   const Seq2SeqOptions& options() const noexcept { return options_; }
 
-  /// Teacher forcing: source i64 [B, Ts] with its lengths i64 [B]; target_in i64 [B, Tt], what the decoder reads (the
-  /// target shifted by one, `begin` first) -> logits [B, Tt, target_vocab].
+  /// Teacher forcing: source i64 [B, Ts] with its lengths i64 [B] (undefined: all Ts), beyond which it may hold
+  /// anything; target_in i64 [B, Tt], what the decoder reads (the target shifted by one, `begin` first) -> logits [B,
+  /// Tt, target_vocab].
   Variable forward(const Tensor& source, const Tensor& source_lengths, const Tensor& target_in);
 
   /// Decodes by the most probable symbol (the lowest of equal ones), in evaluation mode and unrecorded; stops when all
@@ -78,17 +84,28 @@ class GRADUS_API Seq2Seq : public Layer<Seq2Seq> {
     Variable context;  // [B, Tt or 1, 2 H]
   };
 
-  /// Symbols under one of the embeddings. `dropped` holds their embedding where dropout acts on it.
+  /// Symbols under one of the embeddings. `embedded` is there only where something needs it: hooks, or dropout.
   struct Symbols {
     EmbeddedSymbols plain;
-    Variable dropped;
+    Variable embedded;
   };
 
-  Symbols embed(const Embedding& embedding, const Tensor& symbols);
+  /// Where a state looks; `context` is there only where something needs it of each step: hooks.
+  struct Look {
+    Variable weights;  // [B, 1, Ts]
+    Variable context;  // [B, 1, 2 H]
+  };
+
+  Symbols embed(Embedding& embedding, const Tensor& symbols);
   Source encode(const Tensor& source, const Tensor& lengths);
-  Variable attend(const Variable& h, const Source& source);
-  SequenceOutput advance(const Variable& gates, const RecurrentState& state);
-  Variable symbol_gates(const Symbols& symbols) const;
+  bool attention_has_hooks() const;
+  bool needs_contexts() const { return attention_has_hooks() || decoder_.has_hooks(); }
+  Variable of_context(const Variable& x) const;
+  Look attend(const Variable& h, const Source& source);
+  Variable context_of(const Look& look, const Source& source) const;
+  Variable symbol_input(const Symbols& symbols) const;
+  SequenceOutput advance(const Variable& symbol_input, const Look& look, const Source& source,
+                         const RecurrentState& state);
   States unroll(const Symbols& target, const Source& source);
   Variable output_logits(const States& states, const Symbols& target);
 

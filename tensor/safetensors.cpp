@@ -13,29 +13,23 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
-#include <optional>
 #include <system_error>
-#include <unordered_set>
 
-#include <nlohmann/json.hpp>
+#include <gradus/tensor/safetensors_header.hpp>
 
 namespace gradus {
 namespace {
 
-using nlohmann::json;
+using detail::FileDType;
+using detail::HeaderEntry;
+using detail::in_quotes;
 
 static_assert(std::endian::native == std::endian::little, "the format is little-endian");
 
-constexpr const char* kMetadataKey = "__metadata__";
 constexpr uint64_t kLongestHeader = 100'000'000;  // as in the format's own implementation
+constexpr uint64_t kLengthBytes = 8;
 
 std::string system_reason(int error) { return std::generic_category().message(error); }
-
-// For messages: a name out of a broken file may be of any length.
-std::string in_quotes(const std::string& text) {
-  constexpr size_t kLongest = 80;
-  return "'" + (text.size() <= kLongest ? text : text.substr(0, kLongest) + "...") + "'";
-}
 
 // An open file descriptor.
 class File {
@@ -50,29 +44,6 @@ class File {
 
  private:
   int descriptor_;
-};
-
-enum class FileDType { f32, f64, i64, boolean, f16, bf16 };
-
-struct DTypeEntry {
-  const char* name;
-  FileDType file;
-  size_t size;
-  DType memory;
-};
-
-constexpr DTypeEntry kDTypes[] = {
-    {"F32", FileDType::f32, 4, DType::f32}, {"F64", FileDType::f64, 8, DType::f64},
-    {"I64", FileDType::i64, 8, DType::i64}, {"BOOL", FileDType::boolean, 1, DType::boolean},
-    {"F16", FileDType::f16, 2, DType::f32}, {"BF16", FileDType::bf16, 2, DType::f32},
-};
-
-struct Entry {
-  std::string name;
-  DTypeEntry dtype;
-  Shape shape;
-  uint64_t begin;
-  uint64_t end;
 };
 
 float widen_bf16(uint16_t half) { return std::bit_cast<float>(static_cast<uint32_t>(half) << 16); }
@@ -101,15 +72,15 @@ class Reader {
   }
 
   SafetensorsFile load() {
-    const json header = parse_header();
+    detail::SafetensorsHeader header = read_header();
+    check_coverage(header.entries);
     SafetensorsFile out;
-    std::vector<Entry> entries;
-    for (const std::string& name : names_) {
-      if (name != kMetadataKey) entries.push_back(parse_entry(name, header.at(name)));
+    out.tensors.reserve(header.entries.size());
+    for (HeaderEntry& entry : header.entries) {
+      Tensor value = read_tensor(entry);
+      out.tensors.push_back({std::move(entry.name), std::move(value)});
     }
-    check_coverage(entries);
-    for (const Entry& entry : entries) out.tensors.push_back({entry.name, read_tensor(entry)});
-    if (header.contains(kMetadataKey)) out.metadata = parse_metadata(header[kMetadataKey]);
+    out.metadata = std::move(header.metadata);
     return out;
   }
 
@@ -132,135 +103,45 @@ class Reader {
     }
   }
 
-  json parse_header() {
-    if (size_ < 8) fail("too short: expected a header length of 8 bytes, the file has ", size_);
+  // Text, or a file of another format, is told by the length that its first bytes would be.
+  uint64_t header_length() const {
+    if (size_ == 0) fail("the file is empty: expected a safetensors file");
+    if (size_ < kLengthBytes) {
+      fail("this is no safetensors file, or it is cut off: expected a header length of 8 bytes, the file has ", size_);
+    }
     uint64_t length = 0;
-    read(&length, 8, 0);
+    read(&length, kLengthBytes, 0);
     if (length > kLongestHeader) {
-      fail("header too large: expected at most ", kLongestHeader, " bytes, the file says ", std::to_string(length));
+      fail("this is no safetensors file: expected a header of at most ", kLongestHeader,
+           " bytes, its first 8 bytes say ", std::to_string(length));
     }
-    if (length > size_ - 8) {
-      fail("header longer than the file: the file says ", length, " bytes, and has ", size_ - 8, " after its length");
+    const uint64_t available = size_ - kLengthBytes;
+    if (length > available) {
+      fail("the file is cut off: its header takes ", length, " bytes, and ", available, " follow its length");
     }
+    return length;
+  }
+
+  detail::SafetensorsHeader read_header() {
+    const uint64_t length = header_length();
     std::string text(length, '\0');
-    read(text.data(), length, 8);
-    data_begin_ = 8 + length;
-    // The parser would take a NUL for the end of the text.
-    if (text.find('\0') != std::string::npos) fail("the header is not JSON");
-    json header;
-    try {
-      header = json::parse(text, [this](int depth, json::parse_event_t event, json& value) {
-        note_key(depth, event, value);
-        return true;
-      });
-    } catch (const json::exception&) {
-      fail("the header is not JSON");
-    }
-    if (!header.is_object()) fail("the header is not a JSON object");
-    if (repeated_) fail("the header names ", in_quotes(*repeated_), " twice");
+    read(text.data(), length, kLengthBytes);
+    data_begin_ = kLengthBytes + length;
+    detail::SafetensorsHeader header = detail::parse_safetensors_header(text, size_ - data_begin_);
+    if (!header.fault.empty()) fail(header.fault);
     return header;
   }
 
-  // The parsed object neither keeps the order of keys nor tells of repeated ones: note them as they pass. `depth`
-  // counts the brackets around them.
-  void note_key(int depth, json::parse_event_t event, const json& value) {
-    if (event == json::parse_event_t::array_start && depth == 0) fail("the header is not a JSON object");
-    const bool opens = event == json::parse_event_t::array_start || event == json::parse_event_t::object_start;
-    if (opens && depth > 2) fail("the header is nested too deeply");
-    if (event != json::parse_event_t::key || depth > 2) return;
-    const auto& key = value.get_ref<const std::string&>();
-    if (depth == 1) {
-      inner_keys_.clear();
-      names_.push_back(key);
-      if (!outer_keys_.insert(key).second) repeated_ = key;
-    } else {
-      if (names_.back() == kMetadataKey) metadata_keys_.push_back(key);
-      if (!inner_keys_.insert(key).second) repeated_ = key;
-    }
-  }
-
-  std::vector<std::pair<std::string, std::string>> parse_metadata(const json& value) const {
-    if (!value.is_object()) fail(kMetadataKey, " is not an object");
-    std::vector<std::pair<std::string, std::string>> out;
-    for (const std::string& key : metadata_keys_) {
-      const json& text = value.at(key);
-      if (!text.is_string()) fail(kMetadataKey, ": the value of ", in_quotes(key), " is not a string");
-      out.emplace_back(key, text.get<std::string>());
-    }
-    return out;
-  }
-
-  Entry parse_entry(const std::string& name, const json& value) const {
-    const std::string who = "tensor " + in_quotes(name);
-    if (!value.is_object() || value.size() != 3 || !value.contains("dtype") || !value.contains("shape") ||
-        !value.contains("data_offsets")) {
-      fail(who, ": expected an object of dtype, shape and data_offsets");
-    }
-    Entry out{.name = name,
-              .dtype = parse_dtype(who, value["dtype"]),
-              .shape = parse_shape(who, value["shape"]),
-              .begin = 0,
-              .end = 0};
-    const std::vector<uint64_t> offsets = parse_counts(who, "data_offsets", value["data_offsets"]);
-    if (offsets.size() != 2) fail(who, ": expected two data_offsets, got ", offsets.size());
-    out.begin = offsets[0];
-    out.end = offsets[1];
-    const uint64_t available = size_ - data_begin_;
-    if (out.begin > out.end || out.end > available) {
-      fail(who, ": data_offsets out of range: expected begin <= end <= ", available, ", got [",
-           std::to_string(out.begin), ", ", std::to_string(out.end), "]");
-    }
-    const uint64_t expected = static_cast<uint64_t>(out.shape.numel()) * out.dtype.size;
-    if (out.end - out.begin != expected) {
-      fail(who, ": wrong number of bytes: ", out.dtype.name, " ", out.shape, " takes ", expected, ", data_offsets [",
-           out.begin, ", ", out.end, "] hold ", out.end - out.begin);
-    }
-    return out;
-  }
-
-  DTypeEntry parse_dtype(const std::string& who, const json& value) const {
-    if (!value.is_string()) fail(who, ": dtype is not a string");
-    const auto& name = value.get_ref<const std::string&>();
-    for (const DTypeEntry& entry : kDTypes) {
-      if (name == entry.name) return entry;
-    }
-    fail(who, ": unknown dtype: expected F32, F64, I64, BOOL, F16 or BF16, got ", in_quotes(name));
-  }
-
-  std::vector<uint64_t> parse_counts(const std::string& who, const char* what, const json& value) const {
-    if (!value.is_array()) fail(who, ": ", what, " is not an array");
-    std::vector<uint64_t> out;
-    for (const json& item : value) {
-      if (!item.is_number_unsigned()) fail(who, ": ", what, " holds something that is no integer from 0 to 2^64 - 1");
-      out.push_back(item.get<uint64_t>());
-    }
-    return out;
-  }
-
-  Shape parse_shape(const std::string& who, const json& value) const {
-    const std::vector<uint64_t> counts = parse_counts(who, "shape", value);
-    std::vector<int64_t> sizes;
-    for (const uint64_t count : counts) {
-      if (count > static_cast<uint64_t>(INT64_MAX)) fail(who, ": shape: size ", std::to_string(count), " is too large");
-      sizes.push_back(static_cast<int64_t>(count));
-    }
-    try {
-      return Shape(std::span<const int64_t>(sizes));
-    } catch (const Error& error) {
-      fail(who, ": ", error.what());
-    }
-  }
-
   // The tensors' bytes must follow each other, and end where the file ends.
-  void check_coverage(const std::vector<Entry>& entries) const {
-    std::vector<const Entry*> order;
+  void check_coverage(const std::vector<HeaderEntry>& entries) const {
+    std::vector<const HeaderEntry*> order;
     order.reserve(entries.size());
-    for (const Entry& entry : entries) order.push_back(&entry);
-    std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) {
+    for (const HeaderEntry& entry : entries) order.push_back(&entry);
+    std::sort(order.begin(), order.end(), [](const HeaderEntry* a, const HeaderEntry* b) {
       return a->begin != b->begin ? a->begin < b->begin : a->end < b->end;
     });
     uint64_t end = 0;
-    for (const Entry* entry : order) {
+    for (const HeaderEntry* entry : order) {
       if (entry->begin != end) {
         fail("tensor ", in_quotes(entry->name),
              entry->begin < end ? ": overlaps the one before it" : ": bytes before it belong to no tensor",
@@ -273,19 +154,19 @@ class Reader {
     }
   }
 
-  Tensor read_tensor(const Entry& entry) const {
-    Tensor out = Tensor::empty(entry.shape, entry.dtype.memory);
+  Tensor read_tensor(const HeaderEntry& entry) const {
+    Tensor out = Tensor::empty(entry.shape, entry.dtype->memory);
     const uint64_t bytes = entry.end - entry.begin;
     const uint64_t position = data_begin_ + entry.begin;
-    const bool is_f16 = entry.dtype.file == FileDType::f16;
-    if (is_f16 || entry.dtype.file == FileDType::bf16) {
+    const bool is_f16 = entry.dtype->file == FileDType::f16;
+    if (is_f16 || entry.dtype->file == FileDType::bf16) {
       std::vector<uint16_t> halves(bytes / 2);
       read(halves.data(), bytes, position);
       std::transform(halves.begin(), halves.end(), out.mutable_data_<float>(), is_f16 ? widen_f16 : widen_bf16);
       return out;
     }
     read(out.raw_data(), bytes, position);
-    if (entry.dtype.file == FileDType::boolean) {
+    if (entry.dtype->file == FileDType::boolean) {
       const auto* values = static_cast<const unsigned char*>(out.raw_data());
       const auto* wrong = std::find_if(values, values + bytes, [](unsigned char value) { return value > 1; });
       if (wrong != values + bytes) {
@@ -299,11 +180,6 @@ class Reader {
   File file_;
   uint64_t size_ = 0;
   uint64_t data_begin_ = 0;
-  std::vector<std::string> names_;
-  std::vector<std::string> metadata_keys_;
-  std::unordered_set<std::string> outer_keys_;
-  std::unordered_set<std::string> inner_keys_;
-  std::optional<std::string> repeated_;
 };
 
 }  // namespace

@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: MIT
 
 // Writing; safetensors.cpp reads, and describes the format.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
 #include <cstdint>
-#include <cstdio>
 #include <numeric>
-#include <system_error>
+#include <stdexcept>
 #include <unordered_set>
 
 #include <nlohmann/json.hpp>
 
+#include <gradus/tensor/replace_file.hpp>
 #include <gradus/tensor/safetensors.hpp>
 
 namespace gradus {
@@ -28,10 +23,6 @@ constexpr size_t kLongestHeader = 100'000'000;
 template <class... Parts>
 [[noreturn]] void fail(const std::string& path, const Parts&... parts) {
   detail::throw_error(detail::join("[save_safetensors] ", path, ": ", parts...));
-}
-
-[[noreturn]] void fail_for_system(const std::string& path, int error) {
-  fail(path, "cannot write the file: ", std::generic_category().message(error));
 }
 
 size_t byte_count(const Tensor& tensor) { return static_cast<size_t>(tensor.numel()) * dtype_size(tensor.dtype()); }
@@ -103,62 +94,6 @@ std::string header_text(const std::vector<NamedTensor>& tensors, const std::vect
   return text;
 }
 
-std::string folder_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "./" : path.substr(0, slash + 1);
-}
-
-// A new file beside the target; it vanishes unless commit() moves it there.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::string& target) : target_(target) {
-    static std::atomic<unsigned> number{0};
-    do {
-      name_ = folder_of(target) + ".gradus-" + std::to_string(::getpid()) + "-" + std::to_string(number++) + ".tmp";
-      descriptor_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    } while (descriptor_ < 0 && errno == EEXIST);
-    if (descriptor_ < 0) fail_for_system(target_, errno);
-  }
-
-  ~TemporaryFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    if (!committed_) ::unlink(name_.c_str());
-  }
-
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-
-  void write(const void* data, size_t count) {
-    const auto* bytes = static_cast<const char*>(data);
-    while (count > 0) {
-      const ssize_t done = ::write(descriptor_, bytes, count);
-      if (done < 0 && errno == EINTR) continue;
-      if (done < 0) fail_for_system(target_, errno);
-      bytes += done;
-      count -= static_cast<size_t>(done);
-    }
-  }
-
-  void commit() {
-    if (::fsync(descriptor_) != 0) fail_for_system(target_, errno);
-    if (::close(std::exchange(descriptor_, -1)) != 0) fail_for_system(target_, errno);
-    if (std::rename(name_.c_str(), target_.c_str()) != 0) fail_for_system(target_, errno);
-    committed_ = true;
-    // The new name itself reaches the disk with its folder; not every file system can do that.
-    const int folder = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder >= 0) {
-      ::fsync(folder);
-      ::close(folder);
-    }
-  }
-
- private:
-  std::string target_;
-  std::string name_;
-  int descriptor_ = -1;
-  bool committed_ = false;
-};
-
 }  // namespace
 
 void save_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
@@ -172,15 +107,19 @@ void save_safetensors(const std::string& path, const std::vector<NamedTensor>& t
   }
   if (header.size() > kLongestHeader) fail(path, "the names take more than ", kLongestHeader, " bytes");
 
-  TemporaryFile file(path);
-  const uint64_t length = header.size();
-  file.write(&length, sizeof length);
-  file.write(header.data(), header.size());
-  for (const size_t i : order) {
-    const Tensor dense = tensors[i].value.contiguous();
-    file.write(dense.raw_data(), byte_count(dense));
+  try {
+    detail::ReplaceFile file(path);
+    const uint64_t length = header.size();
+    file.write(&length, sizeof length);
+    file.write(header.data(), header.size());
+    for (const size_t i : order) {
+      const Tensor dense = tensors[i].value.contiguous();
+      file.write(dense.raw_data(), byte_count(dense));
+    }
+    file.commit();
+  } catch (const std::runtime_error& failure) {
+    fail(path, "cannot write the file: ", failure.what());
   }
-  file.commit();
 }
 
 }  // namespace gradus

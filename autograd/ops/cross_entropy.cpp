@@ -171,9 +171,13 @@ Variable cross_entropy_rows(const Variable& logits, const Variable& targets, con
 Variable cross_entropy(const Variable& logits, const Variable& targets, const CrossEntropyOptions& options) {
   const detail::CalledAs called("cross_entropy");
   class_losses::check(logits, targets, options, "cross_entropy");
-  // Smoothing with weights is rare: it goes through the logarithms of all probabilities.
+  // Smoothing with weights is rare: it goes through the logarithms of all probabilities, of zeros where a row is
+  // ignored.
   if (options.weight.defined() && options.label_smoothing > 0.0) {
-    return class_losses::nll(log_softmax(logits), targets, options, "cross_entropy");
+    const Tensor ignored = full({}, static_cast<double>(options.ignore_index), {.dtype = DType::i64});
+    const Variable kept = unsqueeze(not_equal(targets, ignored), -1);
+    const Variable given = where(kept, logits, zeros({}, {.dtype = logits.dtype()}));
+    return class_losses::nll(log_softmax(given), targets, options, "cross_entropy");
   }
   const Variable rows = reshape(logits, {targets.numel(), logits.size(-1)});
   const Variable flat = reshape(targets, {targets.numel()});

@@ -65,7 +65,8 @@ void forward_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
     const Variable n = tanh(add(gate(x, 2, hidden), q));
     return std::vector<Variable>{add(n, mul(z, sub(h, n)))};
   };
-  SequenceOutput out = recurrence::walk(*in[0], {*in[1]}, *in[4], attrs.as<GruAttrs>().reverse, step);
+  const bool reverse = attrs.as<GruAttrs>().reverse;
+  SequenceOutput out = recurrence::walk("gru_sequence", *in[0], {*in[1]}, *in[4], reverse, step);
   outputs[0] = out.output;
   outputs[1] = out.h;
 }
@@ -132,7 +133,10 @@ std::vector<Example> forward_examples() {
                  .attrs = plain,
                  .inputs = {real({2, 3, 6}), real({2, 2}), real({6, 3}), real({6}), absent()},
                  .error = "[gru_sequence] wrong w_hh: expected [6, 2], got f64 [6, 3]"});
-  out.push_back({.name = "a length beyond T", .attrs = plain, .inputs = sizes(2, 3, 2), .error = "got 4 in row 1"});
+  out.push_back({.name = "a length beyond T",
+                 .attrs = plain,
+                 .inputs = sizes(2, 3, 2),
+                 .error = "[gru_sequence] wrong lengths: expected i64 [2], each from 0 to 3, got 4 in row 1"});
   out.back().inputs[4] = fixed(too_long);
   return out;
 }

@@ -20,7 +20,7 @@ SequenceOutput lstm_sequence(const Variable& gates_x, const Variable& h0, const 
     const Variable c = add(mul(f, state[1]), mul(i, g));
     return std::vector<Variable>{mul(o, tanh(c)), c};
   };
-  return recurrence::walk(gates_x, {h0, c0}, lengths, options.reverse, step);
+  return recurrence::walk("lstm_sequence", gates_x, {h0, c0}, lengths, options.reverse, step);
 }
 
 }  // namespace gradus

@@ -29,9 +29,7 @@ void require_inputs(const char* op, int64_t gates, InputSpan inputs) {
   if (states == 2) check(2, "c0", {batch, hidden});
   check(states + 1, "w_hh", {gates * hidden, hidden});
   check(states + 2, "b_hh", {gates * hidden});
-  if (lengths.defined()) {
-    require(lengths.dtype() == DType::i64 && lengths.shape() == Shape{batch}, op, "lengths (i64)", {batch}, lengths);
-  }
+  if (lengths.defined()) range_of(op, gates_x, lengths);
 }
 
 }  // namespace gradus::recurrence

@@ -13,7 +13,7 @@ SequenceOutput rnn_sequence(const Variable& gates_x, const Variable& h0, const V
   const auto step = [&](const Variable& x, const std::vector<Variable>& state) {
     return std::vector<Variable>{tanh(add(x, linear(state[0], w_hh, b_hh)))};
   };
-  return recurrence::walk(gates_x, {h0}, lengths, options.reverse, step);
+  return recurrence::walk("rnn_sequence", gates_x, {h0}, lengths, options.reverse, step);
 }
 
 }  // namespace gradus

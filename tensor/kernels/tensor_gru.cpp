@@ -28,17 +28,6 @@ GruInputs dense(const GruInputs& in) {
           .reset_after = in.reset_after};
 }
 
-void check_lengths(const GruInputs& in) {
-  const auto* lengths = pointer<int64_t>(in.lengths);
-  if (lengths == nullptr) return;
-  const int64_t steps = in.gates_x.shape()[1];
-  for (int64_t b = 0; b < in.lengths.numel(); ++b) {
-    GRADUS_CHECK(lengths[b] >= 0 && lengths[b] <= steps,
-                 "[gru_sequence] length out of range: expected 0 <= length <= ", steps, ", got ", lengths[b],
-                 " in row ", b);
-  }
-}
-
 template <class T>
 GruSequence<T> sequence(const GruInputs& in) {
   return {.batch = in.gates_x.shape()[0],
@@ -57,7 +46,6 @@ GruSequence<T> sequence(const GruInputs& in) {
 
 void gru_forward(const GruInputs& inputs, Tensor& y, Tensor& h_n, Tensor& gates) {
   const GruInputs in = dense(inputs);
-  check_lengths(in);
   dispatch_float(y.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     gru_forward<T>(sequence<T>(in), {.y = pointer<T>(y), .h_n = pointer<T>(h_n), .gates = pointer<T>(gates)});

@@ -12,7 +12,7 @@ struct GruInputs {
   Tensor h0;       ///< [B, H]
   Tensor w_hh;     ///< [3H, H]
   Tensor b_hh;     ///< [3H]
-  Tensor lengths;  ///< i64 [B], or undefined: all T
+  Tensor lengths;  ///< i64 [B], each from 0 to T (the caller has checked that), or undefined: all T
   bool reverse = false;
   bool reset_after = true;
 };
@@ -24,7 +24,7 @@ struct GruGradients {
   Tensor b_hh;
 };
 
-/// y [B, T, H], h_n [B, H], gates [B, T, 4H] for the backward. Throws `[gru_sequence] length out of range: ...`.
+/// y [B, T, H], h_n [B, H], gates [B, T, 4H] for the backward.
 void gru_forward(const GruInputs& in, Tensor& y, Tensor& h_n, Tensor& gates);
 
 /// dy [B, T, H] and dh_n [B, H] may be undefined (zero); y and gates as the forward gave them; fills `out`, all dense.

@@ -73,7 +73,7 @@ TEST_CASE("messages: sequences") {
   const Tensor lengths = Tensor::from({2, 4}, {2}, {.dtype = DType::i64});
   CHECK(error_text([&] {
           return gru_sequence(ones({2, 3, 6}), ones({2, 2}), ones({6, 2}), ones({6}), lengths);
-        }) == "[gru_sequence] length out of range: expected 0 <= length <= 3, got 4 in row 1");
+        }) == "[gru_sequence] wrong lengths: expected i64 [2], each from 0 to 3, got 4 in row 1");
 }
 
 TEST_CASE("messages: extremes of nothing") {

@@ -276,8 +276,8 @@ TEST_CASE("a shape error from inside a nested module names the module's path") {
       outer(zeros({2, 5})),
       "[linear] inner sizes differ: x is f32 [2, 5], weight is f32 [3, 3] (out, in) (in outer.inner.first)");
   Seq2Seq model({.source_vocab = 4, .target_vocab = 5}, generator);
-  const Tensor lengths = Tensor::from({3}, {1}, {.dtype = DType::i64});
-  const Tensor source = zeros({2, 3}, {.dtype = DType::i64});
+  const Tensor lengths = Tensor::from({3, 3}, {2}, {.dtype = DType::i64});
+  const Tensor source = full({2, 3}, 4.0, {.dtype = DType::i64});  // one symbol too far
   CHECK_THROWS_WITH(model(source, lengths, source), tests::contains_text("(in seq2seq.encoder)"));
   CHECK(scope_path().empty());
 }

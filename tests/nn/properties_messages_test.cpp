@@ -62,10 +62,12 @@ TEST_CASE("messages: checks of influence") {
   const auto integers = [](std::initializer_list<double> values) {
     return Tensor::from(values, {static_cast<int64_t>(values.size())}, {.dtype = DType::i64});
   };
-  CHECK_THROWS_WITH(padded(ones_of({2, 3}), integers({1})),
-                    contains_text("[check_padding_invariance] expected lengths i64 [2], got i64 [1]"));
-  CHECK_THROWS_WITH(padded(ones_of({2, 3}), integers({1, 4})),
-                    contains_text("[check_padding_invariance] expected lengths in [0, 3], got 4"));
+  CHECK_THROWS_WITH(
+      padded(ones_of({2, 3}), integers({1})),
+      contains_text("[check_padding_invariance] wrong lengths: expected i64 [2], each from 0 to 3, got i64 [1]"));
+  CHECK_THROWS_WITH(
+      padded(ones_of({2, 3}), integers({1, 4})),
+      contains_text("[check_padding_invariance] wrong lengths: expected i64 [2], each from 0 to 3, got 4 in row 1"));
   CHECK_THROWS_WITH(padded(ones_of({0, 3}), integers({})),
                     contains_text("[check_padding_invariance] expected a batch of at least one"));
 }

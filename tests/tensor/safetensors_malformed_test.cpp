@@ -58,16 +58,18 @@ TEST_CASE("load_safetensors: files that cannot be opened") {
 }
 
 TEST_CASE("load_safetensors: wrong lengths of the header") {
-  CHECK(file_error("") == "too short: expected a header length of 8 bytes, the file has 0");
-  CHECK(file_error("1234567") == "too short: expected a header length of 8 bytes, the file has 7");
-  CHECK(file_error(with_length(3, "{}")) ==
-        "header longer than the file: the file says 3 bytes, and has 2 after its length");
+  CHECK(file_error("") == "the file is empty: expected a safetensors file");
+  CHECK(file_error("1234567") ==
+        "this is no safetensors file, or it is cut off: expected a header length of 8 bytes, the file has 7");
+  CHECK(file_error(with_length(3, "{}")) == "the file is cut off: its header takes 3 bytes, and 2 follow its length");
   CHECK(file_error(with_length(100000001, "{}")) ==
-        "header too large: expected at most 100000000 bytes, the file says 100000001");
+        "this is no safetensors file: expected a header of at most 100000000 bytes, its first 8 bytes say 100000001");
   CHECK(file_error(with_length(UINT64_MAX, "{}")) ==
-        "header too large: expected at most 100000000 bytes, the file says 18446744073709551615");
+        "this is no safetensors file: expected a header of at most 100000000 bytes, its first 8 bytes say "
+        "18446744073709551615");
   CHECK(file_error(with_length(UINT64_MAX - 7, "{}")) ==
-        "header too large: expected at most 100000000 bytes, the file says 18446744073709551608");
+        "this is no safetensors file: expected a header of at most 100000000 bytes, its first 8 bytes say "
+        "18446744073709551608");
   CHECK(file_error(with_length(0, "")) == "the header is not JSON");
 }
 
@@ -156,7 +158,8 @@ TEST_CASE("load_safetensors: wrong offsets") {
   const auto error_of_two = [&](const std::string& a, const std::string& b, size_t bytes) {
     return header_error("{" + entry("a", a) + "," + entry("b", b) + "}", bytes);
   };
-  CHECK(error_of("[0,8]", 4) == "tensor 'a': data_offsets out of range: expected begin <= end <= 4, got [0, 8]");
+  CHECK(error_of("[0,8]", 4) ==
+        "tensor 'a': the file is cut off, or data_offsets out of range: expected begin <= end <= 4, got [0, 8]");
   CHECK(error_of("[4,0]", 4) == "tensor 'a': data_offsets out of range: expected begin <= end <= 4, got [4, 0]");
   CHECK(error_of("[18446744073709551612,0]", 4) ==
         "tensor 'a': data_offsets out of range: expected begin <= end <= 4, got [18446744073709551612, 0]");

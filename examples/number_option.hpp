@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <charconv>
+#include <string>
+
+namespace gradus::examples {
+
+/// For CLI11's check(): empty for a whole number that fits T, else what is wrong. CLI11 itself takes an empty text, and
+/// some numbers that are too large, without a word.
+template <class T>
+std::string refuse_no_number(const std::string& text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size()) return "";
+  return error == std::errc::result_out_of_range ? "a number that is too large: " + text
+                                                 : "expected a whole number, got '" + text + "'";
+}
+
+}  // namespace gradus::examples

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gradus/tensor/dtype.hpp>
+#include <gradus/tensor/shape.hpp>
+
+// The header of a .safetensors file, for safetensors.cpp.
+
+namespace gradus::detail {
+
+enum class FileDType : uint8_t { f32, f64, i64, boolean, f16, bf16 };
+
+struct FileDTypeInfo {
+  const char* name;
+  FileDType file;
+  uint8_t size;
+  DType memory;
+};
+
+struct HeaderEntry {
+  std::string name;
+  const FileDTypeInfo* dtype = nullptr;
+  Shape shape;
+  uint64_t begin = 0;
+  uint64_t end = 0;
+};
+
+struct SafetensorsHeader {
+  std::vector<HeaderEntry> entries;
+  std::vector<std::pair<std::string, std::string>> metadata;
+  /// What is wrong; empty: nothing.
+  std::string fault;
+};
+
+/// For messages: a name out of a broken file may be of any length.
+std::string in_quotes(const std::string& text);
+
+/// Reads the header in one pass, in time and memory linear in its length. Each entry is within `data_bytes` bytes of
+/// data, and holds as many as its shape takes.
+SafetensorsHeader parse_safetensors_header(const std::string& text, uint64_t data_bytes);
+
+}  // namespace gradus::detail
