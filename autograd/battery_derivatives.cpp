@@ -41,7 +41,7 @@ std::string why_not_compared(const OpCase& c) {
 
 GradcheckReport gradcheck_case(const OpCase& c, const Tensors& inputs) {
   std::vector<NamedInput> named;
-  for (size_t i : c.differentiable_inputs()) named.push_back({"input " + std::to_string(i), inputs[i]});
+  for (size_t i : c.differentiable_inputs()) named.push_back({input_name(c.op, i), inputs[i]});
   const auto f = c.function(inputs);
   return gradcheck(f, named, {.order = c.has_second_order() ? 2 : 1, .seed = c.seed});
 }
@@ -64,7 +64,10 @@ void check_differences(const OpCase& c, const CheckOpOptions&, OpCheck& check) {
     if (result.ok) continue;
     char numbers[80];
     std::snprintf(numbers, sizeof numbers, "%.12g, differences give %.12g", result.analytic, result.numeric);
-    check.failures.push_back(join(where, ": the derivative at ", result.where, " is ", numbers));
+    const bool named = result.signature.kind != SignatureKind::none;
+    check.failures.push_back(
+        join(where, ": the derivative at ", result.where, " is ", numbers,
+             named ? join("; ", name_of(result.signature.kind), ": ", result.signature.text) : ""));
   }
   if (!report.ok && check.failures.empty()) check.failures.push_back(c.name() + ": " + report.text());
 }

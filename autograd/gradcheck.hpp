@@ -54,6 +54,8 @@ struct GradcheckOptions {
   std::vector<InputLabels> labels = {};
   /// How to run the same check again, for the report; empty: the options as C++.
   std::string reproduce = {};
+  /// The text of a failing report says everything, not only what is decisive.
+  bool verbose = false;
 };
 
 /// What became of one derivative. Kinks, ties and unreachable elements are neither passed nor failed.
@@ -120,6 +122,8 @@ enum class SignatureKind : uint8_t {
   cotangent_ignored,  ///< as if an output did not exist
   cotangent_of_ones,  ///< as if the cotangent were 1
   constant_offset,    ///< the difference is the same along an axis: a term is missing there or one too many
+  between_steps,      ///< right where nothing passes from one step of an axis to another, and wrong elsewhere
+  step_left_out,      ///< the own terms of the first or the last steps are missing
 };
 GRADUS_API const char* name_of(SignatureKind kind);
 
@@ -168,11 +172,38 @@ struct GradcheckResult {
   Signature signature = {};
 };
 
+/// How a value left the tape.
+enum class Detached : uint8_t {
+  constant,     ///< what a recorded op wrote is read as a constant
+  copied,       ///< the same, as the same numbers at another place
+  overwritten,  ///< its bytes were changed between the op that wrote them and the one that reads them
+};
+
+GRADUS_API const char* name_of(Detached how);
+
+/// A value of whose derivative something is lost: an op reads it in one of these ways.
+struct DetachedValue {
+  Detached how = Detached::constant;
+  /// "output 0" where no op reads it, but it is handed out.
+  std::string op = {};
+  std::string path = {};
+  std::string input = {};
+  int64_t position = 0;  ///< of the op among those that ran
+  int64_t step = -1;     ///< of the recurrence that it is in; -1: in none that is seen
+  /// The op that wrote the value, and its module.
+  std::string source = {};
+  std::string source_path = {};
+  int64_t source_position = 0;
+};
+
 /// The first recorded op, in forward order, whose own derivative is wrong.
 struct BadOp {
   std::string op = {};
   /// Of the module that applied it; may be empty.
   std::string path = {};
+  /// The name of the input whose derivative is wrong.
+  std::string input = {};
+  int64_t step = -1;  ///< of the recurrence that it is in; -1: in none that is seen
   /// Its number among the ops that were checked, and how many were recorded.
   int64_t position = 0;
   int64_t recorded = 0;
@@ -181,6 +212,9 @@ struct BadOp {
   std::string text = {};
   /// How that derivative is wrong. Of several wrong ones, that of the worst whose way of being wrong is known.
   Signature signature = {};
+  /// Where no op is wrong by itself: the values that were detached between an input whose derivative is wrong and the
+  /// outputs.
+  std::vector<DetachedValue> detached = {};
   bool found() const { return !op.empty(); }
 };
 

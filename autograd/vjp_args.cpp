@@ -8,15 +8,15 @@
 namespace gradus {
 namespace {
 
-[[gnu::noinline]] void throw_changed(const OpDef& op, const char* what, int index, const Tensor& value,
-                                     uint32_t version) {
-  detail::throw_error(detail::join("[", op.name, "] backward needs ", what, " ", index, " (", describe(value),
+[[gnu::noinline]] void throw_changed(const OpDef& op, const std::string& what, const Tensor& value, uint32_t version) {
+  detail::throw_error(detail::join("[", op.name, "] backward needs ", what, " (", describe(value),
                                    ") but it was changed in place: version ", value.version(), ", expected ", version));
 }
 
 [[gnu::noinline]] void throw_wrong_gradient(const OpDef& op, int input, const InputSlot& slot, const Variable& got) {
-  detail::throw_error(detail::join("[", op.name, "] vjp gave a gradient of the wrong shape for input ", input,
-                                   ": expected ", slot.dtype, " ", *slot.shape, ", got ", describe(got)));
+  detail::throw_error(detail::join("[", op.name, "] vjp gave a gradient of the wrong shape for ",
+                                   input_text(op, static_cast<size_t>(input)), ": expected ", slot.dtype, " ",
+                                   *slot.shape, ", got ", describe(got)));
 }
 
 // Away from the common path, where it would cost registers.
@@ -38,7 +38,8 @@ Variable VjpArgs::in(int i) const {
   const InputSlot& slot = node_.input(i);
   if (!slot.given) return Variable();
   GRADUS_ASSERT(slot.value.defined());  // `saves` of the op must name it
-  if (slot.value.version() != slot.version) throw_changed(op(), "input", i, slot.value, slot.version);
+  if (slot.value.version() != slot.version)
+    throw_changed(op(), input_text(op(), static_cast<size_t>(i)), slot.value, slot.version);
   Variable value = pass_.create_graph() ? Variable(slot.value, slot.node, slot.output) : Variable(slot.value);
   pass_.show(op(), VjpValue::input, i, value);
   return value;
@@ -47,7 +48,7 @@ Variable VjpArgs::in(int i) const {
 Variable VjpArgs::out(int k) const {
   const OutputSlot& slot = node_.output(k);
   GRADUS_ASSERT(slot.value.defined());
-  if (slot.value.version() != slot.version) throw_changed(op(), "output", k, slot.value, slot.version);
+  if (slot.value.version() != slot.version) throw_changed(op(), detail::join("output ", k), slot.value, slot.version);
   const bool constant = !pass_.create_graph() || in_mask(op().auxiliary_outputs, k) || !is_floating(slot.dtype);
   Variable value = constant ? Variable(slot.value) : Variable(slot.value, NodeRef(&node_), k);
   pass_.show(op(), VjpValue::output, k, value);

@@ -49,6 +49,7 @@ int gradus_gradcheck(int argc, const char* const* argv, std::ostream& out, std::
       ->option_text("N  [all cores]")
       ->check(CLI::Range(1, 1024));
   app.add_option("--json", config.json, "write all results to this file")->option_text("FILE");
+  app.add_flag("--verbose", config.verbose, "all of what is known of a failure, not only what is decisive");
   app.add_option("--color", color, "auto: on a terminal")
       ->option_text("auto|always|never")
       ->check(CLI::IsMember({"auto", "always", "never"}));

@@ -28,7 +28,8 @@ GradcheckOptions options_for(const LibraryCheckConfig& config, const std::string
           .seed = config.seed,
           .name = name,
           .reproduce = "gradus-gradcheck \"" + name.substr(0, name.find(':')) + "\" --order " + std::to_string(order) +
-                       " --seed " + std::to_string(config.seed)};
+                       " --seed " + std::to_string(config.seed) + (config.verbose ? " --verbose" : ""),
+          .verbose = config.verbose};
 }
 
 // Of a check that passed, as it was asked for.
@@ -63,7 +64,7 @@ LibraryCheckItem check_one_op(const OpDef& op, const LibraryCheckConfig& config)
     const std::vector<Tensor> values = op_case.inputs();
     std::vector<NamedInput> inputs;
     inputs.reserve(moving.size());
-    for (size_t i : moving) inputs.push_back({"input " + std::to_string(i), values[i].contiguous().clone()});
+    for (size_t i : moving) inputs.push_back({input_name(op, i), values[i].contiguous().clone()});
     const auto function = op_case.function(values);
     const int order = op_case.has_second_order() ? config.order : 1;
     const GradcheckOptions options = options_for(config, op_case.name(), order);

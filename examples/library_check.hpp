@@ -26,6 +26,8 @@ struct LibraryCheckConfig {
   /// Empty: no file.
   std::string json = {};
   bool color = false;
+  /// All of a failing report.
+  bool verbose = false;
 };
 
 /// One line of the table: an op over all its examples, or a layer in one configuration.

@@ -26,10 +26,16 @@ const char* name_of(Cause cause) {
 
 const char* name_of(SignatureKind kind) {
   static constexpr const char* kNames[] = {
-      "none",       "scaled",      "doubled",     "sign flipped",      "all zero",          "transposed",
-      "slice zero", "first only",  "last only",   "one block",         "shifted",           "reversed",
-      "permuted",   "only masked", "one element", "cotangent ignored", "cotangent of ones", "constant offset"};
+      "none",          "scaled",       "doubled",     "sign flipped",      "all zero",          "transposed",
+      "slice zero",    "first only",   "last only",   "one block",         "shifted",           "reversed",
+      "permuted",      "only masked",  "one element", "cotangent ignored", "cotangent of ones", "constant offset",
+      "between steps", "step left out"};
   return pick(kNames, kind);
+}
+
+const char* name_of(Detached how) {
+  static constexpr const char* kNames[] = {"constant", "copied", "overwritten"};
+  return pick(kNames, how);
 }
 
 const char* name_of(Corruption corruption) {

@@ -8,6 +8,7 @@
 #include <gradus/autograd/check/labels.hpp>
 #include <gradus/autograd/check/preconditions.hpp>
 #include <gradus/autograd/check/signature.hpp>
+#include <gradus/autograd/check/step_signature.hpp>
 #include <gradus/autograd/transforms.hpp>
 
 namespace gradus::detail {
@@ -278,6 +279,23 @@ std::vector<double> OrderCheck::slopes_of_elements(size_t i, const std::vector<T
   return slopes;
 }
 
+// What no element shows: which steps of an output it is right for.
+void OrderCheck::name_steps(size_t i, GradcheckResult& result) {
+  if (order_ > 1 || result.forward_mode) return;
+  double analytic = 0.0;
+  const Direction direction = random_direction(i, analytic);
+  const StepQuestion question{.f = f_,
+                              .values = values_,
+                              .cotangents = cotangents_,
+                              .input = i,
+                              .direction = direction,
+                              .step = rules_.step,
+                              .allowed = rules_.allowed,
+                              .dtype = report_.options.dtype};
+  Signature found = signature_of_steps(question, differences_);
+  if (found.kind != SignatureKind::none) result.signature = std::move(found);
+}
+
 void OrderCheck::diagnose(size_t i, GradcheckResult& result) {
   if (result.ok || !report_.options.diagnose) return;
   GradientPair pair{.shape = result.shape,
@@ -308,6 +326,7 @@ void OrderCheck::diagnose(size_t i, GradcheckResult& result) {
     pair.shape = Shape{static_cast<int64_t>(pair.analytic.size())};
     result.signature = classify_directions(pair);
   }
+  if (result.signature.kind == SignatureKind::none) name_steps(i, result);
   if (running_.worst.moves.empty()) return;
   result.sweep = sweep_steps(differences_, running_.worst, result.analytic);
   const Cause cause = cause_of(result.sweep, rules_.step);

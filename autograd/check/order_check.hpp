@@ -36,6 +36,7 @@ class OrderCheck {
   void take(GradcheckResult& result, ElementCheck check, const Direction& direction);
   void finish(GradcheckResult& result);
   void diagnose(size_t i, GradcheckResult& result);
+  void name_steps(size_t i, GradcheckResult& result);
 
   // Of the result under way: all its derivatives, and the direction of the worst.
   struct Running {

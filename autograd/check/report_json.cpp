@@ -69,10 +69,25 @@ Json json_of(const GradcheckResult& r) {
           {"sweep", sweep}};
 }
 
+Json json_of(const DetachedValue& value) {
+  return {{"how", name_of(value.how)},
+          {"op", value.op},
+          {"path", value.path},
+          {"input", value.input},
+          {"position", value.position},
+          {"step", value.step},
+          {"source", value.source},
+          {"source_path", value.source_path},
+          {"source_position", value.source_position}};
+}
+
 Json json_of(const BadOp& bad) {
-  return {
-      {"op", bad.op},           {"path", bad.path}, {"position", bad.position},           {"recorded", bad.recorded},
-      {"checked", bad.checked}, {"text", bad.text}, {"signature", json_of(bad.signature)}};
+  Json detached = Json::array();
+  for (const DetachedValue& value : bad.detached) detached.push_back(json_of(value));
+  return {{"op", bad.op},           {"path", bad.path},         {"input", bad.input},
+          {"step", bad.step},       {"position", bad.position}, {"recorded", bad.recorded},
+          {"checked", bad.checked}, {"text", bad.text},         {"signature", json_of(bad.signature)},
+          {"detached", detached}};
 }
 
 }  // namespace

@@ -113,7 +113,7 @@ bool shows_at_second_order_only(Corruption corruption) {
 
 std::string planted_name(const MetOp& met, Corruption corruption, const CorruptionPlace& place) {
   std::string name = met.op->name;
-  if (is_of_gradient(corruption)) name += detail::join(", input ", place.index);
+  if (is_of_gradient(corruption)) name += ", " + input_text(*met.op, static_cast<size_t>(place.index));
   if (has_output(corruption)) name += detail::join(", output ", place.index);
   if (has_axis(corruption)) name += detail::join(", axis ", place.axis);
   return name + ", " + name_of(corruption);

@@ -45,6 +45,7 @@ struct AffineAttrs {
 
 const OpDef add_op = {
     .name = "add",
+    .input_names = {"a", "b"},
     .shape = rules::binary,
     .forward = forward<BinaryFn::add>,
     .derivative =
@@ -57,6 +58,7 @@ const OpDef add_op = {
 
 const OpDef sub_op = {
     .name = "sub",
+    .input_names = {"a", "b"},
     .shape = rules::binary,
     .forward = forward<BinaryFn::sub>,
     .derivative =
@@ -69,6 +71,7 @@ const OpDef sub_op = {
 
 const OpDef mul_op = {
     .name = "mul",
+    .input_names = {"a", "b"},
     .shape = rules::binary,
     .forward = forward<BinaryFn::mul>,
     .derivative =
@@ -83,6 +86,7 @@ const OpDef mul_op = {
 // d(a / b) = da / b - (a / b) / b db
 const OpDef div_op = {
     .name = "div",
+    .input_names = {"a", "b"},
     .shape = rules::binary,
     .forward = forward<BinaryFn::div>,
     .derivative =
@@ -97,6 +101,7 @@ const OpDef div_op = {
 
 const OpDef affine_op = {
     .name = "affine",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward =
         [](ForwardArgs& f) {

@@ -89,6 +89,7 @@ std::vector<Example> rows_examples() {
 
 const OpDef cross_entropy_op = {
     .name = "cross_entropy",
+    .input_names = {"logits", "targets"},
     .shape =
         [](ShapeArgs& s) {
           check_pair(s);
@@ -112,6 +113,7 @@ const OpDef cross_entropy_op = {
 
 const OpDef cross_entropy_backward_op = {
     .name = "cross_entropy_backward",
+    .input_names = {"logits", "targets", "g", "lse"},
     .shape =
         [](ShapeArgs& s) {
           check_pair(s);

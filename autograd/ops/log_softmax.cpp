@@ -37,6 +37,7 @@ std::vector<Example> log_softmax_examples() {
 
 const OpDef log_softmax_op = {
     .name = "log_softmax",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           rules::unary(s);
@@ -52,6 +53,7 @@ const OpDef log_softmax_op = {
 
 const OpDef log_softmax_backward_op = {
     .name = "log_softmax_backward",
+    .input_names = {"y", "g"},
     .shape =
         [](ShapeArgs& s) {
           rules::binary(s);

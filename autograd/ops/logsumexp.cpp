@@ -32,6 +32,7 @@ void logsumexp_reference(const Attrs& attrs, InputSpan inputs, Variable* outputs
 
 const OpDef logsumexp_op = {
     .name = "logsumexp",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           rules::require_floating(s, 0, "input");

@@ -180,6 +180,7 @@ std::vector<Example> repeat_examples() {
 
 const OpDef flip_op = {
     .name = "flip",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           const uint32_t axes = s.attrs<FlipAttrs>().axes;
@@ -207,6 +208,7 @@ const OpDef flip_op = {
 
 const OpDef roll_op = {
     .name = "roll",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           normalize_axis(s.attrs<RollAttrs>().axis, s.shape(0).rank(), "roll");
@@ -239,6 +241,7 @@ const OpDef roll_op = {
 
 const OpDef pad_op = {
     .name = "pad",
+    .input_names = {"x"},
     .shape = pad_shape,
     .forward = pad_forward,
     .derivative = pad_vjp,
@@ -247,6 +250,7 @@ const OpDef pad_op = {
 
 const OpDef repeat_op = {
     .name = "repeat",
+    .input_names = {"x"},
     .shape = repeat_shape,
     .forward = [](ForwardArgs& f) { kernels::repeat(f.in(0), f.attrs<RepeatAttrs>().counts.data(), f.out(0)); },
     .derivative = repeat_vjp,

@@ -78,6 +78,7 @@ void elu_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
 
 const OpDef clamp_op = {
     .name = "clamp",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           check_bounds(s);
@@ -95,6 +96,7 @@ const OpDef clamp_op = {
 
 const OpDef clamp_backward_op = {
     .name = "clamp_backward",
+    .input_names = {"x", "g"},
     .shape =
         [](ShapeArgs& s) {
           check_bounds(s);
@@ -116,6 +118,7 @@ const OpDef clamp_backward_op = {
 
 const OpDef leaky_relu_op = {
     .name = "leaky_relu",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward =
         [](ForwardArgs& f) {
@@ -131,6 +134,7 @@ const OpDef leaky_relu_op = {
 
 const OpDef leaky_relu_backward_op = {
     .name = "leaky_relu_backward",
+    .input_names = {"x", "g"},
     .shape = rules::binary,
     .forward =
         [](ForwardArgs& f) {
@@ -149,6 +153,7 @@ const OpDef leaky_relu_backward_op = {
 
 const OpDef elu_op = {
     .name = "elu",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward =
         [](ForwardArgs& f) {
@@ -162,6 +167,7 @@ const OpDef elu_op = {
 
 const OpDef elu_backward_op = {
     .name = "elu_backward",
+    .input_names = {"x", "g"},
     .shape = rules::binary,
     .forward =
         [](ForwardArgs& f) {

@@ -22,6 +22,7 @@ Variable mean_mask(const Variable& x, uint32_t axes, ReduceOptions options) {
 
 const OpDef sum_op = {
     .name = "sum",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           rules::require_floating(s, 0, "input");

@@ -122,6 +122,7 @@ std::vector<Example> bool_examples(const std::string& name, double of_nothing) {
 
 const OpDef max_op = {
     .name = "max",
+    .input_names = {"x"},
     .shape = extreme_shape,
     .forward = extreme_forward<ReduceFn::max>,
     .derivative = extreme_vjp,
@@ -131,6 +132,7 @@ const OpDef max_op = {
 
 const OpDef min_op = {
     .name = "min",
+    .input_names = {"x"},
     .shape = extreme_shape,
     .forward = extreme_forward<ReduceFn::min>,
     .derivative = extreme_vjp,
@@ -140,6 +142,7 @@ const OpDef min_op = {
 
 const OpDef argmax_op = {
     .name = "argmax",
+    .input_names = {"x"},
     .shape = arg_shape,
     .forward = [](ForwardArgs& f) { kernels::argmax(f.in(0), f.out(0)); },
     .derivative = Derivative::discrete_output(),
@@ -148,6 +151,7 @@ const OpDef argmax_op = {
 
 const OpDef argmin_op = {
     .name = "argmin",
+    .input_names = {"x"},
     .shape = arg_shape,
     .forward = [](ForwardArgs& f) { kernels::argmin(f.in(0), f.out(0)); },
     .derivative = Derivative::discrete_output(),
@@ -156,6 +160,7 @@ const OpDef argmin_op = {
 
 const OpDef any_op = {
     .name = "any",
+    .input_names = {"x"},
     .shape = bool_shape,
     .forward = [](ForwardArgs& f) { kernels::any(f.in(0), f.out(0)); },
     .derivative = Derivative::discrete_output(),
@@ -164,6 +169,7 @@ const OpDef any_op = {
 
 const OpDef all_op = {
     .name = "all",
+    .input_names = {"x"},
     .shape = bool_shape,
     .forward = [](ForwardArgs& f) { kernels::all(f.in(0), f.out(0)); },
     .derivative = Derivative::discrete_output(),

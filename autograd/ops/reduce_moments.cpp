@@ -110,6 +110,7 @@ std::vector<Example> norm_examples() {
 
 const OpDef var_op = {
     .name = "var",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           const auto& a = s.attrs<VarAttrs>();
@@ -136,6 +137,7 @@ const OpDef var_op = {
 
 const OpDef norm_op = {
     .name = "norm",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           const auto& a = s.attrs<NormAttrs>();
