@@ -97,6 +97,19 @@ OpCheck check_examples(const OpDef& op, const std::vector<Example>& examples) {
   return check;
 }
 
+void conclude(OpReport& report) {
+  for (const OpCheck& check : report.checks) {
+    report.ok = report.ok && check.failures.empty();
+    for (const auto& [what, right] : check.found_right) {
+      if (!right) report.not_checked.push_back("in no example anything was found right of " + what);
+    }
+  }
+  report.state = !report.ok                    ? CheckState::failed
+                 : !report.not_checked.empty() ? CheckState::not_checked
+                                               : CheckState::passed;
+  report.ok = report.state == CheckState::passed;
+}
+
 }  // namespace
 
 std::string detail::short_number(double value) {
@@ -141,6 +154,7 @@ void OpCheck::merge(const OpCheck& other, const std::string& place) {
     where = other.where + place;
   }
   for (const std::string& failure : other.failures) failures.push_back(failure + place);
+  for (const auto& [what, right] : other.found_right) found_right[what] |= right;
   skips.insert(skips.end(), other.skips.begin(), other.skips.end());
 }
 
@@ -175,8 +189,9 @@ const OpCheck* OpReport::find(const char* promise) const {
 }
 
 std::string OpReport::text() const {
-  std::string out = (ok ? "PASS  " : "FAIL  ") + op + ": " + counted(examples, "example") + ", " +
+  std::string out = name_of(state) + ("  " + op) + ": " + counted(examples, "example") + ", " +
                     counted(refused_examples, "refused case") + ", seed " + std::to_string(seed) + "\n";
+  for (const std::string& what : not_checked) out += "  not checked: " + what + "\n";
   for (const OpCheck& check : checks) out += check.text() + check.skips_text();
   return out;
 }
@@ -194,7 +209,7 @@ OpReport check_op(const OpDef& op, const CheckOpOptions& options) {
     }
     report.checks.push_back(std::move(check));
   }
-  for (const OpCheck& check : report.checks) report.ok = report.ok && check.failures.empty();
+  conclude(report);
   return report;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/autograd/gradcheck.hpp>
 
+#include <gradus/autograd/check/conclusion.hpp>
 #include <gradus/autograd/check/coverage.hpp>
 #include <gradus/autograd/check/order_check.hpp>
 #include <gradus/autograd/check/preconditions.hpp>
@@ -19,7 +20,8 @@ GradcheckReport gradcheck(FunctionRef f, const std::vector<NamedInput>& inputs, 
   const std::vector<NamedInput> own = detail::checked_inputs(inputs, options);
   const int order = detail::check_orders(f, own, report);
   report.paths = coverage.paths(report);
-  if (report.ok || order == 0 || !options.diagnose) return report;
+  detail::conclude(report);
+  if (report.state != CheckState::failed || order == 0 || !options.diagnose) return report;
   std::vector<Tensor> values;
   values.reserve(own.size());
   for (const NamedInput& input : own) values.push_back(input.value);

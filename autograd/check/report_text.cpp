@@ -26,16 +26,19 @@ std::string table(const std::vector<Row>& rows) {
   return text;
 }
 
+// Of one derivative as a whole.
+const char* row_verdict(const GradcheckResult& r) {
+  if (!r.ok) return "FAIL";
+  if (r.passed > 0 || r.checked == 0) return "pass";
+  return r.kinks + r.ties > 0 ? "kink" : r.not_judged > 0 ? "not judged" : "none";
+}
+
 std::string results_table(const GradcheckReport& report) {
   std::vector<Row> rows = {{"", "derivative", "shape", "checked", "max abs", "max rel", "worst at", "analytic",
                             "numeric", "error", "allowed", "margin"}};
   const size_t columns = rows.front().size();
   for (const GradcheckResult& r : report.results) {
-    const bool at_kinks = r.ok && r.passed == 0 && r.kinks + r.ties > 0;
-    rows.push_back({!r.ok      ? "FAIL"
-                    : at_kinks ? "kink"
-                               : "pass",
-                    detail::derivative_name(r), to_string(r.shape), std::to_string(r.checked),
+    rows.push_back({row_verdict(r), detail::derivative_name(r), to_string(r.shape), std::to_string(r.checked),
                     error_text(r.absolute_error), error_text(r.relative_error), r.where, value_text(r.analytic),
                     value_text(r.numeric), error_text(r.error), error_text(r.allowed), error_text(r.margin)});
     if (!r.reached) rows.back().push_back("no output depends on it");
@@ -81,8 +84,9 @@ std::string signature_text(const Signature& signature) {
 std::string details(const GradcheckResult& r) {
   const bool silent = r.ok && r.elements.empty();
   if (silent) return "";
-  std::string text = join("  ", detail::derivative_name(r), " ", r.shape, ": ", r.passed, " passed, ", r.failed,
-                          " failed, ", r.kinks, " kinks, ", r.ties, " ties, ", r.unreachable, " unreachable\n");
+  std::string text =
+      join("  ", detail::derivative_name(r), " ", r.shape, ": ", r.passed, " passed, ", r.failed, " failed, ", r.kinks,
+           " kinks, ", r.ties, " ties, ", r.unreachable, " unreachable, ", r.not_judged, " not judged\n");
   if (!r.signature.text.empty()) text += "    signature: " + signature_text(r.signature) + "\n";
   for (const ElementCheck& element : r.elements) text += element_line(element);
   if (r.sweep.empty()) return text;
@@ -93,7 +97,7 @@ std::string details(const GradcheckResult& r) {
 
 std::string wrong_sentence(const GradcheckReport& report) {
   const GradcheckResult* worst = detail::worst_result(report);
-  if (report.ok || worst == nullptr || worst->ok) return "";
+  if (worst == nullptr || worst->ok) return "";
   const char* const orders[] = {"derivative", "second derivative", "third derivative"};
   return join("      the ", orders[worst->order - 1], " with respect to ", worst->input, " ", worst->shape,
               " is wrong at ", worst->where, worst->label.empty() ? "" : " (" + worst->label + ")", ": analytic ",
@@ -124,13 +128,16 @@ std::string coverage_text(const GradcheckReport& report) {
 }  // namespace
 
 std::string GradcheckReport::text(bool color) const {
-  const char* start = !color ? "" : ok ? "\033[32m" : "\033[31m";
-  std::string out = join(start, ok ? "PASS" : "FAIL", color ? "\033[0m" : "", "  ", detail::verdict_text(*this), "\n");
+  const bool wrong = state == CheckState::failed;
+  const char* start = !color ? "" : ok ? "\033[32m" : wrong ? "\033[31m" : "\033[33m";
+  std::string out = join(start, name_of(state), color ? "\033[0m" : "", "  ", detail::verdict_text(*this), "\n");
   out += wrong_sentence(*this);
   for (size_t i = 1; i < problems.size(); ++i) out += "      " + problems[i] + "\n";
+  for (size_t i = wrong ? 0 : 1; i < not_checked.size(); ++i) out += "      not checked: " + not_checked[i] + "\n";
   if (!results.empty()) {
     out += join("      checked ", checked(), ": passed ", passed(), ", failed ", failed(), ", at kinks ", kinks(),
-                ", unreachable ", unreachable(), "; not looked at one by one: ", skipped(), "\n");
+                ", unreachable ", unreachable(), ", not judged ", not_judged(),
+                "; not looked at one by one: ", skipped(), "\n");
     out += results_table(*this);
     out += "  rule: " + detail::rule_text(results.front()) + "\n";
     for (const GradcheckResult& result : results) out += details(result);
