@@ -124,6 +124,19 @@ std::string failures_text(const OpReport& report) {
   return out + "  ok    " + counted(hold, "other promise") + "; .verbose = true shows all of it\n";
 }
 
+void conclude(OpReport& report) {
+  for (const OpCheck& check : report.checks) {
+    report.ok = report.ok && check.failures.empty();
+    for (const auto& [what, right] : check.found_right) {
+      if (!right) report.not_checked.push_back("in no example anything was found right of " + what);
+    }
+  }
+  report.state = !report.ok                    ? CheckState::failed
+                 : !report.not_checked.empty() ? CheckState::not_checked
+                                               : CheckState::passed;
+  report.ok = report.state == CheckState::passed;
+}
+
 }  // namespace
 
 std::string detail::short_number(double value) {
@@ -168,6 +181,7 @@ void OpCheck::merge(const OpCheck& other, const std::string& place) {
     where = other.where + place;
   }
   for (const std::string& failure : other.failures) failures.push_back(failure + place);
+  for (const auto& [what, right] : other.found_right) found_right[what] |= right;
   skips.insert(skips.end(), other.skips.begin(), other.skips.end());
   notes.insert(notes.end(), other.notes.begin(), other.notes.end());
 }
@@ -210,12 +224,13 @@ const OpCheck* OpReport::find(const char* promise) const {
 std::string OpReport::text() const {
   const std::string counts = counted(examples, "example") + ", " + counted(refused_examples, "refused case") +
                              ", seed " + std::to_string(seed) + "\n";
-  if (ok || verbose) {
-    std::string out = (ok ? "PASS  " : "FAIL  ") + op + ": " + counts;
-    for (const OpCheck& check : checks) out += check.text() + check.skips_text();
-    return out;
+  if (state == CheckState::failed && !verbose) {
+    return "FAIL  " + most_telling(*this) + "\n      " + counts + failures_text(*this);
   }
-  return "FAIL  " + most_telling(*this) + "\n      " + counts + failures_text(*this);
+  std::string out = name_of(state) + ("  " + op) + ": " + counts;
+  for (const std::string& what : not_checked) out += "  not checked: " + what + "\n";
+  for (const OpCheck& check : checks) out += check.text() + check.skips_text();
+  return out;
 }
 
 OpReport check_op(const OpDef& op, const CheckOpOptions& options) {
@@ -231,7 +246,7 @@ OpReport check_op(const OpDef& op, const CheckOpOptions& options) {
     }
     report.checks.push_back(std::move(check));
   }
-  for (const OpCheck& check : report.checks) report.ok = report.ok && check.failures.empty();
+  conclude(report);
   return report;
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
+#include <gradus/autograd/gradcheck.hpp>
 #include <gradus/autograd/op.hpp>
 
 namespace gradus {
@@ -51,6 +53,8 @@ struct GRADUS_API OpCheck {
   std::string where = {};
   /// A sentence each.
   std::vector<std::string> failures = {};
+  /// By what must be found right in some example ("the derivative with respect to input 0"): whether it was.
+  std::map<std::string, bool> found_right = {};
   /// What was not checked: a check that is skipped in silence is no check.
   std::vector<Skip> skips = {};
   /// What is not wrong, but could be better, a sentence each.
@@ -75,7 +79,11 @@ struct GRADUS_API OpCheck {
 
 struct GRADUS_API OpReport {
   std::string op = {};
+  /// Whether `state` is passed. not_checked: nothing is wrong, but the examples show nothing right of some derivative.
   bool ok = true;
+  CheckState state = CheckState::passed;
+  /// A sentence each.
+  std::vector<std::string> not_checked = {};
   uint64_t seed = 0;
   /// Examples that must work, and that must be refused.
   int64_t examples = 0;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <gradus/autograd/check/conclusion.hpp>
 #include <gradus/autograd/check/coverage.hpp>
 #include <gradus/autograd/check/order_check.hpp>
 #include <gradus/autograd/check/preconditions.hpp>
@@ -37,7 +38,8 @@ GradcheckReport gradcheck(FunctionRef f, const std::vector<NamedInput>& inputs, 
   const std::vector<NamedInput> own = detail::checked_inputs(inputs, options);
   const int order = detail::check_orders(f, own, report);
   report.paths = coverage.paths(report);
-  if (report.ok || order == 0 || !options.diagnose) return report;
+  detail::conclude(report);
+  if (report.state != CheckState::failed || order == 0 || !options.diagnose) return report;
   GradcheckOptions replay = options;
   replay.order = order;
   report.first_bad_op = detail::find_bad_op(f, own, wrong_inputs(own, report), replay);

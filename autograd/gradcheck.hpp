@@ -15,8 +15,15 @@ struct NamedInput {
   Tensor value;
   /// One for each axis, or none.
   std::vector<AxisLabel> axes = {};
-  /// Optional, of the value's shape, bool: false where the input is padding or blocked and must have gradient 0.
+  /// Optional, of the value's shape, bool: false where the input is padding or blocked. There it must have a gradient
+  /// of exactly 0 at every order that is checked, and no output may change when it does.
   Tensor keep = {};
+};
+
+/// The same for an input by the end of its name, as in InputLabels: for the parameters of a module.
+struct InputKeep {
+  std::string input;
+  Tensor keep;
 };
 
 /// six_point: error of order h^6. central: two points, error of order h^2, for functions that change their shape within
@@ -45,6 +52,8 @@ struct GradcheckOptions {
   DType dtype = DType::f64;
   /// Also forward mode: <u, J v> by jvp() against differences and against <J^T u, v>.
   bool forward_mode = false;
+  /// An input that no output depends on may be one: it is named and left out. Otherwise the check is "not checked".
+  bool allow_unused = false;
   /// After a failure: sweep the step, name the signature, and check each recorded op by itself for the first bad one.
   bool diagnose = true;
   /// Stop at the first derivative that fails: for who only wants to know whether all are right.
@@ -52,13 +61,20 @@ struct GradcheckOptions {
   /// Of the function, in the report: "lstm".
   std::string name = {};
   std::vector<InputLabels> labels = {};
+  std::vector<InputKeep> keep = {};
   /// How to run the same check again, for the report; empty: the options as C++.
   std::string reproduce = {};
   /// The text of a failing report says everything, not only what is decisive.
   bool verbose = false;
 };
 
-/// What became of one derivative. Kinks, ties and unreachable elements are neither passed nor failed.
+/// What became of a whole check. not_checked: nothing was found wrong, but of some input nothing was found right
+/// either: no output depends on it, all its derivatives stand at kinks, or none can be judged in this dtype.
+enum class CheckState : uint8_t { passed, failed, not_checked };
+/// "PASS", "FAIL", "NOT CHECKED".
+GRADUS_API const char* name_of(CheckState state);
+
+/// What became of one derivative. Only `pass` has passed; only `fail` and `not_finite` have failed.
 enum class Verdict : uint8_t {
   pass,
   fail,
@@ -67,6 +83,7 @@ enum class Verdict : uint8_t {
   tie,          ///< a kink that vanishes when the inputs that are exactly equal move together
   unreachable,  ///< no gradient flows to the input, and the output does not depend on it
   not_finite,   ///< counts as a failure
+  not_judged,   ///< rounding hides it at every step: neither right nor wrong as far as differences can tell
 };
 GRADUS_API const char* name_of(Verdict verdict);
 
@@ -94,6 +111,8 @@ struct ElementCheck {
   double left = 0.0;
   double right = 0.0;
   double error = 0.0;
+  /// What rounding may have put into `numeric`.
+  double noise = 0.0;
 };
 
 struct StepError {
@@ -148,6 +167,7 @@ struct GradcheckResult {
   int64_t kinks = 0;
   int64_t ties = 0;
   int64_t unreachable = 0;
+  int64_t not_judged = 0;
   /// Elements of the input that were not looked at one by one.
   int64_t skipped = 0;
   /// Some output depends on this input, as far as the recorded graph knows.
@@ -226,10 +246,14 @@ struct CodePath {
 };
 
 struct GRADUS_API GradcheckReport {
+  /// Whether `state` is passed.
   bool ok = true;
+  CheckState state = CheckState::passed;
   std::vector<GradcheckResult> results = {};
   /// What else was found wrong, a sentence each: results that differ from run to run, values that are not finite, ...
   std::vector<std::string> problems = {};
+  /// What was asked for and not checked, a sentence each: "no output depends on bias [3]".
+  std::vector<std::string> not_checked = {};
   GradcheckOptions options = {};
   BadOp first_bad_op = {};
   /// What the check covered: kernels and references of fused ops, dtypes, threads, orders, forward mode.
@@ -244,6 +268,7 @@ struct GRADUS_API GradcheckReport {
   /// With ties.
   int64_t kinks() const;
   int64_t unreachable() const;
+  int64_t not_judged() const;
   int64_t skipped() const;
   /// The verdict, then a table, then what is known about each failure. `color`: with terminal escapes.
   std::string text(bool color = false) const;

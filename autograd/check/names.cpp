@@ -14,8 +14,13 @@ const char* pick(const char* const (&names)[N], Enum value) {
 
 }  // namespace
 
+const char* name_of(CheckState state) {
+  static constexpr const char* kNames[] = {"PASS", "FAIL", "NOT CHECKED"};
+  return pick(kNames, state);
+}
+
 const char* name_of(Verdict verdict) {
-  static constexpr const char* kNames[] = {"pass", "fail", "kink", "tie", "unreachable", "not finite"};
+  static constexpr const char* kNames[] = {"pass", "fail", "kink", "tie", "unreachable", "not finite", "not judged"};
   return pick(kNames, verdict);
 }
 

@@ -27,16 +27,19 @@ std::string table(const std::vector<Row>& rows) {
   return text;
 }
 
+// Of one derivative as a whole.
+const char* row_verdict(const GradcheckResult& r) {
+  if (!r.ok) return "FAIL";
+  if (r.passed > 0 || r.checked == 0) return "pass";
+  return r.kinks + r.ties > 0 ? "kink" : r.not_judged > 0 ? "not judged" : "none";
+}
+
 std::string results_table(const GradcheckReport& report) {
   std::vector<Row> rows = {{"", "derivative", "shape", "checked", "max abs", "max rel", "worst at", "analytic",
                             "numeric", "error", "allowed", "margin"}};
   const size_t columns = rows.front().size();
   for (const GradcheckResult& r : report.results) {
-    const bool at_kinks = r.ok && r.passed == 0 && r.kinks + r.ties > 0;
-    rows.push_back({!r.ok      ? "FAIL"
-                    : at_kinks ? "kink"
-                               : "pass",
-                    detail::derivative_name(r), to_string(r.shape), std::to_string(r.checked),
+    rows.push_back({row_verdict(r), detail::derivative_name(r), to_string(r.shape), std::to_string(r.checked),
                     error_text(r.absolute_error), error_text(r.relative_error), r.where, value_text(r.analytic),
                     value_text(r.numeric), error_text(r.error), error_text(r.allowed), error_text(r.margin)});
     if (!r.reached) rows.back().push_back("no output depends on it");
@@ -83,8 +86,9 @@ std::string sweep_text(const GradcheckResult& r) {
 std::string details(const GradcheckResult& r) {
   const bool silent = r.ok && r.elements.empty();
   if (silent) return "";
-  std::string text = join("  ", detail::derivative_name(r), " ", r.shape, ": ", r.passed, " passed, ", r.failed,
-                          " failed, ", r.kinks, " kinks, ", r.ties, " ties, ", r.unreachable, " unreachable\n");
+  std::string text =
+      join("  ", detail::derivative_name(r), " ", r.shape, ": ", r.passed, " passed, ", r.failed, " failed, ", r.kinks,
+           " kinks, ", r.ties, " ties, ", r.unreachable, " unreachable, ", r.not_judged, " not judged\n");
   if (r.signature.kind != SignatureKind::none) text += "    signature: " + signature_text(r.signature) + "\n";
   for (const ElementCheck& element : r.elements) text += element_line(element);
   return text + sweep_text(r);
@@ -92,7 +96,7 @@ std::string details(const GradcheckResult& r) {
 
 std::string wrong_sentence(const GradcheckReport& report) {
   const GradcheckResult* worst = detail::worst_result(report);
-  if (report.ok || worst == nullptr || worst->ok) return "";
+  if (worst == nullptr || worst->ok) return "";
   const char* const orders[] = {"derivative", "second derivative", "third derivative"};
   return join("      the ", orders[worst->order - 1], " with respect to ", worst->input, " ", worst->shape,
               " is wrong at ", worst->where, worst->label.empty() ? "" : " (" + worst->label + ")", ": analytic ",
@@ -133,15 +137,27 @@ std::string coverage_text(const GradcheckReport& report) {
 }
 
 // As much of a failing report as is decisive: 25 lines at most.
-constexpr size_t kProblems = 3;
+constexpr size_t kProblems = 2;
+constexpr size_t kNotChecked = 1;
 constexpr size_t kDetached = 1;
 constexpr size_t kRows = 5;
 constexpr size_t kElements = 2;
 
+// The headline says the first of a check that found nothing wrong.
+std::string not_checked_text(const GradcheckReport& report, size_t most) {
+  std::string text;
+  const size_t first = report.state == CheckState::failed ? 0 : 1;
+  const size_t count = report.not_checked.size();
+  for (size_t i = first; i < count && i < first + most; ++i)
+    text += "      not checked: " + report.not_checked[i] + "\n";
+  if (count > first + most) text += join("      and ", count - first - most, " more that were not checked\n");
+  return text;
+}
+
 std::string counts_text(const GradcheckReport& report) {
   return join("      checked ", report.checked(), ": passed ", report.passed(), ", failed ", report.failed(),
-              ", at kinks ", report.kinks(), ", unreachable ", report.unreachable(),
-              "; not looked at one by one: ", report.skipped(), "\n");
+              ", at kinks ", report.kinks(), ", unreachable ", report.unreachable(), ", not judged ",
+              report.not_judged(), "; not looked at one by one: ", report.skipped(), "\n");
 }
 
 // The failing results, the worst first.
@@ -181,7 +197,7 @@ std::string brief_details(const GradcheckReport& report, const std::vector<const
 // What is decisive.
 std::string brief_text(const GradcheckReport& report) {
   std::string out = bad_op_text(report.first_bad_op, kDetached) + wrong_sentence(report);
-  out += problems_text(report, kProblems);
+  out += problems_text(report, kProblems) + not_checked_text(report, kNotChecked);
   const std::vector<const GradcheckResult*> failing = failing_results(report);
   if (failing.empty() && report.results.empty()) return out;
   if (!failing.empty()) {
@@ -193,7 +209,7 @@ std::string brief_text(const GradcheckReport& report) {
 
 std::string full_text(const GradcheckReport& report) {
   std::string out = bad_op_text(report.first_bad_op, report.first_bad_op.detached.size()) + wrong_sentence(report);
-  out += problems_text(report, report.problems.size());
+  out += problems_text(report, report.problems.size()) + not_checked_text(report, report.not_checked.size());
   if (report.results.empty()) return out;
   out += counts_text(report) + results_table(report);
   out += "  rule: " + detail::rule_text(report.results.front()) + "\n";
@@ -204,9 +220,10 @@ std::string full_text(const GradcheckReport& report) {
 }  // namespace
 
 std::string GradcheckReport::text(bool color) const {
-  const char* start = !color ? "" : ok ? "\033[32m" : "\033[31m";
-  std::string out = join(start, ok ? "PASS" : "FAIL", color ? "\033[0m" : "", "  ", detail::verdict_text(*this), "\n");
-  out += ok || options.verbose ? full_text(*this) : brief_text(*this);
+  const bool wrong = state == CheckState::failed;
+  const char* start = !color ? "" : ok ? "\033[32m" : wrong ? "\033[31m" : "\033[33m";
+  std::string out = join(start, name_of(state), color ? "\033[0m" : "", "  ", detail::verdict_text(*this), "\n");
+  out += !wrong || options.verbose ? full_text(*this) : brief_text(*this);
   return out + join("  seed ", options.seed, "; again: ", detail::reproduction(options), "\n");
 }
 

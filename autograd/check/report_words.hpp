@@ -23,8 +23,12 @@ std::string derivative_name(const GradcheckResult& result);
 std::string rule_text(const GradcheckResult& result);
 /// How to run the check again: options.reproduce, or the options that are not the default, as C++.
 std::string reproduction(const GradcheckOptions& options);
-/// The first line, without PASS or FAIL: of a failure the first bad op, or what was detached, where that is known.
+/// The first line, without the word for its state: of a failure the first bad op, or what was detached, where that is
+/// known.
 std::string verdict_text(const GradcheckReport& report);
+
+/// "passed", "failed", "not checked": for programs.
+const char* state_word(CheckState state);
 
 /// "1.0e-11".
 std::string error_text(double value);
