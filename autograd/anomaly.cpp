@@ -81,7 +81,7 @@ void check_forward(const OpDef& op, InputSpan inputs, const Tensor* outputs, int
     if (range.nans + range.infinities == 0) continue;
     Sources sources;
     for (size_t i = 0; i < inputs.size(); ++i) {
-      if (inputs[i]->defined()) sources.add(join("input ", i), inputs[i]->value());
+      if (inputs[i]->defined()) sources.add(input_text(op, i), inputs[i]->value());
     }
     if (!sources.explain(range)) {
       report(op, "forward", scope_path(), sources, join("output ", k), outputs[k], range);
@@ -98,11 +98,12 @@ void check_gradient(Node& node, int i, const Variable& gradient) {
     if (node.output(k).value.defined()) sources.add(join("output ", k), node.output(k).value);
   }
   for (int j = 0; j < node.num_inputs; ++j) {
-    if (node.input(j).value.defined()) sources.add(join("input ", j), node.input(j).value);
+    if (node.input(j).value.defined()) sources.add(input_text(*node.op, static_cast<size_t>(j)), node.input(j).value);
   }
   if (sources.explain(range)) return;
   const std::string path = node.path != nullptr ? node.path : "a forward that ran without DetectAnomaly";
-  report(*node.op, "backward", path, sources, join("gradient of input ", i), gradient.value(), range);
+  report(*node.op, "backward", path, sources, "gradient of " + input_text(*node.op, static_cast<size_t>(i)),
+         gradient.value(), range);
 }
 
 const char* lasting_scope_path() {

@@ -12,7 +12,12 @@ namespace gradus {
 namespace {
 
 [[gnu::noinline]] void throw_missing_input(const OpDef& op, size_t i) {
-  detail::throw_error(detail::join("[", op.name, "] input ", i, " is undefined: expected a tensor"));
+  detail::throw_error(detail::join("[", op.name, "] ", input_text(op, i), " is undefined: expected a tensor"));
+}
+
+[[gnu::noinline]] void show(const ApplyObserver& observer, const OpDef& op, const Attrs& attrs, InputSpan inputs,
+                            const Variable* outputs, int count) {
+  observer.call(observer.state, op, attrs, inputs.data(), inputs.size(), outputs, static_cast<size_t>(count));
 }
 
 [[gnu::noinline]] void throw_too_many_inputs(const OpDef& op, size_t count) {
@@ -87,6 +92,8 @@ void run(const OpDef& op, const Attrs& attrs, InputSpan inputs, bool differentia
     detail::check_forward(op, inputs, results, count);
   if (!recorded) {
     for (int k = 0; k < count; ++k) outputs[k] = Variable(std::move(results[k]));
+    if (here.apply_observer != nullptr) [[unlikely]]
+      show(*here.apply_observer, op, attrs, inputs, outputs, count);
     return;
   }
   NodeRef node = record(here, op, attrs, inputs, results, count);
@@ -97,8 +104,7 @@ void run(const OpDef& op, const Attrs& attrs, InputSpan inputs, bool differentia
     outputs[k] = Variable(std::move(results[k]), std::move(source), floating ? k : 0);
   }
   if (here.apply_observer != nullptr) [[unlikely]]
-    here.apply_observer->call(here.apply_observer->state, op, attrs, inputs.data(), inputs.size(),
-                              static_cast<size_t>(count));
+    show(*here.apply_observer, op, attrs, inputs, outputs, count);
 }
 
 }  // namespace

@@ -50,6 +50,11 @@ GRADUS_API void check_same_variable_twice(const OpCase& c, const CheckOpOptions&
 GRADUS_API void check_one_gradient(const OpCase& c, const CheckOpOptions& options, OpCheck& check);
 GRADUS_API void check_same_bits(const OpCase& c, const CheckOpOptions& options, OpCheck& check);
 
+// battery_sweep.cpp
+GRADUS_API void check_sweep(const OpCase& c, const CheckOpOptions& options, OpCheck& check);
+GRADUS_API void check_zeros(const OpCase& c, const CheckOpOptions& options, OpCheck& check);
+GRADUS_API void check_untouched(const OpCase& c, const CheckOpOptions& options, OpCheck& check);
+
 // battery_refusals.cpp
 GRADUS_API void check_refused(const OpCase& c, const CheckOpOptions& options, OpCheck& check);
 GRADUS_API void check_undefined_inputs(const OpCase& c, const CheckOpOptions& options, OpCheck& check);
@@ -61,6 +66,8 @@ GRADUS_API void run_check(CaseCheck function, const OpCase& c, const CheckOpOpti
 /// All of the above, in the order of a report.
 GRADUS_API std::span<const Promise> all_promises();
 
+/// Makes every third element of the inputs 0 where their domains allow it; false where none does.
+GRADUS_API bool put_zeros(const OpCase& c, Tensors& inputs);
 /// Why check_differences skips this example; empty when it does not.
 GRADUS_API std::string why_not_compared(const OpCase& c);
 /// gradcheck of the op as a function of its differentiable inputs, to the highest order that is promised.

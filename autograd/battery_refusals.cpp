@@ -48,8 +48,8 @@ void check_undefined_inputs(const OpCase& c, const CheckOpOptions&, OpCheck& che
     std::vector<const Variable*> pointers;
     for (const Variable& input : inputs) pointers.push_back(&input);
     require_text(error_of([&] { apply_into(c.op, c.example.attrs, pointers, outputs); }),
-                 join("[", c.op.name, "] input ", static_cast<int64_t>(i), " is undefined"),
-                 c.name() + ", input " + std::to_string(i) + " undefined", check);
+                 join("[", c.op.name, "] ", input_text(c.op, i), " is undefined"),
+                 c.name() + ", " + input_text(c.op, i) + " undefined", check);
   }
 }
 

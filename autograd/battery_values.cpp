@@ -124,7 +124,7 @@ void check_layouts(const OpCase& c, const CheckOpOptions& options, OpCheck& chec
         Tensors moved = inputs;
         moved[i] = variant.arrange(inputs[i]);
         const Variables got = c.outputs(as_variables(moved));
-        const std::string what = c.name() + ", input " + std::to_string(i) + ", " + variant.name;
+        const std::string what = c.name() + ", " + input_text(c.op, i) + ", " + variant.name;
         if (options.layout_units == 0) {
           compare_bits(got, expected, what, check);
         } else {

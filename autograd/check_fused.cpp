@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include <gradus/autograd/battery.hpp>
+#include <gradus/autograd/check/op_failures.hpp>
 #include <gradus/autograd/context.hpp>
 #include <gradus/tensor/parallel.hpp>
 #include <gradus/tensor/simd.hpp>
@@ -140,7 +141,8 @@ const CodePath* FusedReport::find_path(const char* name) const {
 std::string FusedReport::text() const {
   std::string out = (ok ? "PASS  " : "FAIL  ") + op + " against its reference: " + std::to_string(examples) +
                     " examples, seed " + std::to_string(seed) + "\n";
-  for (const OpCheck& check : checks) out += check.text();
+  std::set<std::string> told;
+  for (const OpCheck& check : checks) out += check.line() + detail::once_each(check, told);
   for (const CodePath& path : paths) {
     out += "  path " + path.name + ": " +
            (path.runs > 0 ? "ran " + std::to_string(path.runs) + (path.runs == 1 ? " time" : " times")

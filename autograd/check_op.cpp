@@ -7,6 +7,7 @@
 #include <map>
 
 #include <gradus/autograd/battery.hpp>
+#include <gradus/autograd/check/op_failures.hpp>
 
 namespace gradus {
 namespace {
@@ -36,22 +37,25 @@ constexpr Promise kPromises[] = {
     {"a cotangent of zeros gives exact zeros", detail::check_zero_cotangent},
     {"where a cotangent or an input lies in memory changes no gradient", detail::check_gradient_layouts},
     {"one Variable passed as two inputs gathers both gradients", detail::check_same_variable_twice},
-    {"asking for one gradient gives the same bits and computes no other", detail::check_one_gradient},
+    {"asking for one gradient gives the same bits", detail::check_one_gradient},
     {"every run and every number of threads gives the same bits", detail::check_same_bits},
+    {"other sizes, wherever they lie in memory, are right too", detail::check_sweep},
+    {"inputs that hold zeros are right too", detail::check_zeros},
+    {"nothing that is handed in is written to", detail::check_untouched},
     {"a case that must be refused is, in its words", detail::check_refused, true},
     {"an undefined input is named, unless it is optional", detail::check_undefined_inputs},
     {"a derivative that does not exist is refused with its reason", detail::check_refused_derivatives},
 };
 
-void check_optional(size_t i, const std::vector<Example>& examples, OpCheck& check) {
+void check_optional(const OpDef& op, size_t i, const std::vector<Example>& examples, OpCheck& check) {
   bool given = false;
   bool left_out = false;
   for (const Example& example : examples) {
     if (!example.error.empty() || i >= example.inputs.size()) continue;
     (example.inputs[i].absent ? left_out : given) = true;
   }
-  check.require(given, "no example gives the optional input " + std::to_string(i));
-  check.require(left_out, "no example leaves out the optional input " + std::to_string(i));
+  check.require(given, "no example gives the optional " + input_text(op, i));
+  check.require(left_out, "no example leaves out the optional " + input_text(op, i));
 }
 
 // A derivative that no example compares would be accepted in silence.
@@ -69,14 +73,14 @@ void check_differentiated(const OpDef& op, const std::vector<Example>& examples,
     for (size_t i = 0; i < example.inputs.size(); ++i) {
       const InputSpec& spec = example.inputs[i];
       if (!spec.absent && spec.constant != nullptr) {
-        check.skip(spec.constant, "derivative of " + c.name() + " with respect to input " + std::to_string(i));
+        check.skip(spec.constant, "derivative of " + c.name() + " with respect to " + input_text(op, i));
       }
     }
   }
   check.require(!compared.empty(), "the op has a derivative, and no example has an input to differentiate");
   for (const auto& [i, done] : compared) {
-    check.require(
-        done, "no example compares the derivative with respect to input " + std::to_string(i) + " with differences");
+    check.require(done,
+                  "no example compares the derivative with respect to " + input_text(op, i) + " with differences");
   }
 }
 
@@ -91,10 +95,46 @@ OpCheck check_examples(const OpDef& op, const std::vector<Example>& examples) {
   }
   check.require(works > 0, "there is no example that must work: nothing can be checked");
   for (int i = 0; i < 32; ++i) {
-    if (in_mask(op.optional_inputs, i)) check_optional(static_cast<size_t>(i), examples, check);
+    if (in_mask(op.optional_inputs, i)) check_optional(op, static_cast<size_t>(i), examples, check);
   }
   if (op.derivative.vjp() != nullptr && works > 0) check_differentiated(op, examples, check);
   return check;
+}
+
+// The first broken promise, in the order in which they build on each other. That examples are missing explains least.
+std::string most_telling(const OpReport& report) {
+  const OpCheck* found = nullptr;
+  for (const OpCheck& check : report.checks) {
+    if (!check.failures.empty() && (found == nullptr || found == &report.checks.front())) found = &check;
+  }
+  const std::string& failure = found->failures.front();
+  const bool named = failure.rfind(report.op + ":", 0) == 0;
+  return (named ? "" : report.op + ": ") + failure;
+}
+
+std::string failures_text(const OpReport& report) {
+  std::string out;
+  std::set<std::string> told;
+  int64_t hold = 0;
+  for (const OpCheck& check : report.checks) {
+    hold += check.failures.empty() ? 1 : 0;
+    if (!check.failures.empty()) out += check.line() + detail::once_each(check, told);
+    if (!check.notes.empty()) out += "  note  " + check.notes.front() + "\n";
+  }
+  return out + "  ok    " + counted(hold, "other promise") + "; .verbose = true shows all of it\n";
+}
+
+void conclude(OpReport& report) {
+  for (const OpCheck& check : report.checks) {
+    report.ok = report.ok && check.failures.empty();
+    for (const auto& [what, right] : check.found_right) {
+      if (!right) report.not_checked.push_back("in no example anything was found right of " + what);
+    }
+  }
+  report.state = !report.ok                    ? CheckState::failed
+                 : !report.not_checked.empty() ? CheckState::not_checked
+                                               : CheckState::passed;
+  report.ok = report.state == CheckState::passed;
 }
 
 }  // namespace
@@ -141,15 +181,22 @@ void OpCheck::merge(const OpCheck& other, const std::string& place) {
     where = other.where + place;
   }
   for (const std::string& failure : other.failures) failures.push_back(failure + place);
+  for (const auto& [what, right] : other.found_right) found_right[what] |= right;
   skips.insert(skips.end(), other.skips.begin(), other.skips.end());
+  notes.insert(notes.end(), other.notes.begin(), other.notes.end());
 }
 
-std::string OpCheck::text() const {
+std::string OpCheck::line() const {
   const char* verdict = !failures.empty() ? "FAIL" : count == 0 ? "none" : "ok  ";
   std::string out = std::string("  ") + verdict + "  " + promise + ": " + counted(count, "comparison");
   if (!where.empty()) out += ", worst error " + worst_text() + ", allowed " + short_number(bound);
-  out += "\n";
+  return out + "\n";
+}
+
+std::string OpCheck::text() const {
+  std::string out = line();
   for (const std::string& failure : failures) out += "    " + failure + "\n";
+  for (const std::string& note : notes) out += "    note: " + note + "\n";
   return out;
 }
 
@@ -175,14 +222,19 @@ const OpCheck* OpReport::find(const char* promise) const {
 }
 
 std::string OpReport::text() const {
-  std::string out = (ok ? "PASS  " : "FAIL  ") + op + ": " + counted(examples, "example") + ", " +
-                    counted(refused_examples, "refused case") + ", seed " + std::to_string(seed) + "\n";
+  const std::string counts = counted(examples, "example") + ", " + counted(refused_examples, "refused case") +
+                             ", seed " + std::to_string(seed) + "\n";
+  if (state == CheckState::failed && !verbose) {
+    return "FAIL  " + most_telling(*this) + "\n      " + counts + failures_text(*this);
+  }
+  std::string out = name_of(state) + ("  " + op) + ": " + counts;
+  for (const std::string& what : not_checked) out += "  not checked: " + what + "\n";
   for (const OpCheck& check : checks) out += check.text() + check.skips_text();
   return out;
 }
 
 OpReport check_op(const OpDef& op, const CheckOpOptions& options) {
-  OpReport report{.op = op.name, .seed = options.seed};
+  OpReport report{.op = op.name, .seed = options.seed, .verbose = options.verbose};
   const std::vector<Example> examples = op.examples != nullptr ? op.examples() : std::vector<Example>();
   report.checks.push_back(check_examples(op, examples));
   for (const Example& example : examples) ++(example.error.empty() ? report.examples : report.refused_examples);
@@ -194,7 +246,7 @@ OpReport check_op(const OpDef& op, const CheckOpOptions& options) {
     }
     report.checks.push_back(std::move(check));
   }
-  for (const OpCheck& check : report.checks) report.ok = report.ok && check.failures.empty();
+  conclude(report);
   return report;
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
+#include <gradus/autograd/gradcheck.hpp>
 #include <gradus/autograd/op.hpp>
 
 namespace gradus {
@@ -29,6 +31,8 @@ struct CheckOpOptions {
   double expected_units = 4;
   /// Numbers of threads that must give the same bits.
   std::vector<int> threads = {1, 2, 3};
+  /// The text of the report repeats each failure wherever it was seen.
+  bool verbose = false;
 };
 
 /// One promise, over all examples of the op.
@@ -49,8 +53,12 @@ struct GRADUS_API OpCheck {
   std::string where = {};
   /// A sentence each.
   std::vector<std::string> failures = {};
+  /// By what must be found right in some example ("the derivative with respect to input 0"): whether it was.
+  std::map<std::string, bool> found_right = {};
   /// What was not checked: a check that is skipped in silence is no check.
   std::vector<Skip> skips = {};
+  /// What is not wrong, but could be better, a sentence each.
+  std::vector<std::string> notes = {};
 
   /// Counts one comparison; fails it with a sentence when the error is above the bound (or NaN).
   void take(double error, double allowed, const std::string& place);
@@ -59,7 +67,9 @@ struct GRADUS_API OpCheck {
   /// Adds what another check of the same promise found, `place` after each place.
   void merge(const OpCheck& other, const std::string& place);
   void skip(const std::string& reason, const std::string& what) { skips.push_back({reason, what}); }
-  /// One line of a report, then the failures, a line each.
+  /// One line of a report.
+  std::string line() const;
+  /// That line, then the failures and notes, a line each.
   std::string text() const;
   /// "1.2e-10 (relu: plain, input 0)"
   std::string worst_text() const;
@@ -69,15 +79,21 @@ struct GRADUS_API OpCheck {
 
 struct [[nodiscard]] GRADUS_API OpReport {
   std::string op = {};
+  /// Whether `state` is passed. not_checked: nothing is wrong, but the examples show nothing right of some derivative.
   bool ok = true;
+  CheckState state = CheckState::passed;
+  /// A sentence each.
+  std::vector<std::string> not_checked = {};
   uint64_t seed = 0;
   /// Examples that must work, and that must be refused.
   int64_t examples = 0;
   int64_t refused_examples = 0;
+  bool verbose = false;
   std::vector<OpCheck> checks = {};
 
   const OpCheck* find(const char* promise) const;
-  /// The verdict; each promise with its count, its worst error and what was skipped; each failure in a sentence.
+  /// The verdict with what is most telling of it; each promise with its count, its worst error and what was skipped.
+  /// Failures that say the same of other examples, inputs or elements are counted; `verbose` tells all.
   std::string text() const;
 };
 

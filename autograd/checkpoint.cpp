@@ -188,6 +188,7 @@ void checkpoint_vjp(VjpArgs& v) {
 // The rule and the forward state what the first run found.
 const OpDef checkpoint_op = {
     .name = "checkpoint",
+    .input_names = {"values..."},
     .shape =
         [](ShapeArgs& s) {
           for (const Tensor& y : s.attrs<CheckpointAttrs>().state->outputs) s.output(y.shape(), y.dtype());

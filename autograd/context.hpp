@@ -27,10 +27,10 @@ struct VjpFilter {
   void* state = nullptr;
 };
 
-/// Sees each op that is recorded, after it ran, in the order of the forward pass.
+/// Sees each op after it ran, in the order of the forward pass. It is recorded when an output requires a gradient.
 struct ApplyObserver {
   void (*call)(void* state, const OpDef& op, const Attrs& attrs, const Variable* const* inputs, size_t num_inputs,
-               size_t num_outputs) = nullptr;
+               const Variable* outputs, size_t num_outputs) = nullptr;
   void* state = nullptr;
 };
 

@@ -95,7 +95,9 @@ struct [[nodiscard]] GRADUS_API SelfTestReport {
   std::vector<std::string> without_effect = {};
   /// The ops met.
   std::vector<std::string> ops = {};
-  bool ok() const { return missed.empty() && effective() > 0; }
+  /// failed when one was missed; not_checked when no planted one changed a derivative, so that none could be caught.
+  CheckState state() const;
+  bool ok() const { return state() == CheckState::passed; }
   int64_t planted() const;
   int64_t effective() const;
   int64_t caught() const;

@@ -15,8 +15,15 @@ struct NamedInput {
   Tensor value;
   /// One for each axis, or none.
   std::vector<AxisLabel> axes = {};
-  /// Optional, of the value's shape, bool: false where the input is padding or blocked and must have gradient 0.
+  /// Optional, of the value's shape, bool: false where the input is padding or blocked. There it must have a gradient
+  /// of exactly 0 at every order that is checked, and no output may change when it does.
   Tensor keep = {};
+};
+
+/// The same for an input by the end of its name, as in InputLabels: for the parameters of a module.
+struct InputKeep {
+  std::string input;
+  Tensor keep;
 };
 
 /// six_point: error of order h^6. central: two points, error of order h^2, for functions that change their shape within
@@ -45,6 +52,8 @@ struct GradcheckOptions {
   DType dtype = DType::f64;
   /// Also forward mode: <u, J v> by jvp() against differences and against <J^T u, v>.
   bool forward_mode = false;
+  /// An input that no output depends on may be one: it is named and left out. Otherwise the check is "not checked".
+  bool allow_unused = false;
   /// After a failure: sweep the step, name the signature, and check each recorded op by itself for the first bad one.
   bool diagnose = true;
   /// Stop at the first derivative that fails: for who only wants to know whether all are right.
@@ -52,11 +61,20 @@ struct GradcheckOptions {
   /// Of the function, in the report: "lstm".
   std::string name = {};
   std::vector<InputLabels> labels = {};
+  std::vector<InputKeep> keep = {};
   /// How to run the same check again, for the report; empty: the options as C++.
   std::string reproduce = {};
+  /// The text of a failing report says everything, not only what is decisive.
+  bool verbose = false;
 };
 
-/// What became of one derivative. Kinks, ties and unreachable elements are neither passed nor failed.
+/// What became of a whole check. not_checked: nothing was found wrong, but of some input nothing was found right
+/// either: no output depends on it, all its derivatives stand at kinks, or none can be judged in this dtype.
+enum class CheckState : uint8_t { passed, failed, not_checked };
+/// "PASS", "FAIL", "NOT CHECKED".
+GRADUS_API const char* name_of(CheckState state);
+
+/// What became of one derivative. Only `pass` has passed; only `fail` and `not_finite` have failed.
 enum class Verdict : uint8_t {
   pass,
   fail,
@@ -65,6 +83,7 @@ enum class Verdict : uint8_t {
   tie,          ///< a kink that vanishes when the inputs that are exactly equal move together
   unreachable,  ///< no gradient flows to the input, and the output does not depend on it
   not_finite,   ///< counts as a failure
+  not_judged,   ///< rounding hides it at every step: neither right nor wrong as far as differences can tell
 };
 GRADUS_API const char* name_of(Verdict verdict);
 
@@ -92,6 +111,8 @@ struct ElementCheck {
   double left = 0.0;
   double right = 0.0;
   double error = 0.0;
+  /// What rounding may have put into `numeric`.
+  double noise = 0.0;
 };
 
 struct StepError {
@@ -120,6 +141,8 @@ enum class SignatureKind : uint8_t {
   cotangent_ignored,  ///< as if an output did not exist
   cotangent_of_ones,  ///< as if the cotangent were 1
   constant_offset,    ///< the difference is the same along an axis: a term is missing there or one too many
+  between_steps,      ///< right where nothing passes from one step of an axis to another, and wrong elsewhere
+  step_left_out,      ///< the own terms of the first or the last steps are missing
 };
 GRADUS_API const char* name_of(SignatureKind kind);
 
@@ -144,6 +167,7 @@ struct GradcheckResult {
   int64_t kinks = 0;
   int64_t ties = 0;
   int64_t unreachable = 0;
+  int64_t not_judged = 0;
   /// Elements of the input that were not looked at one by one.
   int64_t skipped = 0;
   /// Some output depends on this input, as far as the recorded graph knows.
@@ -168,11 +192,38 @@ struct GradcheckResult {
   Signature signature = {};
 };
 
+/// How a value left the tape.
+enum class Detached : uint8_t {
+  constant,     ///< what a recorded op wrote is read as a constant
+  copied,       ///< the same, as the same numbers at another place
+  overwritten,  ///< its bytes were changed between the op that wrote them and the one that reads them
+};
+
+GRADUS_API const char* name_of(Detached how);
+
+/// A value of whose derivative something is lost: an op reads it in one of these ways.
+struct DetachedValue {
+  Detached how = Detached::constant;
+  /// "output 0" where no op reads it, but it is handed out.
+  std::string op = {};
+  std::string path = {};
+  std::string input = {};
+  int64_t position = 0;  ///< of the op among those that ran
+  int64_t step = -1;     ///< of the recurrence that it is in; -1: in none that is seen
+  /// The op that wrote the value, and its module.
+  std::string source = {};
+  std::string source_path = {};
+  int64_t source_position = 0;
+};
+
 /// The first recorded op, in forward order, whose own derivative is wrong.
 struct BadOp {
   std::string op = {};
   /// Of the module that applied it; may be empty.
   std::string path = {};
+  /// The name of the input whose derivative is wrong.
+  std::string input = {};
+  int64_t step = -1;  ///< of the recurrence that it is in; -1: in none that is seen
   /// Its number among the ops that were checked, and how many were recorded.
   int64_t position = 0;
   int64_t recorded = 0;
@@ -181,6 +232,9 @@ struct BadOp {
   std::string text = {};
   /// How that derivative is wrong. Of several wrong ones, that of the worst whose way of being wrong is known.
   Signature signature = {};
+  /// Where no op is wrong by itself: the values that were detached between an input whose derivative is wrong and the
+  /// outputs.
+  std::vector<DetachedValue> detached = {};
   bool found() const { return !op.empty(); }
 };
 
@@ -192,10 +246,14 @@ struct CodePath {
 };
 
 struct [[nodiscard]] GRADUS_API GradcheckReport {
+  /// Whether `state` is passed.
   bool ok = true;
+  CheckState state = CheckState::passed;
   std::vector<GradcheckResult> results = {};
   /// What else was found wrong, a sentence each: results that differ from run to run, values that are not finite, ...
   std::vector<std::string> problems = {};
+  /// What was asked for and not checked, a sentence each: "no output depends on bias [3]".
+  std::vector<std::string> not_checked = {};
   GradcheckOptions options = {};
   BadOp first_bad_op = {};
   /// What the check covered: kernels and references of fused ops, dtypes, threads, orders, forward mode.
@@ -210,6 +268,7 @@ struct [[nodiscard]] GRADUS_API GradcheckReport {
   /// With ties.
   int64_t kinks() const;
   int64_t unreachable() const;
+  int64_t not_judged() const;
   int64_t skipped() const;
   /// The verdict, then a table, then what is known about each failure. `color`: with terminal escapes.
   std::string text(bool color = false) const;

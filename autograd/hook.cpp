@@ -14,6 +14,7 @@ struct HookAttrs {
 // y = x. dx is what the hook makes of dy.
 const OpDef hook_op = {
     .name = "hook_gradient",
+    .input_names = {"x"},
     .shape = [](ShapeArgs& s) { s.output(s.shape(0), s.dtype(0)); },
     .forward = [](ForwardArgs& f) { f.out(0) = f.in(0); },
     .derivative =

@@ -118,7 +118,8 @@ class GRADUS_API VjpArgs {
   /// The derivative of the loss with respect to output k; zeros (one element, expanded) when none arrived.
   const Variable& cotangent(int k = 0) const;
   bool has_cotangent(int k) const;
-  /// Whether somebody wants the gradient of input i; set(i, ...) for another is ignored.
+  /// Whether somebody wants the gradient of input i: ask before a gradient that costs something is computed, since
+  /// set(i, ...) for an input that nobody asked for throws its work away.
   bool needs(int i) const;
   /// States the gradient of input i, of its shape and dtype. An input never set has gradient zero.
   void set(int i, Gradient gradient);
@@ -170,9 +171,13 @@ struct Saves {
 /// Whether a mask of inputs or outputs names number i.
 inline bool in_mask(uint32_t mask, int i) { return i < 32 ? (mask >> i & 1U) != 0 : mask == kAll; }
 
+inline constexpr int kNamedInputs = 16;
+
 /// Everything about one op. Its identity is its address.
 struct OpDef {
   const char* name;
+  /// Of the inputs in their order, for errors and reports. A last one that ends in "..." stands for all that follow.
+  const char* input_names[kNamedInputs] = {};
   /// The only place where shapes and dtypes are checked.
   void (*shape)(ShapeArgs&);
   void (*forward)(ForwardArgs&);
@@ -197,5 +202,10 @@ struct OpDef {
 };
 
 inline const char* ShapeArgs::op_name() const { return op_.name; }
+
+/// "weight", "parts[2]" of an op with any number of inputs, or "input 2" where the op gives no name.
+GRADUS_API std::string input_name(const OpDef& op, size_t i);
+/// The same in a sentence: "input weight", "input 2".
+GRADUS_API std::string input_text(const OpDef& op, size_t i);
 
 }  // namespace gradus

@@ -8,23 +8,31 @@
 namespace gradus {
 namespace {
 
-[[gnu::noinline]] void throw_changed(const OpDef& op, const char* what, int index, const Tensor& value,
-                                     uint32_t version) {
-  detail::throw_error(detail::join("[", op.name, "] backward needs ", what, " ", index, " (", describe(value),
+enum class Slot { input, output };
+
+// "input x", "output 0"
+std::string text_of(const OpDef& op, Slot slot, int index) {
+  return slot == Slot::input ? input_text(op, static_cast<size_t>(index)) : detail::join("output ", index);
+}
+
+[[gnu::noinline]] void throw_changed(const OpDef& op, Slot slot, int index, const Tensor& value, uint32_t version) {
+  detail::throw_error(detail::join("[", op.name, "] backward needs ", text_of(op, slot, index), " (", describe(value),
                                    ") but it was changed in place: version ", value.version(), ", expected ", version));
 }
 
 [[gnu::noinline]] void throw_wrong_gradient(const OpDef& op, int input, const InputSlot& slot, const Variable& got) {
-  detail::throw_error(detail::join("[", op.name, "] vjp gave a gradient of the wrong shape for input ", input,
-                                   ": expected ", slot.dtype, " ", *slot.shape, ", got ", describe(got)));
+  detail::throw_error(detail::join("[", op.name, "] vjp gave a gradient of the wrong shape for ",
+                                   input_text(op, static_cast<size_t>(input)), ": expected ", slot.dtype, " ",
+                                   *slot.shape, ", got ", describe(got)));
 }
 
 // A name in a mask stands for its bit, or for all of them.
-[[gnu::noinline]] void throw_not_saved(const OpDef& op, const char* what, int index) {
-  const std::string bit = index < 32 ? detail::join("bit ", index, " of saves.", what, "s set, or kAll")
-                                     : detail::join("saves.", what, "s = kAll, since bits name the first 32 only");
-  detail::throw_error(
-      detail::join("[", op.name, "] the vjp reads ", what, " ", index, ", which the op does not save: expected ", bit));
+[[gnu::noinline]] void throw_not_saved(const OpDef& op, Slot slot, int index) {
+  const char* mask = slot == Slot::input ? "saves.inputs" : "saves.outputs";
+  const std::string bit = index < 32 ? detail::join("bit ", index, " of ", mask, " set, or kAll")
+                                     : detail::join(mask, " = kAll, since bits name the first 32 only");
+  detail::throw_error(detail::join("[", op.name, "] the vjp reads ", text_of(op, slot, index),
+                                   ", which the op does not save: expected ", bit));
 }
 
 // Away from the common path, where it would cost registers.
@@ -46,8 +54,8 @@ Variable VjpArgs::in(int i) const {
   const InputSlot& slot = node_.input(i);
   if (!slot.given) return Variable();
   if (!slot.value.defined()) [[unlikely]]
-    throw_not_saved(op(), "input", i);
-  if (slot.value.version() != slot.version) throw_changed(op(), "input", i, slot.value, slot.version);
+    throw_not_saved(op(), Slot::input, i);
+  if (slot.value.version() != slot.version) throw_changed(op(), Slot::input, i, slot.value, slot.version);
   Variable value = pass_.create_graph() ? Variable(slot.value, slot.node, slot.output) : Variable(slot.value);
   pass_.show(op(), VjpValue::input, i, value);
   return value;
@@ -56,8 +64,8 @@ Variable VjpArgs::in(int i) const {
 Variable VjpArgs::out(int k) const {
   const OutputSlot& slot = node_.output(k);
   if (!slot.value.defined()) [[unlikely]]
-    throw_not_saved(op(), "output", k);
-  if (slot.value.version() != slot.version) throw_changed(op(), "output", k, slot.value, slot.version);
+    throw_not_saved(op(), Slot::output, k);
+  if (slot.value.version() != slot.version) throw_changed(op(), Slot::output, k, slot.value, slot.version);
   const bool constant = !pass_.create_graph() || in_mask(op().auxiliary_outputs, k) || !is_floating(slot.dtype);
   Variable value = constant ? Variable(slot.value) : Variable(slot.value, NodeRef(&node_), k);
   pass_.show(op(), VjpValue::output, k, value);

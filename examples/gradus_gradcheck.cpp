@@ -25,7 +25,9 @@ constexpr const char* kExamples =
     "  gradus-gradcheck --list                what there is\n"
     "  gradus-gradcheck --self-test softmax   wrong derivatives are planted, and must be found\n"
     "\n"
-    "Exit status: 0 all derivatives are right; 1 some are not; 2 an option, a name or a file cannot be used.";
+    "Exit status: 0 all derivatives are right; 1 some are not; 2 an option, a name or a file cannot be used; 3 none "
+    "is\n"
+    "wrong, but of something that was asked for nothing was checked.";
 
 }  // namespace
 
@@ -56,6 +58,7 @@ int gradus_gradcheck(int argc, const char* const* argv, std::ostream& out, std::
       ->check(refuse_no_number<int>)
       ->check(CLI::Range(1, 1024));
   app.add_option("--json", config.json, "write all results to this file")->option_text("FILE");
+  app.add_flag("--verbose", config.verbose, "all of what is known of a failure, not only what is decisive");
   app.add_option("--color", color, "auto: on a terminal")
       ->option_text("auto|always|never")
       ->check(CLI::IsMember({"auto", "always", "never"}));
@@ -78,7 +81,8 @@ int gradus_gradcheck(int argc, const char* const* argv, std::ostream& out, std::
   config.color = color == "always" || (color == "auto" && terminal);
   try {
     set_num_threads(threads);
-    return check_library(config, out).ok() ? 0 : 1;
+    const CheckState state = check_library(config, out).state();
+    return config.list || state == CheckState::passed ? 0 : state == CheckState::failed ? 1 : 3;
   } catch (const BadInput& error) {
     err << "gradus-gradcheck: " << printable(error.what()) << '\n';
     return 2;

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <ostream>
 
 #include <gradus/autograd/corruptions.hpp>
@@ -28,7 +29,8 @@ GradcheckOptions options_for(const LibraryCheckConfig& config, const std::string
           .seed = config.seed,
           .name = name,
           .reproduce = "gradus-gradcheck \"" + name.substr(0, name.find(':')) + "\" --order " + std::to_string(order) +
-                       " --seed " + std::to_string(config.seed)};
+                       " --seed " + std::to_string(config.seed) + (config.verbose ? " --verbose" : ""),
+          .verbose = config.verbose};
 }
 
 // Of a check that passed, as it was asked for.
@@ -63,11 +65,13 @@ LibraryCheckItem check_one_op(const OpDef& op, const LibraryCheckConfig& config)
     const std::vector<Tensor> values = op_case.inputs();
     std::vector<NamedInput> inputs;
     inputs.reserve(moving.size());
-    for (size_t i : moving) inputs.push_back({"input " + std::to_string(i), values[i].contiguous().clone()});
+    for (size_t i : moving) inputs.push_back({input_name(op, i), values[i].contiguous().clone()});
     const auto function = op_case.function(values);
     const int order = op_case.has_second_order() ? config.order : 1;
-    const GradcheckOptions options = options_for(config, op_case.name(), order);
+    GradcheckOptions options = options_for(config, op_case.name(), order);
+    options.allow_unused = true;  // of a step function of an input the derivative is 0, which differences confirm
     item.reports.push_back(gradcheck(function, inputs, options));
+    for (const std::string& why : item.reports.back().not_checked) item.skipped.push_back(example.name + ": " + why);
     if (!config.self_test || !item.reports.back().ok) continue;
     item.self_test.add(self_test(function, inputs, self_test_options(options, config)));
   }
@@ -81,7 +85,8 @@ LibraryCheckItem check_one_layer(const LayerCase& layer, const LibraryCheckConfi
   Generator generator(config.seed);
   const Owned<LayerSample> sample = layer.make(generator);
   const auto run = [&](const std::vector<Variable>& inputs) { return sample->run(inputs); };
-  const GradcheckOptions options = options_for(config, layer.name, config.order);
+  GradcheckOptions options = options_for(config, layer.name, config.order);
+  options.keep = sample->keep();
   item.reports.push_back(gradcheck(sample->module(), sample->inputs(), run, options));
   if (config.self_test && item.reports.back().ok) {
     item.self_test.add(self_test(sample->module(), sample->inputs(), run, self_test_options(options, config)));
@@ -91,7 +96,7 @@ LibraryCheckItem check_one_layer(const LayerCase& layer, const LibraryCheckConfi
 }
 
 struct Sums {
-  int64_t checked = 0, passed = 0, kinks = 0, unreachable = 0;
+  int64_t checked = 0, passed = 0, kinks = 0, unreachable = 0, not_judged = 0;
   double first = 0.0, second = 0.0;
 
   void add(const GradcheckReport& report) {
@@ -99,6 +104,7 @@ struct Sums {
     passed += report.passed();
     kinks += report.kinks();
     unreachable += report.unreachable();
+    not_judged += report.not_judged();
     first = std::max(first, report.worst_error(1));
     second = std::max(second, report.worst_error(2));
   }
@@ -117,12 +123,16 @@ std::string exponent(double value) {
 }
 
 const char* verdict_of(const LibraryCheckItem& item) {
-  return !item.ok() ? "FAIL" : item.reports.empty() ? "none" : "pass";
+  const CheckState state = item.state();
+  if (state != CheckState::passed) return name_of(state);
+  return item.reports.empty() ? "none" : "pass";
 }
 
 void print_line(std::ostream& out, const LibraryCheckItem& item, const LibraryCheckConfig& config) {
   const Sums sums = sums_of(item);
-  const char* paint = !config.color ? "" : item.ok() ? "\033[32m" : "\033[31m";
+  const CheckState state = item.state();
+  const char* const colors[] = {"\033[32m", "\033[31m", "\033[33m"};
+  const char* paint = config.color ? colors[static_cast<size_t>(state)] : "";
   char line[256];
   std::snprintf(line, sizeof line, "%s%-4s%s  %-5s  %-46s  %3lld  %6lld  %5lld  %7s  %7s  %6.2f", paint,
                 verdict_of(item), config.color ? "\033[0m" : "", item.kind.c_str(), item.name.c_str(),
@@ -134,8 +144,9 @@ void print_line(std::ostream& out, const LibraryCheckItem& item, const LibraryCh
   if (!item.refusal.empty()) out << "  no derivative: " << item.refusal;
   out << '\n';
   for (const std::string& missed : item.self_test.missed) out << "      not caught: " << missed << '\n';
+  for (const std::string& why : item.not_checked()) out << "      not checked: " << why << '\n';
   for (const GradcheckReport& report : item.reports) {
-    if (!report.ok) out << report.text(config.color);
+    if (report.state == CheckState::failed) out << report.text(config.color);
   }
   out << std::flush;
 }
@@ -143,17 +154,20 @@ void print_line(std::ostream& out, const LibraryCheckItem& item, const LibraryCh
 void print_sums(std::ostream& out, const LibraryCheckResult& result, const LibraryCheckConfig& config) {
   Sums sums;
   SelfTestReport self_test;
-  int64_t failed = 0, ops = 0, layers = 0, examples = 0;
+  int64_t failed = 0, not_checked = 0, ops = 0, layers = 0, examples = 0;
   for (const LibraryCheckItem& item : result.items) {
     (item.kind == "op" ? ops : layers) += 1;
-    failed += item.ok() ? 0 : 1;
+    failed += item.state() == CheckState::failed ? 1 : 0;
+    not_checked += item.state() == CheckState::not_checked ? 1 : 0;
     examples += item.examples;
     self_test.add(item.self_test);
     for (const GradcheckReport& report : item.reports) sums.add(report);
   }
-  out << (failed == 0 ? "pass" : "FAIL") << ": " << ops << " ops and " << layers << " layer configurations, "
-      << examples << " examples, " << sums.checked << " derivatives compared (" << sums.passed << " pass, "
-      << sums.kinks << " at kinks or ties, " << sums.unreachable << " unreachable), " << failed << " failed\n"
+  const CheckState state = result.state();
+  out << (state == CheckState::passed ? "pass" : name_of(state)) << ": " << ops << " ops and " << layers
+      << " layer configurations, " << examples << " examples, " << sums.checked << " derivatives compared ("
+      << sums.passed << " pass, " << sums.kinks << " at kinks or ties, " << sums.unreachable << " unreachable, "
+      << sums.not_judged << " not judged), " << failed << " failed, " << not_checked << " not checked\n"
       << "worst error " << exponent(sums.first) << " at order 1";
   if (config.order > 1) out << ", " << exponent(sums.second) << " at order 2";
   out << "; seed " << config.seed << "; " << exponent(result.seconds) << " s\n";
@@ -204,13 +218,45 @@ void require_writable(const std::string& path) {
 
 }  // namespace
 
-bool LibraryCheckItem::ok() const {
-  return self_test.missed.empty() &&
-         std::all_of(reports.begin(), reports.end(), [](const GradcheckReport& report) { return report.ok; });
+std::vector<std::string> LibraryCheckItem::not_checked() const {
+  std::vector<std::string> reasons;
+  std::map<std::string, bool> passed;  // by input: in some example
+  for (const GradcheckReport& report : reports) {
+    for (const GradcheckResult& result : report.results) {
+      const bool right = result.passed > 0 || (result.unreachable > 0 && report.passed() > 0);
+      passed[result.input] |= result.order == 1 && right;
+    }
+    // A layer has one report, whose words say more.
+    if (kind == "layer") reasons.insert(reasons.end(), report.not_checked.begin(), report.not_checked.end());
+  }
+  for (const auto& [input, any] : passed) {
+    const bool asked = kind == "op" && input.rfind("cotangent", 0) != 0;
+    if (asked && !any) reasons.push_back("in no example a derivative with respect to " + input + " passed");
+  }
+  if (passed.empty() && refusal.empty() && reasons.empty()) {
+    reasons.emplace_back("no example has a derivative that is compared with differences");
+  }
+  if (self_test.planted() > 0 && self_test.effective() == 0) {
+    reasons.emplace_back("self test: nothing that was planted changes a derivative");
+  }
+  return reasons;
 }
 
-bool LibraryCheckResult::ok() const {
-  return std::all_of(items.begin(), items.end(), [](const LibraryCheckItem& item) { return item.ok(); });
+CheckState LibraryCheckItem::state() const {
+  const auto failed = [](const GradcheckReport& report) { return report.state == CheckState::failed; };
+  if (!self_test.missed.empty() || std::any_of(reports.begin(), reports.end(), failed)) return CheckState::failed;
+  return not_checked().empty() ? CheckState::passed : CheckState::not_checked;
+}
+
+CheckState LibraryCheckResult::state() const {
+  CheckState worst = CheckState::passed;
+  bool any = false;
+  for (const LibraryCheckItem& item : items) {
+    for (const GradcheckReport& report : item.reports) any = any || report.passed() > 0;
+    const CheckState state = item.state();
+    if (worst != CheckState::failed && state != CheckState::passed) worst = state;
+  }
+  return worst == CheckState::passed && !any ? CheckState::not_checked : worst;
 }
 
 LibraryCheckResult check_library(const LibraryCheckConfig& config, std::ostream& out) {

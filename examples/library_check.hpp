@@ -26,6 +26,8 @@ struct LibraryCheckConfig {
   /// Empty: no file.
   std::string json = {};
   bool color = false;
+  /// All of a failing report.
+  bool verbose = false;
 };
 
 /// One line of the table: an op over all its examples, or a layer in one configuration.
@@ -42,13 +44,18 @@ struct LibraryCheckItem {
   SelfTestReport self_test = {};
   double seconds = 0.0;
 
-  bool ok() const;
+  /// not_checked: of some input nothing passed in any example, or the self test planted nothing that shows.
+  CheckState state() const;
+  /// Why not, a sentence each.
+  std::vector<std::string> not_checked() const;
 };
 
 struct LibraryCheckResult {
   std::vector<LibraryCheckItem> items = {};
   double seconds = 0.0;
-  bool ok() const;
+  /// not_checked also when no derivative of anything was compared.
+  CheckState state() const;
+  bool ok() const { return state() == CheckState::passed; }
 };
 
 /// Checks what was asked for and prints a line for each item as it is done, the whole report of each failure, and the
@@ -59,7 +66,8 @@ LibraryCheckResult check_library(const LibraryCheckConfig& config, std::ostream&
 /// The whole result as JSON.
 std::string library_check_json(const LibraryCheckConfig& config, const LibraryCheckResult& result);
 
-/// The program gradus-gradcheck: 0 all passed; 1 a derivative is wrong; 2 wrong usage.
+/// The program gradus-gradcheck: 0 all passed; 1 a derivative is wrong; 2 wrong usage; 3 nothing is wrong, but
+/// something that was asked for could not be checked.
 int gradus_gradcheck(int argc, const char* const* argv, std::ostream& out, std::ostream& err, bool terminal);
 
 }  // namespace gradus::examples

@@ -9,6 +9,7 @@ std::string library_check_json(const LibraryCheckConfig& config, const LibraryCh
   using Json = nlohmann::ordered_json;
   Json out;
   out["ok"] = result.ok();
+  out["state"] = name_of(result.state());
   out["order"] = config.order;
   out["seed"] = config.seed;
   out["seconds"] = result.seconds;
@@ -17,11 +18,13 @@ std::string library_check_json(const LibraryCheckConfig& config, const LibraryCh
     Json entry;
     entry["kind"] = item.kind;
     entry["name"] = item.name;
-    entry["ok"] = item.ok();
+    entry["ok"] = item.state() == CheckState::passed;
+    entry["state"] = name_of(item.state());
     entry["examples"] = item.examples;
     entry["seconds"] = item.seconds;
     if (!item.refusal.empty()) entry["no_derivative"] = item.refusal;
     if (!item.skipped.empty()) entry["skipped"] = item.skipped;
+    if (!item.not_checked().empty()) entry["not_checked"] = item.not_checked();
     if (config.self_test) entry["self_test"] = Json::parse(item.self_test.json());
     entry["reports"] = Json::array();
     for (const GradcheckReport& report : item.reports) entry["reports"].push_back(Json::parse(report.json()));

@@ -58,6 +58,7 @@ Variable backwards(const OpDef& op, const Variable& g, const Variable& a) {
 // The second attempt: as in the formula above.
 const OpDef memory_op = {
     .name = "leaky_memory",
+    .input_names = {"x", "a"},
     .shape = memory_shape,
     .forward = memory_forward,
     .derivative =
@@ -72,6 +73,7 @@ const OpDef memory_op = {
 // The first attempt: the gradient of each step is handed to the step after it.
 const OpDef first_attempt_op = {
     .name = "leaky_memory",
+    .input_names = {"x", "a"},
     .shape = memory_shape,
     .forward = memory_forward,
     .derivative =

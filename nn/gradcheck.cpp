@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/nn/gradcheck.hpp>
 
+#include <gradus/autograd/check/conclusion.hpp>
+#include <gradus/autograd/check/parameters_read.hpp>
+
 #include <vector>
 
 namespace gradus {
@@ -35,6 +38,20 @@ class BoundModule {
 
   const std::vector<NamedInput>& inputs() const { return all_; }
 
+  // A sentence for each Parameter that f reads and the module has not registered.
+  std::vector<std::string> foreign_parameters() const {
+    std::vector<Tensor> values;
+    values.reserve(all_.size());
+    for (const NamedInput& input : all_) values.push_back(input.value);
+    std::vector<std::string> sentences;
+    for (const detail::ParameterRead& read : detail::parameters_read(*this, values)) {
+      sentences.push_back(detail::join(read.op, read.path.empty() ? "" : " in " + read.path, " reads a Parameter ",
+                                       describe(read.parameter->value()), " that ", module_.name(),
+                                       " has not registered: its derivative is not checked"));
+    }
+    return sentences;
+  }
+
   std::vector<Variable> operator()(const std::vector<Variable>& values) const {
     const std::vector<Variable> own(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(num_inputs_));
     std::vector<Owned<ParameterBinding>> bindings;
@@ -66,12 +83,18 @@ void detail::throw_wrong_inputs(const Module& layer, size_t count) {
 GradcheckReport gradcheck(Module& module, const std::vector<NamedInput>& inputs, FunctionRef f,
                           const GradcheckOptions& options) {
   const BoundModule bound(module, inputs, f);
-  return gradcheck(bound, bound.inputs(), options);
+  GradcheckReport report = gradcheck(bound, bound.inputs(), options);
+  // A function that could not even be called twice has said so.
+  if (report.results.empty() && !report.problems.empty()) return report;
+  detail::add_not_checked(report, bound.foreign_parameters());
+  return report;
 }
 
 SelfTestReport self_test(Module& module, const std::vector<NamedInput>& inputs, FunctionRef f,
                          const GradcheckOptions& options) {
   const BoundModule bound(module, inputs, f);
+  const std::vector<std::string> foreign = bound.foreign_parameters();
+  GRADUS_CHECK(foreign.empty(), "[self_test] ", foreign.front());
   return self_test(bound, bound.inputs(), options);
 }
 

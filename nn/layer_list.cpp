@@ -27,16 +27,22 @@ class Sample final : public LayerSample {
   }
   Module& module() override { return layer; }
   const std::vector<NamedInput>& inputs() const override { return inputs_; }
+  const std::vector<InputKeep>& keep() const override { return keep_; }
   std::vector<Variable> run(const std::vector<Variable>& inputs) override { return call(layer, inputs); }
 
   // Of shape [batch, time, unit], or [batch, layer, unit] for a state.
-  Sample& input(const char* name, const Shape& shape) {
+  Sample& input(const char* name, const Shape& shape, const Tensor& keep = {}) {
     const bool state = std::string_view(name) == "h0" || std::string_view(name) == "c0";
     inputs_.push_back({.name = name,
                        .value = uniform(shape, random_, {.low = -1.0, .high = 1.0, .dtype = kF64}),
                        .axes = shape.rank() == 3
                                    ? std::vector<AxisLabel>{{"batch item"}, {state ? "layer" : "time step"}, {"unit"}}
-                                   : std::vector<AxisLabel>{}});
+                                   : std::vector<AxisLabel>{},
+                       .keep = keep.defined() ? keep.expand(shape).clone() : Tensor()});
+    return *this;
+  }
+  Sample& blocks(const char* parameter, const Tensor& keep) {
+    keep_.push_back({parameter, keep});
     return *this;
   }
   Owned<LayerSample> as_function(Values (*function)(L&, const Values&)) {
@@ -50,6 +56,7 @@ class Sample final : public LayerSample {
  private:
   Generator& random_;  // used while the sample is made
   std::vector<NamedInput> inputs_;
+  std::vector<InputKeep> keep_;
 };
 
 template <class L, class Options>
@@ -59,6 +66,19 @@ Sample<L>& sample(const Options& options, Generator& generator) {
 
 Tensor integers(std::initializer_list<double> values, const Shape& shape) {
   return Tensor::from(values, shape, {.dtype = DType::i64});
+}
+
+// [items, steps, 1]: true before each item's length.
+Tensor before_lengths(std::initializer_list<double> lengths, int64_t steps) {
+  const auto items = static_cast<int64_t>(lengths.size());
+  return Mask::from_lengths(integers(lengths, {items}), steps).tensor().reshape({items, steps, 1});
+}
+
+// [rows, columns]: false in the given row of a table.
+Tensor all_but_row(int64_t row, int64_t rows, int64_t columns) {
+  Tensor keep = ones({rows, columns}, {.dtype = DType::boolean});
+  keep.select(0, row).fill_(0.0);
+  return keep;
 }
 
 Values all_outputs(const RecurrentOutput& out) {
@@ -79,6 +99,7 @@ Owned<LayerSample> make_linear_without_bias(Generator& g) {
 
 Owned<LayerSample> make_embedding(Generator& g) {
   return sample<Embedding>(EmbeddingOptions{.num_embeddings = 5, .embedding_size = 3}, g)
+      .blocks("weight", all_but_row(3, 5, 3))
       .as_function([](Embedding& layer, const Values&) {
         return Values{layer(integers({1, 4, 1, 0, 2, 1}, {2, 3}))};  // row 3 unused, row 1 three times
       });
@@ -106,7 +127,7 @@ Owned<LayerSample> make_deep(Options options, Generator& g) {
   options.num_layers = 3;
   options.bidirectional = true;
   options.dropout = 0.3;
-  Sample<L>& made = sample<L>(options, g).input("x", {4, 5, 3}).input("h0", {4, 6, 2});
+  Sample<L>& made = sample<L>(options, g).input("x", {4, 5, 3}, before_lengths({5, 4, 1, 0}, 5)).input("h0", {4, 6, 2});
   if constexpr (has_cell) made.input("c0", {4, 6, 2});
   return made.as_function([](L& layer, const Values& in) {
     return all_outputs(
@@ -131,7 +152,7 @@ template <class L, class Options>
 Owned<LayerSample> make_attention(const Options& options, Generator& g) {
   return sample<L>(options, g)
       .input("query", {3, 3, options.query_size})
-      .input("memory", {3, 4, options.key_size})
+      .input("memory", {3, 4, options.key_size}, before_lengths({4, 2, 0}, 4))
       .as_function([](L& layer, const Values& in) { return attend(layer, in, sample_mask()); });
 }
 
@@ -152,7 +173,9 @@ Owned<LayerSample> make_seq2seq(Generator& g) {
                                .cell = cell,
                                .attention = attention,
                                .dropout = cell == CellKind::lstm ? 0.2 : 0.0};
-  return sample<Seq2Seq>(options, g).as_function([](Seq2Seq& layer, const Values&) {
+  Sample<Seq2Seq>& made = sample<Seq2Seq>(options, g).blocks("source_embedding.weight", all_but_row(0, 5, 3));
+  return made.as_function([](Seq2Seq& layer, const Values&) {
+    // Symbol 0 of the source stands beyond the lengths alone.
     const Tensor source = integers({1, 2, 3, 4, /**/ 4, 3, 0, 0, /**/ 2, 0, 0, 0}, {3, 4});
     const Tensor target = integers({0, 1, 3, /**/ 0, 2, 2, /**/ 0, 3, 1}, {3, 3});
     return Values{layer(source, integers({4, 2, 0}, {3}), target)};

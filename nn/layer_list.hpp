@@ -17,8 +17,10 @@ class GRADUS_API LayerSample {
   LayerSample& operator=(const LayerSample&) = delete;
   virtual ~LayerSample();
   virtual Module& module() = 0;
-  /// f64, drawn when the sample was made.
+  /// f64, drawn when the sample was made; with `keep` where lengths or masks block some of it.
   virtual const std::vector<NamedInput>& inputs() const = 0;
+  /// The parameters of which some elements are not used.
+  virtual const std::vector<InputKeep>& keep() const = 0;
   /// All outputs that carry a derivative.
   virtual std::vector<Variable> run(const std::vector<Variable>& inputs) = 0;
 };

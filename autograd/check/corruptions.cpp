@@ -56,6 +56,7 @@ void scramble_vjp(VjpArgs& v) {
 
 const OpDef scramble_op = {
     .name = "scramble",
+    .input_names = {"x"},
     .shape = [](ShapeArgs& s) { s.output(s.shape(0), s.dtype(0)); },
     .forward = scramble_forward,
     .derivative = scramble_vjp,

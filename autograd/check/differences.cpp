@@ -49,8 +49,9 @@ std::string index_text(const Shape& shape, int64_t position) {
   return "[" + text + "]";
 }
 
-double derivative_error(double analytic, double numeric) {
-  const double error = std::abs(analytic - numeric) / std::max({1.0, std::abs(analytic), std::abs(numeric)});
+double derivative_error(double a, double b, double floor) {
+  if (a == b && std::isfinite(a)) return 0.0;
+  const double error = std::abs(a - b) / std::max({floor, std::abs(a), std::abs(b)});
   return std::isfinite(error) ? error : HUGE_VAL;  // NaN would compare as no error
 }
 
@@ -107,9 +108,12 @@ Differences::Change Differences::change(const Direction& direction, double steps
   for (size_t k = 0; k < now.size(); ++k) {
     for (size_t i = 0; i < now[k].size(); ++i) {
       const long double moved_by = static_cast<long double>(now[k][i]) - static_cast<long double>(base_[k][i]);
+      const double size = std::abs(weights_[k][i]) * std::max(std::abs(base_[k][i]), std::abs(now[k][i]));
+      (moved_by == 0.0L ? result.still : result.magnitude) += size;
       if (moved_by == 0.0L) continue;
-      result.sum += static_cast<long double>(weights_[k][i]) * moved_by;
-      result.magnitude += std::abs(weights_[k][i] * base_[k][i]);
+      const long double weighted = static_cast<long double>(weights_[k][i]) * moved_by;
+      result.sum += weighted;
+      result.moved += static_cast<double>(std::abs(weighted));
     }
   }
   return result;
@@ -141,34 +145,57 @@ Differences::Range Differences::range_along(const Direction& direction, double s
   return range;
 }
 
+// The largest part of a step that is lost when an input is moved and rounded.
+double Differences::input_noise(const Direction& direction, double step) const {
+  double largest = 0.0;
+  for (const Move& move : direction.moves) {
+    const double x = points_[move.input][move.element];
+    const double by = step * move.amount;
+    const double to = dtype_ == DType::f64 ? x + by : static_cast<double>(static_cast<float>(x + by));
+    if (by != 0.0) largest = std::max(largest, std::abs((to - x - by) / by));
+  }
+  return largest;
+}
+
 Slopes Differences::along(const Direction& direction, double step) const {
   const long double h = static_cast<long double>(step) * static_cast<long double>(direction.unit);
-  double magnitude = 0.0;
+  Change largest;
   const auto at = [&](double steps) {
-    const Change moved = change(direction, steps * step);
-    magnitude = std::max(magnitude, moved.magnitude);
-    return moved.sum;
+    const Change now = change(direction, steps * step);
+    largest.magnitude = std::max(largest.magnitude, now.magnitude);
+    largest.still = std::max(largest.still, now.still);
+    largest.moved = std::max(largest.moved, now.moved);
+    return now.sum;
   };
   const auto rounded = [](long double value) { return static_cast<double>(value); };
   const double eps = dtype_ == DType::f64 ? 0x1p-53 : 0x1p-24;
+  const auto finished = [&](Slopes slopes, double units) {
+    const double by_step = std::abs(rounded(h));
+    slopes.noise = (units * eps * largest.magnitude + input_noise(direction, step) * largest.moved) / by_step;
+    slopes.hidden_noise = slopes.noise + units * eps * largest.still / by_step;
+    slopes.natural = largest.magnitude / std::abs(direction.unit);
+    return slopes;
+  };
   const long double r1 = at(1);
   const long double l1 = at(-1);
   if (stencil_ == Stencil::central) {
-    return {.numeric = rounded((r1 - l1) / (2.0L * h)),
-            .lower_order = HUGE_VAL,
-            .left = rounded(-l1 / h),
-            .right = rounded(r1 / h),
-            .noise = 2.0 * eps * magnitude / rounded(h)};
+    return finished({.numeric = rounded((r1 - l1) / (2.0L * h)),
+                     .lower_order = HUGE_VAL,
+                     .left = rounded(-l1 / h),
+                     .right = rounded(r1 / h)},
+                    2.0);
   }
   const long double r2 = at(2);
   const long double l2 = at(-2);
   const long double r3 = at(3);
   const long double l3 = at(-3);
-  return {.numeric = rounded((45.0L * (r1 - l1) - 9.0L * (r2 - l2) + (r3 - l3)) / (60.0L * h)),
-          .lower_order = rounded((8.0L * (r1 - l1) - (r2 - l2)) / (12.0L * h)),
-          .left = rounded(-(18.0L * l1 - 9.0L * l2 + 2.0L * l3) / (6.0L * h)),
-          .right = rounded((18.0L * r1 - 9.0L * r2 + 2.0L * r3) / (6.0L * h)),
-          .noise = 10.0 * eps * magnitude / rounded(h)};
+  const long double sixth = (r3 + l3) - 6.0L * (r2 + l2) + 15.0L * (r1 + l1);
+  return finished({.numeric = rounded((45.0L * (r1 - l1) - 9.0L * (r2 - l2) + (r3 - l3)) / (60.0L * h)),
+                   .lower_order = rounded((8.0L * (r1 - l1) - (r2 - l2)) / (12.0L * h)),
+                   .left = rounded(-(18.0L * l1 - 9.0L * l2 + 2.0L * l3) / (6.0L * h)),
+                   .right = rounded((18.0L * r1 - 9.0L * r2 + 2.0L * r3) / (6.0L * h)),
+                   .scatter = rounded(std::abs(sixth / (10.0L * h)))},
+                  10.0);
 }
 
 }  // namespace gradus::detail

@@ -34,8 +34,8 @@ std::vector<double> elements(const Tensor& tensor);
 /// "[1, 2]" for a row-major position.
 std::string index_text(const Shape& shape, int64_t position);
 
-/// abs(a - b) / max(1, abs(a), abs(b)); infinite when either is not finite.
-double derivative_error(double analytic, double numeric);
+/// abs(a - b) / max(abs(a), abs(b), floor), 0 for equal numbers; infinite when either is not finite.
+double derivative_error(double a, double b, double floor = 0.0);
 
 /// One element moves by `amount` for each step.
 struct Move {
@@ -47,6 +47,9 @@ struct Direction {
   std::vector<Move> moves;
   /// Slopes along it are divided by this: the amount, for a derivative by one element.
   double unit = 1.0;
+  /// Steps may be shorter, and longer, than the usual one by these factors: to where the function may have its scale.
+  double shortest = 0x1p-18;
+  double longest = 64.0;
 };
 
 /// Slopes of sum_k <cotangents[k], f_k> along a direction.
@@ -55,8 +58,14 @@ struct Slopes {
   double lower_order = 0.0;  ///< the same from fewer of the points: how far off, if far, the step is too long
   double left = 0.0;
   double right = 0.0;
-  /// What the rounding of the outputs may put into any of them.
+  /// What the rounding of inputs and outputs may put into any of them.
   double noise = 0.0;
+  /// The same from what the points show: their sixth difference, which is next to nothing for a smooth function.
+  double scatter = 0.0;
+  /// Noise if outputs that did not move lost their movement to rounding.
+  double hidden_noise = 0.0;
+  /// The size of the outputs that moved, by unit: a slope that changes them by their own size.
+  double natural = 0.0;
   bool finite() const;
   double gap() const;
 };
@@ -92,9 +101,12 @@ class Differences {
   std::vector<std::vector<double>> outputs_at(const Direction& direction, double steps) const;
   struct Change {
     long double sum = 0.0L;
+    double moved = 0.0;      // by how much, added up without signs
     double magnitude = 0.0;  // of all that moved, weighted
+    double still = 0.0;      // of all that did not
   };
   Change change(const Direction& direction, double steps) const;
+  double input_noise(const Direction& direction, double step) const;
 
   const FunctionRef& f_;
   const std::vector<Tensor>& values_;

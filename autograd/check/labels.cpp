@@ -3,13 +3,16 @@
 
 namespace gradus::detail {
 
+bool is_end_of_name(const std::string& name, const std::string& end) {
+  if (name.size() < end.size()) return false;
+  const size_t start = name.size() - end.size();
+  return name.compare(start, end.size(), end) == 0 && (start == 0 || name[start - 1] == '.');
+}
+
 std::vector<AxisLabel> labels_of(const std::string& name, const Shape& shape, const std::vector<InputLabels>& labels) {
   for (const InputLabels& candidate : labels) {
-    const std::string& end = candidate.input;
-    if (candidate.axes.size() != static_cast<size_t>(shape.rank()) || name.size() < end.size()) continue;
-    const size_t start = name.size() - end.size();
-    if (name.compare(start, end.size(), end) != 0) continue;
-    if (start == 0 || name[start - 1] == '.') return candidate.axes;
+    const bool fits = candidate.axes.size() == static_cast<size_t>(shape.rank());
+    if (fits && is_end_of_name(name, candidate.input)) return candidate.axes;
   }
   return {};
 }

@@ -5,6 +5,9 @@
 
 namespace gradus::detail {
 
+/// Whether `name` is `end`, or ends with it after a dot.
+bool is_end_of_name(const std::string& name, const std::string& end);
+
 /// The labels given for an input of this name and rank; empty without any.
 std::vector<AxisLabel> labels_of(const std::string& name, const Shape& shape, const std::vector<InputLabels>& labels);
 

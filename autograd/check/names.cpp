@@ -14,8 +14,13 @@ const char* pick(const char* const (&names)[N], Enum value) {
 
 }  // namespace
 
+const char* name_of(CheckState state) {
+  static constexpr const char* kNames[] = {"PASS", "FAIL", "NOT CHECKED"};
+  return pick(kNames, state);
+}
+
 const char* name_of(Verdict verdict) {
-  static constexpr const char* kNames[] = {"pass", "fail", "kink", "tie", "unreachable", "not finite"};
+  static constexpr const char* kNames[] = {"pass", "fail", "kink", "tie", "unreachable", "not finite", "not judged"};
   return pick(kNames, verdict);
 }
 
@@ -26,10 +31,16 @@ const char* name_of(Cause cause) {
 
 const char* name_of(SignatureKind kind) {
   static constexpr const char* kNames[] = {
-      "none",       "scaled",      "doubled",     "sign flipped",      "all zero",          "transposed",
-      "slice zero", "first only",  "last only",   "one block",         "shifted",           "reversed",
-      "permuted",   "only masked", "one element", "cotangent ignored", "cotangent of ones", "constant offset"};
+      "none",          "scaled",       "doubled",     "sign flipped",      "all zero",          "transposed",
+      "slice zero",    "first only",   "last only",   "one block",         "shifted",           "reversed",
+      "permuted",      "only masked",  "one element", "cotangent ignored", "cotangent of ones", "constant offset",
+      "between steps", "step left out"};
   return pick(kNames, kind);
+}
+
+const char* name_of(Detached how) {
+  static constexpr const char* kNames[] = {"constant", "copied", "overwritten"};
+  return pick(kNames, how);
 }
 
 const char* name_of(Corruption corruption) {

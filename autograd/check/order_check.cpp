@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include <gradus/autograd/check/blocked.hpp>
 #include <gradus/autograd/check/derivative.hpp>
 #include <gradus/autograd/check/labels.hpp>
 #include <gradus/autograd/check/preconditions.hpp>
 #include <gradus/autograd/check/signature.hpp>
+#include <gradus/autograd/check/step_signature.hpp>
+#include <gradus/autograd/context.hpp>
 #include <gradus/autograd/transforms.hpp>
 
 namespace gradus::detail {
@@ -26,7 +29,20 @@ std::vector<Tensor> values_of(const std::vector<NamedInput>& inputs) {
   return values;
 }
 
-double step_scale(double x) { return std::max(1.0, std::abs(x)); }
+// Inputs from here to 1 are of size 1: the functions that one writes change over lengths of about 1.
+constexpr double kSmallInput = 0x1p-6;
+constexpr double kGroup = 1e-4;  // elements that move the function this much less than the largest are looked at apart
+constexpr int kGroups = 6;
+
+// The power of two below: steps of that length are exact.
+double power_of_two(double x) { return std::exp2(std::floor(std::log2(x))); }
+
+// Of those that are finite.
+double largest_of(const std::vector<double>& values) {
+  double largest = 0.0;
+  for (const double x : values) largest = std::isfinite(x) ? std::max(largest, std::abs(x)) : largest;
+  return largest;
+}
 
 // Failures first, then by error.
 bool is_worse(const ElementCheck& a, const ElementCheck& b) {
@@ -74,7 +90,13 @@ OrderCheck::OrderCheck(const FunctionRef& f, std::vector<NamedInput> inputs, int
       numbers_(seed_of(report.options, order)),
       values_(values_of(inputs_)),
       outputs_(evaluate(f, values_, report.options.dtype)),
+      rounding_(f, values_, cotangents_, gradients_, report.options.dtype),
       differences_(f, values_, outputs_, report.options.stencil, report.options.dtype) {
+  for (size_t i = 0; i < values_.size(); ++i) {
+    largest_.push_back(largest_of(differences_.point(i)));
+    const bool small = largest_[i] > 0.0 && largest_[i] < kSmallInput;
+    scales_.push_back(small ? power_of_two(largest_[i]) : 1.0);
+  }
   for (const Tensor& output : outputs_) cotangents_.push_back(numbers_.tensor(output.shape(), report.options.dtype));
   differences_.set_cotangents(cotangents_);
 }
@@ -82,10 +104,13 @@ OrderCheck::OrderCheck(const FunctionRef& f, std::vector<NamedInput> inputs, int
 std::vector<NamedInput> OrderCheck::run() {
   const DType dtype = report_.options.dtype;
   const SoundnessCheck sound{f_, inputs_, values_, outputs_, cotangents_, dtype};
-  if (!take_problems(sound.forward())) return {};
+  if (!take_problems(sound.forward()) || !has_outputs()) return {};
   gradients_ = gradients_at(f_, values_, cotangents_, dtype);
-  bool good = take_problems(sound.backward(gradients_, numbers_));
-  if (good && order_ == 1) good = take_problems(sound.accumulation(gradients_));
+  const Unseen unseen = [this](size_t i) { return this->unseen(i); };
+  bool good = take_problems(sound.backward(gradients_, numbers_, unseen));
+  if (good && order_ == 1) good = take_problems(sound.accumulation(gradients_, unseen));
+  take_problems(blocked_gradients(inputs_, gradients_));
+  take_problems(blocked_values(f_, inputs_, values_, outputs_, numbers_, dtype));
   // Which elements are wrong, and how, is of use only to somebody who reads it.
   if (good || (report_.options.diagnose && !stops())) {
     for (size_t i = 0; i < inputs_.size() && !stops(); ++i) compare(i);
@@ -105,6 +130,26 @@ bool OrderCheck::take_problems(const std::vector<std::string>& sentences) {
   }
   return sentences.empty();
 }
+
+// Whether there is anything to differentiate; else the report says why not.
+bool OrderCheck::has_outputs() {
+  for (const Tensor& output : outputs_) {
+    if (output.numel() > 0) return true;
+  }
+  std::string reason = "every output of the function is empty";
+  if (outputs_.empty()) {
+    const NoGrad off;
+    const std::vector<Variable> all = f_({values_.begin(), values_.end()});
+    const bool any = std::any_of(all.begin(), all.end(), [](const Variable& v) { return v.defined(); });
+    reason =
+        any ? "the function gives only integers or bools, which have no derivative" : "the function gives no output";
+  }
+  report_.not_checked.push_back(std::move(reason));
+  return false;
+}
+
+// A gradient flows to the input, or none is to flow.
+bool OrderCheck::counts_as_reached(size_t i) const { return gradients_[i].defined() || is_all_blocked(inputs_[i]); }
 
 GradcheckResult OrderCheck::new_result(size_t i) const {
   GradcheckResult result{.input = inputs_[i].name, .shape = inputs_[i].value.shape(), .order = order_};
@@ -147,10 +192,11 @@ GradcheckResult OrderCheck::compare_elements(size_t i) {
   running_ = {};
   const std::vector<double>& x = differences_.point(i);
   const std::vector<double> gradient = result.reached ? elements(gradients_[i]) : std::vector<double>(x.size(), 0.0);
+  const bool reached = counts_as_reached(i);
   for (size_t j = 0; j < x.size() && !stops(result); ++j) {
-    const double amount = step_scale(x[j]);
-    const Direction direction{{{i, j, amount}}, amount};
-    ElementCheck check = judge(differences_, direction, gradient[j], result.reached, rules_);
+    const Direction direction = one_element(i, j);
+    ElementCheck check = judge(differences_, direction, gradient[j], reached, rules_);
+    settle_zero(i, direction, check);
     check.where = index_text(result.shape, static_cast<int64_t>(j));
     check.label = label_text(inputs_[i].axes, result.shape, static_cast<int64_t>(j));
     take(result, std::move(check), direction);
@@ -158,31 +204,96 @@ GradcheckResult OrderCheck::compare_elements(size_t i) {
   return result;
 }
 
-Direction OrderCheck::random_direction(size_t i, double& analytic) {
+// From the element's own size, down to where it or the number 1 has its scale, up to where its tensor has.
+Direction OrderCheck::one_element(size_t i, size_t j) const {
+  const double x = std::abs(differences_.point(i)[j]);
+  const double amount = std::max(scales_[i], x > 0.0 ? power_of_two(x) : 0.0);
+  const double smallest = std::min({amount, 1.0, x > 0.0 ? x : 1.0});
+  return {.moves = {{i, j, amount}},
+          .unit = amount,
+          .shortest = std::max(0x1p-18 * smallest, 0x1p-36 * x) / amount,
+          .longest = 64.0 * std::max({1.0, 1.0 / amount, largest_[i] / amount})};
+}
+
+OrderCheck::Ray OrderCheck::random_ray(size_t i, const std::vector<bool>& chosen) {
   const std::vector<double>& x = differences_.point(i);
   const std::vector<double> gradient =
       gradients_[i].defined() ? elements(gradients_[i]) : std::vector<double>(x.size(), 0.0);
+  const auto count = chosen.empty() ? x.size() : static_cast<size_t>(std::count(chosen.begin(), chosen.end(), true));
   // Of length 4 at most: many elements moved at once by a whole step each would be a large step for their sums.
-  const double scale = std::min(1.0, 4.0 / std::sqrt(static_cast<double>(x.size())));
-  Direction direction;
-  analytic = 0.0;
+  const double scale = std::min(1.0, 4.0 / std::sqrt(static_cast<double>(count)));
+  Ray ray;
+  double largest = 0.0;
   for (size_t j = 0; j < x.size(); ++j) {
-    direction.moves.push_back({i, j, scale * numbers_.draw() * step_scale(x[j])});
-    analytic += direction.moves[j].amount * gradient[j];
+    if (!chosen.empty() && !chosen[j]) continue;
+    const double amount = std::max(scales_[i], std::abs(x[j]));
+    largest = std::max(largest, amount);
+    ray.direction.moves.push_back({i, j, scale * numbers_.draw() * amount});
+    const double term = ray.direction.moves.back().amount * gradient[j];
+    ray.analytic += term;
+    ray.terms += std::abs(term);
   }
-  return direction;
+  ray.direction.shortest = 0x1p-18 * std::min(1.0, 1.0 / largest);
+  ray.direction.longest = 64.0 * std::max(1.0, 1.0 / largest);
+  return ray;
+}
+
+// Elements whose share in a direction would be lost beside those of others, by size of that share.
+std::vector<std::vector<bool>> OrderCheck::small_groups(size_t i) const {
+  std::vector<std::vector<bool>> groups;
+  if (!gradients_[i].defined()) return groups;
+  const std::vector<double>& x = differences_.point(i);
+  std::vector<double> shares = elements(gradients_[i]);
+  for (size_t j = 0; j < x.size(); ++j) shares[j] = std::abs(shares[j]) * std::max(scales_[i], std::abs(x[j]));
+  double below = kGroup * largest_of(shares);
+  for (int n = 0; n < kGroups && below > 0.0; ++n, below *= kGroup) {
+    std::vector<bool> group(x.size());
+    for (size_t j = 0; j < x.size(); ++j) group[j] = shares[j] > kGroup * below && shares[j] <= below;
+    if (std::find(group.begin(), group.end(), true) != group.end()) groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+double OrderCheck::rounding_along(size_t i, const Direction& direction) {
+  double sum = 0.0;
+  for (const Move& move : direction.moves) sum += std::abs(move.amount) * rounding_.of(i)[move.element];
+  return sum / std::abs(direction.unit);
+}
+
+double OrderCheck::unseen(size_t i) {
+  if (values_[i].numel() == 0) return 0.0;
+  const Ray ray = random_ray(i);
+  const Slopes slopes = differences_.along(ray.direction, rules_.step);
+  double shortest = HUGE_VAL;
+  for (const Move& move : ray.direction.moves) shortest = std::min(shortest, std::abs(move.amount));
+  return std::max(64.0 * rounding_.largest(i), (slopes.hidden_noise + slopes.scatter) / shortest);
+}
+
+// What neither differences nor the rounding of the derivative itself can tell from 0 is 0 both ways.
+void OrderCheck::settle_zero(size_t i, const Direction& direction, ElementCheck& check) {
+  const bool open = check.verdict == Verdict::not_judged;
+  if (!open && check.verdict != Verdict::fail) return;
+  const double rounding = check.analytic == 0.0 && open ? 0.0 : 8.0 * rounding_along(i, direction);
+  const double room = open ? std::max(rounding, 10.0 * check.noise) : rounding;
+  if (std::abs(check.analytic) > rounding || std::abs(check.numeric) > room) return;
+  check.verdict = counts_as_reached(i) ? Verdict::pass : Verdict::unreachable;
+  check.cause = Cause::none;
+  check.error = derivative_error(check.analytic, check.numeric, 2.0 * room / rules_.allowed);
 }
 
 GradcheckResult OrderCheck::compare_directions(size_t i) {
   GradcheckResult result = new_result(i);
   running_ = {};
   running_.by_element = false;
-  for (int d = 0; d < report_.options.directions && !stops(result); ++d) {
-    double analytic = 0.0;
-    const Direction direction = random_direction(i, analytic);
-    ElementCheck check = judge(differences_, direction, analytic, result.reached, rules_);
+  std::vector<std::vector<bool>> groups(static_cast<size_t>(report_.options.directions));
+  for (std::vector<bool>& group : small_groups(i)) groups.push_back(std::move(group));
+  for (size_t d = 0; d < groups.size() && !stops(result); ++d) {
+    const Ray ray = random_ray(i, groups[d]);
+    ElementCheck check = judge(differences_, ray.direction, ray.analytic, counts_as_reached(i), rules_);
+    settle_zero(i, ray.direction, check);
     check.where = "direction " + std::to_string(d);
-    take(result, std::move(check), direction);
+    if (!groups[d].empty()) check.label = "through elements of small derivatives";
+    take(result, std::move(check), ray.direction);
   }
   return result;
 }
@@ -194,8 +305,9 @@ void OrderCheck::compare_forward_mode(size_t i) {
   running_ = {};
   running_.by_element = false;
   for (int d = 0; d < report_.options.directions && !stops(result); ++d) {
-    double adjoint = 0.0;
-    const Direction direction = random_direction(i, adjoint);
+    const Ray ray = random_ray(i);
+    const Direction& direction = ray.direction;
+    const double adjoint = ray.analytic;
     std::vector<Variable> tangents(inputs_.size());
     Tensor tangent = zeros(values_[i].shape(), {.dtype = DType::f64});
     for (const Move& move : direction.moves) tangent.mutable_data_<double>()[move.element] = move.amount;
@@ -204,9 +316,12 @@ void OrderCheck::compare_forward_mode(size_t i) {
     const JvpResult forward = jvp(f, {values_.begin(), values_.end()}, tangents);
     double along = 0.0;
     for (size_t k = 0; k < cotangents_.size(); ++k) along += dot(cotangents_[k], forward.tangents[k].value());
-    ElementCheck check = judge(differences_, direction, along, result.reached, rules_);
+    ElementCheck check = judge(differences_, direction, along, counts_as_reached(i), rules_);
+    settle_zero(i, direction, check);
     check.where = "direction " + std::to_string(d);
-    const double apart = derivative_error(along, adjoint);
+    double apart = derivative_error(along, adjoint, ray.terms);
+    if (apart > rules_.allowed)
+      apart = derivative_error(along, adjoint, 64.0 / rules_.allowed * rounding_along(i, direction));
     if (check.verdict == Verdict::pass && apart > rules_.allowed) {
       check.verdict = Verdict::fail;
       check.cause = Cause::genuine;
@@ -230,11 +345,13 @@ void OrderCheck::take(GradcheckResult& result, ElementCheck check, const Directi
   result.kinks += v == Verdict::kink ? 1 : 0;
   result.ties += v == Verdict::tie ? 1 : 0;
   result.unreachable += v == Verdict::unreachable ? 1 : 0;
+  result.not_judged += v == Verdict::not_judged ? 1 : 0;
   running_.analytic.push_back(check.analytic);
   running_.numeric.push_back(check.numeric);
-  running_.kinks.push_back(kink);
+  const bool open = kink || v == Verdict::not_judged;  // neither right nor wrong
+  running_.ignored.push_back(open);
   if (v == Verdict::not_finite) check.error = HUGE_VAL;
-  if (!kink) {
+  if (!open) {
     const bool first = result.where.empty();
     if (first || (failed && result.ok) || (failed != result.ok && check.error > result.error)) {
       result.error = check.error;
@@ -271,11 +388,26 @@ std::vector<double> OrderCheck::slopes_of_elements(size_t i, const std::vector<T
   std::vector<double> slopes;
   const std::vector<double>& x = differences_.point(i);
   for (size_t j = 0; j < x.size(); ++j) {
-    const double amount = step_scale(x[j]);
-    slopes.push_back(differences_.along({{{i, j, amount}}, amount}, rules_.step).numeric);
+    slopes.push_back(differences_.along(one_element(i, j), rules_.step).numeric);
   }
   differences_.set_cotangents(cotangents_);
   return slopes;
+}
+
+// What no element shows: which steps of an output it is right for.
+void OrderCheck::name_steps(size_t i, GradcheckResult& result) {
+  if (order_ > 1 || result.forward_mode) return;
+  const Direction direction = random_ray(i).direction;
+  const StepQuestion question{.f = f_,
+                              .values = values_,
+                              .cotangents = cotangents_,
+                              .input = i,
+                              .direction = direction,
+                              .step = rules_.step,
+                              .allowed = rules_.allowed,
+                              .dtype = report_.options.dtype};
+  Signature found = signature_of_steps(question, differences_);
+  if (found.kind != SignatureKind::none) result.signature = std::move(found);
 }
 
 void OrderCheck::diagnose(size_t i, GradcheckResult& result) {
@@ -284,13 +416,11 @@ void OrderCheck::diagnose(size_t i, GradcheckResult& result) {
                     .analytic = running_.analytic,
                     .numeric = running_.numeric,
                     .allowed = rules_.allowed,
+                    .floor = std::max(largest_of(running_.numeric), largest_of(running_.analytic)),
                     .axes = inputs_[i].axes,
-                    .ignore = running_.kinks};
+                    .ignore = running_.ignored};
   if (running_.by_element) {
-    if (inputs_[i].keep.defined()) {
-      const std::vector<double> keep = elements(inputs_[i].keep);
-      for (const double k : keep) pair.keep.push_back(k != 0.0);
-    }
+    pair.keep = kept_elements(inputs_[i]);
     if (values_[i].numel() <= kShareLimit) {
       std::vector<Tensor> of_ones;
       for (size_t k = 0; k < cotangents_.size(); ++k) {
@@ -308,6 +438,7 @@ void OrderCheck::diagnose(size_t i, GradcheckResult& result) {
     pair.shape = Shape{static_cast<int64_t>(pair.analytic.size())};
     result.signature = classify_directions(pair);
   }
+  if (result.signature.kind == SignatureKind::none) name_steps(i, result);
   if (running_.worst.moves.empty()) return;
   result.sweep = sweep_steps(differences_, running_.worst, result.analytic);
   const Cause cause = cause_of(result.sweep, rules_.step);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <gradus/autograd/check/derivative.hpp>
 #include <gradus/autograd/check/differences.hpp>
 #include <gradus/autograd/check/judge.hpp>
 
@@ -25,6 +26,8 @@ class OrderCheck {
 
  private:
   bool take_problems(const std::vector<std::string>& sentences);
+  bool has_outputs();
+  bool counts_as_reached(size_t i) const;
   bool stops() const { return !report_.ok && report_.options.stop_at_failure; }
   bool stops(const GradcheckResult& result) const { return !result.ok && report_.options.stop_at_failure; }
   GradcheckResult new_result(size_t i) const;
@@ -32,16 +35,28 @@ class OrderCheck {
   GradcheckResult compare_elements(size_t i);
   GradcheckResult compare_directions(size_t i);
   void compare_forward_mode(size_t i);
-  Direction random_direction(size_t i, double& analytic);
+  Direction one_element(size_t i, size_t j) const;
+  // Through the elements of input i that are chosen, or all; with the derivative along it.
+  struct Ray {
+    Direction direction;
+    double analytic = 0.0;
+    double terms = 0.0;  // the sum of its absolute terms
+  };
+  Ray random_ray(size_t i, const std::vector<bool>& chosen = {});
+  std::vector<std::vector<bool>> small_groups(size_t i) const;
+  double unseen(size_t i);
+  double rounding_along(size_t i, const Direction& direction);
+  void settle_zero(size_t i, const Direction& direction, ElementCheck& check);
   void take(GradcheckResult& result, ElementCheck check, const Direction& direction);
   void finish(GradcheckResult& result);
   void diagnose(size_t i, GradcheckResult& result);
+  void name_steps(size_t i, GradcheckResult& result);
 
   // Of the result under way: all its derivatives, and the direction of the worst.
   struct Running {
     std::vector<double> analytic;
     std::vector<double> numeric;
-    std::vector<bool> kinks;
+    std::vector<bool> ignored;
     Direction worst;
     bool by_element = true;
   };
@@ -57,6 +72,9 @@ class OrderCheck {
   std::vector<Tensor> outputs_;
   std::vector<Tensor> cotangents_;
   std::vector<Tensor> gradients_;
+  GradientRounding rounding_;
+  std::vector<double> scales_;   // of each input: the usual length of a step, for elements that are no larger
+  std::vector<double> largest_;  // of each input: its largest element
   Differences differences_;
   Running running_;
 };

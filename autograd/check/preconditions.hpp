@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <functional>
+
 #include <gradus/autograd/check/differences.hpp>
 
 namespace gradus::detail {
+
+/// How large a part of the gradient of an input, by its number, no difference and no repetition can tell from rounding.
+using Unseen = std::function<double(size_t)>;
 
 /// Own, dense copies of the inputs, with their labels from `options`. Throws what gradcheck() refuses.
 std::vector<NamedInput> checked_inputs(const std::vector<NamedInput>& inputs, const GradcheckOptions& options);
@@ -22,9 +27,10 @@ struct SoundnessCheck {
   std::vector<std::string> forward() const;
   /// Of `gradients`, f's for `cotangents`: finite, the same bits again, zero for zeros, linear, and without a cotangent
   /// the same as with zeros.
-  std::vector<std::string> backward(const std::vector<Tensor>& gradients, CheckNumbers& numbers) const;
+  std::vector<std::string> backward(const std::vector<Tensor>& gradients, CheckNumbers& numbers,
+                                    const Unseen& unseen) const;
   /// They add up when f is used twice on the same inputs, and when backward() runs twice into Parameters.
-  std::vector<std::string> accumulation(const std::vector<Tensor>& gradients) const;
+  std::vector<std::string> accumulation(const std::vector<Tensor>& gradients, const Unseen& unseen) const;
 };
 
 }  // namespace gradus::detail

@@ -26,7 +26,8 @@ Json json_of(const ElementCheck& e) {
           {"numeric", number(e.numeric)},
           {"left", number(e.left)},
           {"right", number(e.right)},
-          {"error", number(e.error)}};
+          {"error", number(e.error)},
+          {"noise", number(e.noise)}};
 }
 
 Json json_of(const Signature& s) {
@@ -55,6 +56,7 @@ Json json_of(const GradcheckResult& r) {
           {"kinks", r.kinks},
           {"ties", r.ties},
           {"unreachable", r.unreachable},
+          {"not_judged", r.not_judged},
           {"skipped", r.skipped},
           {"error", number(r.error)},
           {"absolute_error", number(r.absolute_error)},
@@ -69,10 +71,25 @@ Json json_of(const GradcheckResult& r) {
           {"sweep", sweep}};
 }
 
+Json json_of(const DetachedValue& value) {
+  return {{"how", name_of(value.how)},
+          {"op", value.op},
+          {"path", value.path},
+          {"input", value.input},
+          {"position", value.position},
+          {"step", value.step},
+          {"source", value.source},
+          {"source_path", value.source_path},
+          {"source_position", value.source_position}};
+}
+
 Json json_of(const BadOp& bad) {
-  return {
-      {"op", bad.op},           {"path", bad.path}, {"position", bad.position},           {"recorded", bad.recorded},
-      {"checked", bad.checked}, {"text", bad.text}, {"signature", json_of(bad.signature)}};
+  Json detached = Json::array();
+  for (const DetachedValue& value : bad.detached) detached.push_back(json_of(value));
+  return {{"op", bad.op},           {"path", bad.path},         {"input", bad.input},
+          {"step", bad.step},       {"position", bad.position}, {"recorded", bad.recorded},
+          {"checked", bad.checked}, {"text", bad.text},         {"signature", json_of(bad.signature)},
+          {"detached", detached}};
 }
 
 }  // namespace
@@ -85,6 +102,7 @@ std::string GradcheckReport::json() const {
     covered.push_back({{"name", path.name}, {"runs", path.runs}, {"why_not", path.why_not}});
   }
   const Json report = {{"ok", ok},
+                       {"state", detail::state_word(state)},
                        {"name", options.name},
                        {"verdict", detail::verdict_text(*this)},
                        {"checked", checked()},
@@ -92,8 +110,10 @@ std::string GradcheckReport::json() const {
                        {"failed", failed()},
                        {"at_kinks", kinks()},
                        {"unreachable", unreachable()},
+                       {"not_judged", not_judged()},
                        {"skipped", skipped()},
                        {"problems", problems},
+                       {"not_checked", not_checked},
                        {"results", all},
                        {"first_bad_op", json_of(first_bad_op)},
                        {"paths", covered},

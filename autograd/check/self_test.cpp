@@ -8,6 +8,7 @@
 #include <gradus/autograd/check/derivative.hpp>
 #include <gradus/autograd/check/order_check.hpp>
 #include <gradus/autograd/check/preconditions.hpp>
+#include <gradus/autograd/check/report_words.hpp>
 #include <gradus/autograd/check/signature.hpp>
 #include <gradus/autograd/check/tape.hpp>
 #include <gradus/autograd/corruptions.hpp>
@@ -113,7 +114,7 @@ bool shows_at_second_order_only(Corruption corruption) {
 
 std::string planted_name(const MetOp& met, Corruption corruption, const CorruptionPlace& place) {
   std::string name = met.op->name;
-  if (is_of_gradient(corruption)) name += detail::join(", input ", place.index);
+  if (is_of_gradient(corruption)) name += ", " + input_text(*met.op, static_cast<size_t>(place.index));
   if (has_output(corruption)) name += detail::join(", output ", place.index);
   if (has_axis(corruption)) name += detail::join(", axis ", place.axis);
   return name + ", " + name_of(corruption);
@@ -206,7 +207,8 @@ class SelfTest {
     quick.directions = 2;
     quick.diagnose = false;
     quick.stop_at_failure = true;
-    return !gradcheck(f_, inputs_, quick).ok || !gradcheck(f_, inputs_, options_).ok;
+    const auto fails = [&](const GradcheckOptions& o) { return gradcheck(f_, inputs_, o).state == CheckState::failed; };
+    return fails(quick) || fails(options_);
   }
 
   // Counts input i when its gradient is exactly what the corruption makes of the right one.
@@ -272,6 +274,10 @@ void SelfTestReport::add(const SelfTestReport& other) {
   for (const std::string& op : other.ops) add_once(ops, op);
 }
 
+CheckState SelfTestReport::state() const {
+  if (!missed.empty()) return CheckState::failed;
+  return effective() > 0 ? CheckState::passed : CheckState::not_checked;
+}
 int64_t SelfTestReport::planted() const { return sum_of(rows, &SelfTestRow::planted); }
 int64_t SelfTestReport::effective() const { return sum_of(rows, &SelfTestRow::effective); }
 int64_t SelfTestReport::caught() const { return sum_of(rows, &SelfTestRow::caught); }
@@ -280,9 +286,9 @@ double SelfTestReport::kill_rate() const {
 }
 
 std::string SelfTestReport::text() const {
-  std::string out = detail::join(ok() ? "PASS" : "FAIL", "  self test: ", caught(), " of ", effective(),
-                                 " wrong derivatives caught; ", planted() - effective(), " of ", planted(),
-                                 " planted change nothing\n");
+  std::string out =
+      detail::join(name_of(state()), "  self test: ", caught(), " of ", effective(), " wrong derivatives caught; ",
+                   planted() - effective(), " of ", planted(), " planted change nothing\n");
   for (const SelfTestRow& row : rows) {
     if (row.planted == 0) continue;
     out += detail::join("    ", name_of(row.corruption), ": ", row.caught, " of ", row.effective, " caught");
@@ -313,15 +319,11 @@ std::string SelfTestReport::json() const {
                      {"op_expected", row.op_expected},
                      {"op_named", row.op_named}});
   }
-  const Json report = {{"ok", ok()},
-                       {"planted", planted()},
-                       {"effective", effective()},
-                       {"caught", caught()},
-                       {"kill_rate", kill_rate()},
-                       {"missed", missed},
-                       {"without_effect", without_effect},
-                       {"ops", ops},
-                       {"rows", table}};
+  const Json report = {{"ok", ok()},           {"state", detail::state_word(state())},
+                       {"planted", planted()}, {"effective", effective()},
+                       {"caught", caught()},   {"kill_rate", kill_rate()},
+                       {"missed", missed},     {"without_effect", without_effect},
+                       {"ops", ops},           {"rows", table}};
   return report.dump(2, ' ', false, Json::error_handler_t::replace);
 }
 

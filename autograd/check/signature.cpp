@@ -68,7 +68,7 @@ class Classifier {
   double analytic(int64_t i) const { return p_.analytic[static_cast<size_t>(i)]; }
   double numeric(int64_t i) const { return p_.numeric[static_cast<size_t>(i)]; }
   bool ignored(int64_t i) const { return !p_.ignore.empty() && p_.ignore[static_cast<size_t>(i)]; }
-  bool equal(double a, double b) const { return derivative_error(a, b) <= p_.allowed; }
+  bool equal(double a, double b) const { return derivative_error(a, b, p_.floor) <= p_.allowed; }
   // A ratio of 1.00001 shows its last digit.
   static std::string precise(double value) {
     char text[40];

@@ -10,8 +10,10 @@ struct GradientPair {
   Shape shape;
   std::vector<double> analytic;
   std::vector<double> numeric;
-  /// Largest error at which two elements count as equal.
+  /// Largest error at which two elements count as equal, relative to themselves or to `floor`.
   double allowed = 1e-9;
+  /// The size of the whole gradient.
+  double floor = 1.0;
   std::vector<AxisLabel> axes = {};
   /// Elements to leave out, those at kinks; empty: none.
   std::vector<bool> ignore = {};

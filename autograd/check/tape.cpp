@@ -5,7 +5,6 @@
 
 #include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/order_check.hpp>
-#include <gradus/autograd/context.hpp>
 #include <gradus/autograd/ops/arithmetic.hpp>
 
 namespace gradus::detail {
@@ -14,31 +13,29 @@ namespace {
 constexpr size_t kReplayLimit = 4000;
 constexpr int64_t kFullReplay = 32;  // elements of an op's input that are replayed one by one
 
-class Recorder {
- public:
-  Recorder() : observer_{call, this}, previous_(context().apply_observer) { context().apply_observer = &observer_; }
-  ~Recorder() { context().apply_observer = previous_; }
-  Recorder(const Recorder&) = delete;
-  Recorder& operator=(const Recorder&) = delete;
+std::vector<TapeEntry> tape_of(const std::vector<AppliedOp>& ops) {
   std::vector<TapeEntry> entries;
-
- private:
-  static void call(void* state, const OpDef& op, const Attrs& attrs, const Variable* const* inputs, size_t count,
-                   size_t num_outputs) {
-    TapeEntry entry{&op, attrs, {}, {}, static_cast<int>(num_outputs), scope_path()};
-    for (size_t i = 0; i < count; ++i) {
+  for (size_t n = 0; n < ops.size(); ++n) {
+    const AppliedOp& applied = ops[n];
+    if (!applied.recorded) continue;
+    const OpDef& op = *applied.op;
+    TapeEntry entry{.op = &op,
+                    .attrs = applied.attrs,
+                    .num_outputs = static_cast<int>(applied.outputs.size()),
+                    .path = applied.path,
+                    .applied = static_cast<int64_t>(n)};
+    for (size_t i = 0; i < applied.inputs.size(); ++i) {
+      const Variable& input = applied.inputs[i];
       const bool auxiliary = in_mask(op.auxiliary_inputs, static_cast<int>(i));
       // What can be computed from the other inputs is, because it moves with them.
-      entry.inputs.push_back(auxiliary && op.complete != nullptr ? Tensor() : inputs[i]->value());
-      const bool floating = inputs[i]->defined() && is_floating(inputs[i]->dtype());
-      if (!auxiliary && floating && inputs[i]->requires_grad()) entry.moving.push_back(i);
+      entry.inputs.push_back(auxiliary && op.complete != nullptr ? Tensor() : input.value());
+      const bool floating = input.defined() && is_floating(input.dtype());
+      if (!auxiliary && floating && input.requires_grad()) entry.moving.push_back(i);
     }
-    static_cast<Recorder*>(state)->entries.push_back(std::move(entry));
+    entries.push_back(std::move(entry));
   }
-
-  ApplyObserver observer_;
-  const ApplyObserver* previous_;
-};
+  return entries;
+}
 
 // x with every other row set to zero (of a vector: every other element): what arrives at an op from a mask, from
 // padding or from a slice, and what no random cotangent has.
@@ -98,6 +95,7 @@ void describe_failure(const GradcheckReport& report, BadOp& bad) {
     return;
   }
   bad.signature = result->signature;
+  bad.input = result->input;
   bad.text = join("order ", result->order, ", ", result->input, " at ", result->where, ": analytic ", result->analytic,
                   ", numeric ", result->numeric);
 }
@@ -110,7 +108,7 @@ GradcheckReport check_entry(const TapeEntry& entry, const GradcheckOptions& opti
   std::vector<NamedInput> inputs;
   bool small = true;
   for (const size_t i : entry.moving) {
-    inputs.push_back({"input " + std::to_string(i), entry.inputs[i].clone()});
+    inputs.push_back({input_name(*entry.op, i), entry.inputs[i].clone()});
     small = small && entry.inputs[i].numel() <= kFullReplay;
   }
   const GradcheckOptions own = {
@@ -141,20 +139,20 @@ GradcheckReport check_entry(const TapeEntry& entry, const GradcheckOptions& opti
 }  // namespace
 
 std::vector<TapeEntry> record_tape(const FunctionRef& f, const std::vector<Tensor>& values) {
-  const EnableGrad on;
-  std::vector<Variable> leaves;
-  leaves.reserve(values.size());
-  for (const Tensor& value : values) leaves.push_back(leaf(value));
-  Recorder recorder;
-  f(leaves);
-  return std::move(recorder.entries);
+  return tape_of(record_ops(f, values).ops);
 }
 
 namespace {
 
 // Of the recorded ops the first whose own check fails.
-BadOp first_bad(const std::vector<TapeEntry>& tape, const GradcheckOptions& options, Look look) {
-  BadOp result;
+struct Found {
+  BadOp bad;
+  int64_t applied = -1;  // its number among all ops that ran
+};
+
+Found first_bad(const std::vector<TapeEntry>& tape, const GradcheckOptions& options, Look look) {
+  Found found;
+  BadOp& result = found.bad;
   result.recorded = static_cast<int64_t>(tape.size());
   for (size_t n = 0; n < tape.size() && n < kReplayLimit; ++n) {
     const TapeEntry& entry = tape[n];
@@ -170,25 +168,41 @@ BadOp first_bad(const std::vector<TapeEntry>& tape, const GradcheckOptions& opti
     result.op = entry.op->name;
     result.path = entry.path;
     result.position = static_cast<int64_t>(n);
+    found.applied = entry.applied;
     if (look == Look::sparse) result.text += " (with a cotangent that is zero in places)";
-    return result;
+    return found;
   }
-  return result;
+  return found;
 }
 
 }  // namespace
 
-BadOp find_bad_op(const FunctionRef& f, const std::vector<Tensor>& values, const GradcheckOptions& options) {
-  const std::vector<TapeEntry> tape = record_tape(f, values);
-  BadOp result;
+BadOp find_bad_op(const FunctionRef& f, const std::vector<NamedInput>& inputs, const std::vector<size_t>& wrong,
+                  const GradcheckOptions& options) {
+  std::vector<Tensor> values;
+  values.reserve(inputs.size());
+  for (const NamedInput& input : inputs) values.push_back(input.value);
+  AppliedOps applied = record_ops(f, values);
+  const std::vector<TapeEntry> tape = tape_of(applied.ops);
+  Found found;
   for (const Look look : {Look::glance, Look::full, Look::sparse}) {
-    result = first_bad(tape, options, look);
-    if (result.found()) return result;
+    found = first_bad(tape, options, look);
+    if (found.bad.found()) break;
   }
-  result.text =
-      "each recorded op passes by itself: look for a value that was detached, or a branch that is not recorded";
-  if (tape.size() > kReplayLimit) result.text = join("the first ", kReplayLimit, " recorded ops pass by themselves");
-  return result;
+  BadOp& bad = found.bad;
+  const Trace trace(std::move(applied));
+  if (bad.found()) {
+    bad.step = trace.step_of(found.applied);
+    return bad;
+  }
+  bad.detached = trace.detached(wrong, inputs);
+  if (tape.size() > kReplayLimit) {
+    bad.text = join("the first ", kReplayLimit, " recorded ops pass by themselves");
+  } else {
+    bad.text = "each recorded op passes by itself";
+    if (bad.detached.empty()) bad.text += ": look for a value that was detached, or a branch that is not recorded";
+  }
+  return bad;
 }
 
 }  // namespace gradus::detail

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gradus/autograd/gradcheck.hpp>
-#include <gradus/autograd/op.hpp>
+#include <gradus/autograd/check/trace.hpp>
 
 namespace gradus::detail {
 
@@ -10,18 +9,21 @@ namespace gradus::detail {
 struct TapeEntry {
   const OpDef* op;
   Attrs attrs;
-  std::vector<Tensor> inputs;
+  std::vector<Tensor> inputs = {};
   /// Inputs that a derivative flows to, and that may move independently.
-  std::vector<size_t> moving;
+  std::vector<size_t> moving = {};
   int num_outputs = 1;
-  std::string path;
+  std::string path = {};
+  /// Its number among all ops that ran, recorded or not.
+  int64_t applied = 0;
 };
 
 /// What f records at `values`, in forward order.
 std::vector<TapeEntry> record_tape(const FunctionRef& f, const std::vector<Tensor>& values);
 
 /// Checks each recorded op of f by itself, on its actual inputs and attributes, at the order of `options`, and names
-/// the first one that fails.
-BadOp find_bad_op(const FunctionRef& f, const std::vector<Tensor>& values, const GradcheckOptions& options);
+/// the first one that fails; where there is none, the values that were detached on the way from the inputs `wrong`.
+BadOp find_bad_op(const FunctionRef& f, const std::vector<NamedInput>& inputs, const std::vector<size_t>& wrong,
+                  const GradcheckOptions& options);
 
 }  // namespace gradus::detail

@@ -39,6 +39,7 @@ std::vector<Example> relu_pairs() { return op_examples::pair(Domain{.keep_away =
 
 const OpDef tanh_op = {
     .name = "tanh",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::tanh>,
     .derivative = [](VjpArgs& v) { v.set(0, tanh_backward(v.out(0), v.cotangent())); },
@@ -48,6 +49,7 @@ const OpDef tanh_op = {
 
 const OpDef tanh_backward_op = {
     .name = "tanh_backward",
+    .input_names = {"y", "g"},
     .shape = rules::binary,
     .forward = forward<BinaryFn::tanh_backward>,
     .derivative =
@@ -61,6 +63,7 @@ const OpDef tanh_backward_op = {
 
 const OpDef sigmoid_op = {
     .name = "sigmoid",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::sigmoid>,
     .derivative = [](VjpArgs& v) { v.set(0, sigmoid_backward(v.out(0), v.cotangent())); },
@@ -70,6 +73,7 @@ const OpDef sigmoid_op = {
 
 const OpDef sigmoid_backward_op = {
     .name = "sigmoid_backward",
+    .input_names = {"y", "g"},
     .shape = rules::binary,
     .forward = forward<BinaryFn::sigmoid_backward>,
     .derivative =
@@ -83,6 +87,7 @@ const OpDef sigmoid_backward_op = {
 
 const OpDef relu_op = {
     .name = "relu",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::relu>,
     .derivative = [](VjpArgs& v) { v.set(0, relu_backward(v.in(0), v.cotangent())); },
@@ -92,6 +97,7 @@ const OpDef relu_op = {
 
 const OpDef relu_backward_op = {
     .name = "relu_backward",
+    .input_names = {"x", "g"},
     .shape = rules::binary,
     .forward = forward<BinaryFn::relu_backward>,
     .derivative =

@@ -76,6 +76,7 @@ std::vector<Example> backward_examples() {
 
 const OpDef additive_score_op = {
     .name = "additive_score",
+    .input_names = {"query", "key", "v"},
     .shape =
         [](ShapeArgs& s) {
           check_inputs(s);
@@ -97,6 +98,7 @@ const OpDef additive_score_op = {
 
 const OpDef additive_score_backward_op = {
     .name = "additive_score_backward",
+    .input_names = {"query", "key", "v", "g"},
     .shape =
         [](ShapeArgs& s) {
           check_inputs(s);

@@ -27,6 +27,7 @@ std::vector<Example> alias_examples() {
 // y = x. dx = dy.
 const OpDef alias_op = {
     .name = "alias",
+    .input_names = {"x"},
     .shape = alias_shape,
     .forward = alias_forward,
     .derivative = alias_vjp,

@@ -46,6 +46,7 @@ struct AffineAttrs {
 
 const OpDef add_op = {
     .name = "add",
+    .input_names = {"a", "b"},
     .shape = rules::binary,
     .forward = forward<BinaryFn::add>,
     .derivative =
@@ -58,6 +59,7 @@ const OpDef add_op = {
 
 const OpDef sub_op = {
     .name = "sub",
+    .input_names = {"a", "b"},
     .shape = rules::binary,
     .forward = forward<BinaryFn::sub>,
     .derivative =
@@ -70,6 +72,7 @@ const OpDef sub_op = {
 
 const OpDef mul_op = {
     .name = "mul",
+    .input_names = {"a", "b"},
     .shape = rules::binary,
     .forward = forward<BinaryFn::mul>,
     .derivative =
@@ -85,6 +88,7 @@ const OpDef mul_op = {
 // overflow, which the 0 of a = 0 would turn into NaN.
 const OpDef div_op = {
     .name = "div",
+    .input_names = {"a", "b"},
     .shape = rules::binary,
     .forward = forward<BinaryFn::div>,
     .derivative =
@@ -99,6 +103,7 @@ const OpDef div_op = {
 
 const OpDef affine_op = {
     .name = "affine",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward =
         [](ForwardArgs& f) {

@@ -113,6 +113,7 @@ void where_shape(ShapeArgs& s) {
 
 const OpDef compare_op = {
     .name = "compare",
+    .input_names = {"a", "b"},
     .shape =
         [](ShapeArgs& s) {
           rules::require_equal(s, 0, 1);
@@ -127,6 +128,7 @@ const OpDef compare_op = {
 // da = g where the condition holds, else 0; db the other way round
 const OpDef where_op = {
     .name = "where",
+    .input_names = {"condition", "a", "b"},
     .shape = where_shape,
     .forward = [](ForwardArgs& f) { kernels::select(f.in(0), f.in(1), f.in(2), f.out(0)); },
     .derivative =

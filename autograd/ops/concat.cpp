@@ -37,6 +37,7 @@ void concat_shape(ShapeArgs& s) {
 
 const OpDef concat_op = {
     .name = "concat",
+    .input_names = {"parts..."},
     .shape = concat_shape,
     .forward =
         [](ForwardArgs& f) {

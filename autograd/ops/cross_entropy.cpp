@@ -96,6 +96,7 @@ std::vector<Example> rows_examples() {
 
 const OpDef cross_entropy_op = {
     .name = "cross_entropy",
+    .input_names = {"logits", "targets"},
     .shape =
         [](ShapeArgs& s) {
           check_pair(s);
@@ -119,6 +120,7 @@ const OpDef cross_entropy_op = {
 
 const OpDef cross_entropy_backward_op = {
     .name = "cross_entropy_backward",
+    .input_names = {"logits", "targets", "g", "lse"},
     .shape =
         [](ShapeArgs& s) {
           check_pair(s);

@@ -72,6 +72,7 @@ std::vector<Example> place_examples() {
 
 const OpDef diagonal_op = {
     .name = "diagonal",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           s.output(diagonal_layout(Layout(s.shape(0)), s.attrs<DiagonalAttrs>(), "diagonal").shape(), s.dtype(0));
@@ -90,6 +91,7 @@ const OpDef diagonal_op = {
 
 const OpDef diagonal_backward_op = {
     .name = "diagonal_backward",
+    .input_names = {"g"},
     .shape =
         [](ShapeArgs& s) {
           const auto& a = s.attrs<PlaceAttrs>();

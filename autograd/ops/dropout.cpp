@@ -21,6 +21,7 @@ struct DropoutAttrs {
 
 const OpDef dropout_op = {
     .name = "dropout",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           const double p = s.attrs<DropoutAttrs>().p;

@@ -37,6 +37,7 @@ std::vector<Example> embedding_examples() {
 
 const OpDef embedding_op = {
     .name = "embedding",
+    .input_names = {"weight", "indices"},
     .shape =
         [](ShapeArgs& s) {
           rules::require_floating(s, 0, "weight");
@@ -52,6 +53,7 @@ const OpDef embedding_op = {
 
 const OpDef embedding_backward_op = {
     .name = "embedding_backward",
+    .input_names = {"g", "indices"},
     .shape =
         [](ShapeArgs& s) {
           rules::require_floating(s, 0, "cotangent");

@@ -116,6 +116,7 @@ std::vector<Example> scatter_examples() {
 
 const OpDef take_along_axis_op = {
     .name = "take_along_axis",
+    .input_names = {"x", "indices"},
     .shape = take_shape,
     .forward =
         [](ForwardArgs& f) {
@@ -134,6 +135,7 @@ const OpDef take_along_axis_op = {
 
 const OpDef scatter_add_op = {
     .name = "scatter_add",
+    .input_names = {"x", "indices", "source"},
     .shape = scatter_shape,
     .forward =
         [](ForwardArgs& f) {

@@ -171,6 +171,7 @@ std::vector<Example> backward_examples() {
 
 const OpDef gru_sequence_op = {
     .name = "gru_sequence",
+    .input_names = {"gates_x", "h0", "w_hh", "b_hh", "lengths"},
     .shape = forward_shape,
     .forward = [](ForwardArgs& f) { kernels::gru_forward(kernel_inputs(f), f.out(0), f.out(1), f.out(2)); },
     .derivative = vjp,
@@ -183,6 +184,7 @@ const OpDef gru_sequence_op = {
 
 const OpDef gru_sequence_backward_op = {
     .name = "gru_sequence_backward",
+    .input_names = {"gates_x", "h0", "w_hh", "b_hh", "lengths", "dy", "dh_n", "y", "gates"},
     .shape = backward_shape,
     .forward =
         [](ForwardArgs& f) {

@@ -93,6 +93,7 @@ std::vector<Example> add_examples() {
 
 const OpDef index_select_op = {
     .name = "index_select",
+    .input_names = {"x", "indices"},
     .shape =
         [](ShapeArgs& s) {
           const int axis = axis_of(s, 0, s.attrs<SelectAttrs>().axis);
@@ -118,6 +119,7 @@ const OpDef index_select_op = {
 
 const OpDef index_add_op = {
     .name = "index_add",
+    .input_names = {"x", "indices", "source"},
     .shape = add_shape,
     .forward =
         [](ForwardArgs& f) {

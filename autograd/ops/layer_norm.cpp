@@ -217,6 +217,7 @@ Variable flat(const Variable& parameter, const Variable& x, int axes, const char
 
 const OpDef layer_norm_op = {
     .name = "layer_norm",
+    .input_names = {"x", "weight", "bias"},
     .shape = norm_shape<true>,
     .forward = norm_forward<true>,
     .derivative = norm_vjp<true>,
@@ -229,6 +230,7 @@ const OpDef layer_norm_op = {
 
 const OpDef layer_norm_backward_op = {
     .name = "layer_norm_backward",
+    .input_names = {"x", "weight", "g", "mean", "rstd"},
     .shape = backward_shape<true>,
     .forward = backward_forward<true>,
     .derivative = vjp_via_reference,
@@ -242,6 +244,7 @@ const OpDef layer_norm_backward_op = {
 
 const OpDef rms_norm_op = {
     .name = "rms_norm",
+    .input_names = {"x", "weight"},
     .shape = norm_shape<false>,
     .forward = norm_forward<false>,
     .derivative = norm_vjp<false>,
@@ -254,6 +257,7 @@ const OpDef rms_norm_op = {
 
 const OpDef rms_norm_backward_op = {
     .name = "rms_norm_backward",
+    .input_names = {"x", "weight", "g", "rstd"},
     .shape = backward_shape<false>,
     .forward = backward_forward<false>,
     .derivative = vjp_via_reference,

@@ -13,6 +13,7 @@ namespace gradus {
 
 const OpDef lerp_op = {
     .name = "lerp",
+    .input_names = {"a", "b", "weight"},
     .shape =
         [](ShapeArgs& s) {
           rules::require_shape(s, 2, s.shape(0), "the weight");

@@ -39,6 +39,7 @@ std::vector<Example> log_softmax_examples() {
 
 const OpDef log_softmax_op = {
     .name = "log_softmax",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           rules::unary(s);
@@ -57,6 +58,7 @@ const OpDef log_softmax_op = {
 
 const OpDef log_softmax_backward_op = {
     .name = "log_softmax_backward",
+    .input_names = {"y", "g"},
     .shape =
         [](ShapeArgs& s) {
           rules::binary(s);

@@ -58,6 +58,7 @@ std::vector<Example> logical_examples() {
 
 const OpDef logical_op = {
     .name = "logical",
+    .input_names = {"a", "b"},
     .shape =
         [](ShapeArgs& s) {
           rules::require_dtype(s, 0, DType::boolean, "operands");

@@ -63,6 +63,7 @@ void backward_reference(const Attrs& attrs, InputSpan inputs, Variable* outputs)
 
 const OpDef logsumexp_op = {
     .name = "logsumexp",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           rules::require_floating(s, 0, "input");
@@ -99,6 +100,7 @@ const OpDef logsumexp_op = {
 
 const OpDef logsumexp_backward_op = {
     .name = "logsumexp_backward",
+    .input_names = {"x", "cotangent"},
     .shape =
         [](ShapeArgs& s) {
           rules::require_floating(s, 0, "input");

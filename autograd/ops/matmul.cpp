@@ -74,6 +74,7 @@ void linear_shape(ShapeArgs& s) {
 
 const OpDef matmul_op = {
     .name = "matmul",
+    .input_names = {"a", "b"},
     .shape = matmul_shape,
     .forward = [](ForwardArgs& f) { kernels::matmul(f.in(0), f.in(1), f.out(0)); },
     .derivative =
@@ -88,6 +89,7 @@ const OpDef matmul_op = {
 // y = x w^T + b;  dx = g w,  dw = g^T x,  db = sum of g over the rows
 const OpDef linear_op = {
     .name = "linear",
+    .input_names = {"x", "weight", "bias"},
     .shape = linear_shape,
     .forward = [](ForwardArgs& f) { kernels::linear(f.in(0), f.in(1), f.has(2) ? &f.in(2) : nullptr, f.out(0)); },
     .derivative =

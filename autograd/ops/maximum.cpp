@@ -49,6 +49,7 @@ std::vector<Example> distant_examples(bool larger) {
 
 const OpDef maximum_op = {
     .name = "maximum",
+    .input_names = {"a", "b"},
     .shape = rules::binary,
     .forward = forward<BinaryFn::maximum>,
     .derivative = vjp<less>,
@@ -58,6 +59,7 @@ const OpDef maximum_op = {
 
 const OpDef minimum_op = {
     .name = "minimum",
+    .input_names = {"a", "b"},
     .shape = rules::binary,
     .forward = forward<BinaryFn::minimum>,
     .derivative = vjp<greater>,

@@ -175,6 +175,7 @@ std::vector<Example> repeat_examples() {
 
 const OpDef flip_op = {
     .name = "flip",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           const uint32_t axes = s.attrs<FlipAttrs>().axes;
@@ -202,6 +203,7 @@ const OpDef flip_op = {
 
 const OpDef roll_op = {
     .name = "roll",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           normalize_axis(s.attrs<RollOptions>().axis, s.shape(0).rank(), "roll");
@@ -234,6 +236,7 @@ const OpDef roll_op = {
 
 const OpDef pad_op = {
     .name = "pad",
+    .input_names = {"x"},
     .shape = pad_shape,
     .forward = pad_forward,
     .derivative = pad_vjp,
@@ -242,6 +245,7 @@ const OpDef pad_op = {
 
 const OpDef repeat_op = {
     .name = "repeat",
+    .input_names = {"x"},
     .shape = repeat_shape,
     .forward = [](ForwardArgs& f) { kernels::repeat(f.in(0), f.attrs<RepeatAttrs>().counts.data(), f.out(0)); },
     .derivative = repeat_vjp,

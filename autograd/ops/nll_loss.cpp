@@ -70,6 +70,7 @@ std::vector<Example> class_index_examples() {
 // Good indices from class numbers some of which are ignored.
 const OpDef class_index_op = {
     .name = "class_index",
+    .input_names = {"targets"},
     .shape =
         [](ShapeArgs& s) {
           rules::require_dtype(s, 0, DType::i64, "targets");

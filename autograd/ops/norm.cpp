@@ -112,6 +112,7 @@ std::vector<Example> backward_examples() {
 
 const OpDef norm_op = {
     .name = "norm",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           check_norm(s);
@@ -125,6 +126,7 @@ const OpDef norm_op = {
 
 const OpDef norm_backward_op = {
     .name = "norm_backward",
+    .input_names = {"x", "cotangent", "y"},
     .shape =
         [](ShapeArgs& s) {
           check_norm(s);

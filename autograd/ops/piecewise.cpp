@@ -79,6 +79,7 @@ void elu_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
 
 const OpDef clamp_op = {
     .name = "clamp",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           check_bounds(s);
@@ -96,6 +97,7 @@ const OpDef clamp_op = {
 
 const OpDef clamp_backward_op = {
     .name = "clamp_backward",
+    .input_names = {"x", "g"},
     .shape =
         [](ShapeArgs& s) {
           check_bounds(s);
@@ -117,6 +119,7 @@ const OpDef clamp_backward_op = {
 
 const OpDef leaky_relu_op = {
     .name = "leaky_relu",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward =
         [](ForwardArgs& f) {
@@ -132,6 +135,7 @@ const OpDef leaky_relu_op = {
 
 const OpDef leaky_relu_backward_op = {
     .name = "leaky_relu_backward",
+    .input_names = {"x", "g"},
     .shape = rules::binary,
     .forward =
         [](ForwardArgs& f) {
@@ -150,6 +154,7 @@ const OpDef leaky_relu_backward_op = {
 
 const OpDef elu_op = {
     .name = "elu",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward =
         [](ForwardArgs& f) {
@@ -163,6 +168,7 @@ const OpDef elu_op = {
 
 const OpDef elu_backward_op = {
     .name = "elu_backward",
+    .input_names = {"x", "g"},
     .shape = rules::binary,
     .forward =
         [](ForwardArgs& f) {

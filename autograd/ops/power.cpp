@@ -74,6 +74,7 @@ std::vector<Example> pow_scalar_examples() {
 
 const OpDef pow_op = {
     .name = "pow",
+    .input_names = {"a", "b"},
     .shape = rules::binary,
     .forward = [](ForwardArgs& f) { kernels::pow(f.in(0), f.in(1), f.out(0)); },
     .derivative = pow_vjp,
@@ -83,6 +84,7 @@ const OpDef pow_op = {
 
 const OpDef pow_scalar_op = {
     .name = "pow_scalar",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward =
         [](ForwardArgs& f) {

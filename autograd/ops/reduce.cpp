@@ -44,6 +44,7 @@ void reduction_shape(ShapeArgs& s) {
 
 const OpDef sum_op = {
     .name = "sum",
+    .input_names = {"x"},
     .shape = reduction_shape,
     .forward = [](ForwardArgs& f) { kernels::sum(f.in(0), f.out(0)); },
     .derivative = [](VjpArgs& v) { v.set(0, expand(v.cotangent(), v.in_shape(0))); },
@@ -52,6 +53,7 @@ const OpDef sum_op = {
 
 const OpDef mean_op = {
     .name = "mean",
+    .input_names = {"x"},
     .shape = reduction_shape,
     .forward = [](ForwardArgs& f) { kernels::mean(f.in(0), f.out(0)); },
     .derivative =

@@ -123,6 +123,7 @@ std::vector<Example> bool_examples(const std::string& name, double of_nothing) {
 
 const OpDef max_op = {
     .name = "max",
+    .input_names = {"x"},
     .shape = extreme_shape,
     .forward = extreme_forward<ReduceFn::max>,
     .derivative = extreme_vjp,
@@ -132,6 +133,7 @@ const OpDef max_op = {
 
 const OpDef min_op = {
     .name = "min",
+    .input_names = {"x"},
     .shape = extreme_shape,
     .forward = extreme_forward<ReduceFn::min>,
     .derivative = extreme_vjp,
@@ -141,6 +143,7 @@ const OpDef min_op = {
 
 const OpDef argmax_op = {
     .name = "argmax",
+    .input_names = {"x"},
     .shape = arg_shape,
     .forward = [](ForwardArgs& f) { kernels::argmax(f.in(0), f.out(0)); },
     .derivative = Derivative::discrete_output(),
@@ -149,6 +152,7 @@ const OpDef argmax_op = {
 
 const OpDef argmin_op = {
     .name = "argmin",
+    .input_names = {"x"},
     .shape = arg_shape,
     .forward = [](ForwardArgs& f) { kernels::argmin(f.in(0), f.out(0)); },
     .derivative = Derivative::discrete_output(),
@@ -157,6 +161,7 @@ const OpDef argmin_op = {
 
 const OpDef any_op = {
     .name = "any",
+    .input_names = {"x"},
     .shape = bool_shape,
     .forward = [](ForwardArgs& f) { kernels::any(f.in(0), f.out(0)); },
     .derivative = Derivative::discrete_output(),
@@ -165,6 +170,7 @@ const OpDef any_op = {
 
 const OpDef all_op = {
     .name = "all",
+    .input_names = {"x"},
     .shape = bool_shape,
     .forward = [](ForwardArgs& f) { kernels::all(f.in(0), f.out(0)); },
     .derivative = Derivative::discrete_output(),

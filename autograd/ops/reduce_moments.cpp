@@ -105,6 +105,7 @@ void moment_shape(ShapeArgs& s) {
 
 const OpDef center_op = {
     .name = "center",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           rules::unary(s);
@@ -120,6 +121,7 @@ const OpDef center_op = {
 
 const OpDef var_op = {
     .name = "var",
+    .input_names = {"x"},
     .shape = moment_shape,
     .forward =
         [](ForwardArgs& f) { kernels::variance(f.in(0), f.attrs<VarAttrs>().correction, kernels::Root::no, f.out(0)); },
@@ -145,6 +147,7 @@ const OpDef var_op = {
 
 const OpDef stddev_op = {
     .name = "stddev",
+    .input_names = {"x"},
     .shape = moment_shape,
     .forward =
         [](ForwardArgs& f) {

@@ -115,6 +115,7 @@ std::vector<Example> cumsum_examples() {
 
 const OpDef prod_op = {
     .name = "prod",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           rules::require_floating(s, 0, "input");
@@ -129,6 +130,7 @@ const OpDef prod_op = {
 
 const OpDef prod_backward_op = {
     .name = "prod_backward",
+    .input_names = {"x", "g"},
     .shape =
         [](ShapeArgs& s) {
           rules::require_floating(s, 0, "input");
@@ -149,6 +151,7 @@ const OpDef prod_backward_op = {
 
 const OpDef cumsum_op = {
     .name = "cumsum",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           rules::unary(s);

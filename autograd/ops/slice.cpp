@@ -60,6 +60,7 @@ void unbind_shape(ShapeArgs& s) {
 
 const OpDef slice_op = {
     .name = "slice",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           const auto& a = s.attrs<SliceAttrs>();
@@ -96,6 +97,7 @@ const OpDef slice_op = {
 
 const OpDef slice_backward_op = {
     .name = "slice_backward",
+    .input_names = {"g"},
     .shape = place_shape,
     .forward =
         [](ForwardArgs& f) {
@@ -125,6 +127,7 @@ const OpDef slice_backward_op = {
 
 const OpDef unbind_op = {
     .name = "unbind",
+    .input_names = {"x"},
     .shape = unbind_shape,
     .forward =
         [](ForwardArgs& f) {

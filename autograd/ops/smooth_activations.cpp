@@ -100,6 +100,7 @@ std::vector<Example> pair_examples() { return op_examples::pair(wide()); }
 
 const OpDef gelu_op = {
     .name = "gelu",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<ActivationFn::gelu>,
     .derivative = forward_vjp<gelu_backward_op>,
@@ -110,6 +111,7 @@ const OpDef gelu_op = {
 
 const OpDef gelu_backward_op = {
     .name = "gelu_backward",
+    .input_names = {"x", "g"},
     .shape = rules::binary,
     .forward = backward<ActivationFn::gelu>,
     .derivative = backward_vjp<gelu_backward_op, gelu_second>,
@@ -120,6 +122,7 @@ const OpDef gelu_backward_op = {
 
 const OpDef gelu_tanh_op = {
     .name = "gelu_tanh",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<ActivationFn::gelu_tanh>,
     .derivative = forward_vjp<gelu_tanh_backward_op>,
@@ -130,6 +133,7 @@ const OpDef gelu_tanh_op = {
 
 const OpDef gelu_tanh_backward_op = {
     .name = "gelu_tanh_backward",
+    .input_names = {"x", "g"},
     .shape = rules::binary,
     .forward = backward<ActivationFn::gelu_tanh>,
     .derivative = backward_vjp<gelu_tanh_backward_op, gelu_tanh_second>,
@@ -140,6 +144,7 @@ const OpDef gelu_tanh_backward_op = {
 
 const OpDef silu_op = {
     .name = "silu",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<ActivationFn::silu>,
     .derivative = forward_vjp<silu_backward_op>,
@@ -150,6 +155,7 @@ const OpDef silu_op = {
 
 const OpDef silu_backward_op = {
     .name = "silu_backward",
+    .input_names = {"x", "g"},
     .shape = rules::binary,
     .forward = backward<ActivationFn::silu>,
     .derivative = backward_vjp<silu_backward_op, silu_second>,
@@ -160,6 +166,7 @@ const OpDef silu_backward_op = {
 
 const OpDef softplus_op = {
     .name = "softplus",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<ActivationFn::softplus>,
     .derivative = forward_vjp<softplus_backward_op>,
@@ -170,6 +177,7 @@ const OpDef softplus_op = {
 
 const OpDef softplus_backward_op = {
     .name = "softplus_backward",
+    .input_names = {"x", "g"},
     .shape = rules::binary,
     .forward = backward<ActivationFn::softplus>,
     .derivative = backward_vjp<softplus_backward_op, softplus_second>,
@@ -180,6 +188,7 @@ const OpDef softplus_backward_op = {
 
 const OpDef log_sigmoid_op = {
     .name = "log_sigmoid",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<ActivationFn::log_sigmoid>,
     .derivative = forward_vjp<log_sigmoid_backward_op>,
@@ -190,6 +199,7 @@ const OpDef log_sigmoid_op = {
 
 const OpDef log_sigmoid_backward_op = {
     .name = "log_sigmoid_backward",
+    .input_names = {"x", "g"},
     .shape = rules::binary,
     .forward = backward<ActivationFn::log_sigmoid>,
     .derivative = backward_vjp<log_sigmoid_backward_op, log_sigmoid_second>,

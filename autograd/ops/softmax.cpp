@@ -72,6 +72,7 @@ std::vector<Example> softmax_examples() {
 
 const OpDef softmax_op = {
     .name = "softmax",
+    .input_names = {"x", "keep"},
     .shape =
         [](ShapeArgs& s) {
           rules::unary(s);
@@ -87,6 +88,7 @@ const OpDef softmax_op = {
 
 const OpDef softmax_backward_op = {
     .name = "softmax_backward",
+    .input_names = {"y", "g", "keep"},
     .shape =
         [](ShapeArgs& s) {
           rules::binary(s);

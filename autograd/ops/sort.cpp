@@ -91,6 +91,7 @@ Sorted sorted(const OpDef& op, const Variable& x, const SortAttrs& attrs) {
 
 const OpDef sort_op = {
     .name = "sort",
+    .input_names = {"x"},
     .shape = sorted_shape,
     .forward = sorted_forward,
     .derivative = sorted_vjp,
@@ -100,6 +101,7 @@ const OpDef sort_op = {
 
 const OpDef topk_op = {
     .name = "topk",
+    .input_names = {"x"},
     .shape = sorted_shape,
     .forward = sorted_forward,
     .derivative = sorted_vjp,

@@ -130,6 +130,7 @@ Variable over_axis(const OpDef& op, const Variable& x, const SoftmaxOptions& opt
 
 const OpDef sparsemax_op = {
     .name = "sparsemax",
+    .input_names = {"x", "keep"},
     .shape = forward_shape,
     .forward = forward<SparseFn::sparsemax>,
     .derivative = [](VjpArgs& v) { v.set(0, sparsemax_backward(v.out(0), v.cotangent())); },
@@ -140,6 +141,7 @@ const OpDef sparsemax_op = {
 
 const OpDef sparsemax_backward_op = {
     .name = "sparsemax_backward",
+    .input_names = {"y", "g"},
     .shape = backward_shape,
     .forward = backward<SparseFn::sparsemax>,
     .derivative =
@@ -152,6 +154,7 @@ const OpDef sparsemax_backward_op = {
 
 const OpDef entmax15_op = {
     .name = "entmax15",
+    .input_names = {"x", "keep"},
     .shape = forward_shape,
     .forward = forward<SparseFn::entmax15>,
     .derivative = [](VjpArgs& v) { v.set(0, entmax15_backward(v.out(0), v.cotangent())); },
@@ -162,6 +165,7 @@ const OpDef entmax15_op = {
 
 const OpDef entmax15_backward_op = {
     .name = "entmax15_backward",
+    .input_names = {"y", "g"},
     .shape = backward_shape,
     .forward = backward<SparseFn::entmax15>,
     .derivative =

@@ -37,6 +37,7 @@ void split_shape(ShapeArgs& s) {
 
 const OpDef split_op = {
     .name = "split",
+    .input_names = {"x"},
     .shape = split_shape,
     .forward =
         [](ForwardArgs& f) {

@@ -43,6 +43,7 @@ void no_slope(VjpArgs& v) { v.set(0, detail::zeros_from(v.cotangent())); }
 
 const OpDef exp_op = {
     .name = "exp",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::exp>,
     .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), v.out(0))); },
@@ -52,6 +53,7 @@ const OpDef exp_op = {
 
 const OpDef log_op = {
     .name = "log",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::log>,
     .derivative = [](VjpArgs& v) { v.set(0, div(v.cotangent(), v.in(0))); },
@@ -61,6 +63,7 @@ const OpDef log_op = {
 
 const OpDef sqrt_op = {
     .name = "sqrt",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::sqrt>,
     .derivative = [](VjpArgs& v) { v.set(0, div(v.cotangent(), affine(v.out(0), 2.0, 0.0))); },
@@ -70,6 +73,7 @@ const OpDef sqrt_op = {
 
 const OpDef square_op = {
     .name = "square",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::square>,
     .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), affine(v.in(0), 2.0, 0.0))); },
@@ -79,6 +83,7 @@ const OpDef square_op = {
 
 const OpDef abs_op = {
     .name = "abs",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::abs>,
     .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), sign(v.in(0)))); },
@@ -88,6 +93,7 @@ const OpDef abs_op = {
 
 const OpDef sign_op = {
     .name = "sign",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::sign>,
     .derivative = no_slope,
@@ -96,6 +102,7 @@ const OpDef sign_op = {
 
 const OpDef rsqrt_op = {
     .name = "rsqrt",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::rsqrt>,
     .derivative = [](VjpArgs& v) { v.set(0, affine(mul(v.cotangent(), mul(v.out(0), square(v.out(0)))), -0.5, 0.0)); },
@@ -105,6 +112,7 @@ const OpDef rsqrt_op = {
 
 const OpDef reciprocal_op = {
     .name = "reciprocal",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::reciprocal>,
     .derivative = [](VjpArgs& v) { v.set(0, neg(mul(v.cotangent(), square(v.out(0))))); },
@@ -114,6 +122,7 @@ const OpDef reciprocal_op = {
 
 const OpDef expm1_op = {
     .name = "expm1",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::expm1>,
     .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), exp(v.in(0)))); },
@@ -123,6 +132,7 @@ const OpDef expm1_op = {
 
 const OpDef log1p_op = {
     .name = "log1p",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::log1p>,
     .derivative = [](VjpArgs& v) { v.set(0, div(v.cotangent(), affine(v.in(0), 1.0, 1.0))); },
@@ -132,6 +142,7 @@ const OpDef log1p_op = {
 
 const OpDef sin_op = {
     .name = "sin",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::sin>,
     .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), cos(v.in(0)))); },
@@ -141,6 +152,7 @@ const OpDef sin_op = {
 
 const OpDef cos_op = {
     .name = "cos",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::cos>,
     .derivative = [](VjpArgs& v) { v.set(0, neg(mul(v.cotangent(), sin(v.in(0))))); },
@@ -151,6 +163,7 @@ const OpDef cos_op = {
 // Beyond the clamp e^(-x^2) is 0 in f64 too; without it a second derivative would multiply infinity by 0.
 const OpDef erf_op = {
     .name = "erf",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::erf>,
     .derivative =
@@ -164,6 +177,7 @@ const OpDef erf_op = {
 
 const OpDef floor_op = {
     .name = "floor",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::floor>,
     .derivative = no_slope,
@@ -175,6 +189,7 @@ const OpDef floor_op = {
 
 const OpDef ceil_op = {
     .name = "ceil",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::ceil>,
     .derivative = no_slope,
@@ -186,6 +201,7 @@ const OpDef ceil_op = {
 
 const OpDef round_op = {
     .name = "round",
+    .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::round>,
     .derivative = no_slope,

@@ -63,6 +63,7 @@ AxesAttrs swapped(int rank, int a, int b) {
 
 const OpDef expand_op = {
     .name = "expand",
+    .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
           const Shape& shape = s.attrs<ShapeAttrs>().shape;
@@ -93,6 +94,7 @@ const OpDef expand_op = {
 
 const OpDef reshape_op = {
     .name = "reshape",
+    .input_names = {"x"},
     .shape = reshape_shape,
     .forward = [](ForwardArgs& f) { f.out(0) = f.in(0).reshape(f.attrs<ShapeAttrs>().shape); },
     .derivative = [](VjpArgs& v) { v.set(0, reshape(v.cotangent(), v.in_shape(0))); },
@@ -114,6 +116,7 @@ const OpDef reshape_op = {
 
 const OpDef permute_op = {
     .name = "permute",
+    .input_names = {"x"},
     .shape = permute_shape,
     .forward = [](ForwardArgs& f) { f.out(0) = f.in(0).view(f.in(0).layout().permute(f.attrs<AxesAttrs>().span())); },
     .derivative = [](VjpArgs& v) { v.set(0, apply(permute_op, inverse(v.attrs<AxesAttrs>()), {&v.cotangent()})); },

@@ -32,6 +32,32 @@ TEST_CASE("battery: every op stands in the list once, and has examples that work
   std::cout << "battery: " << all_ops().size() << " ops\n";
 }
 
+TEST_CASE("battery: every input of every op has a name of its own") {
+  int64_t inputs = 0;
+  for (const OpDef* op : all_ops()) {
+    INFO(op->name);
+    size_t most = 0;
+    for (const Example& example : op->examples()) {
+      if (example.error.empty()) most = std::max(most, example.inputs.size());
+    }
+    std::set<std::string> seen;
+    for (size_t i = 0; i < most; ++i) {
+      INFO("input " << i);
+      CHECK(input_name(*op, i).find(' ') == std::string::npos);  // "input 2" stands for a name that is missing
+      CHECK(seen.insert(input_name(*op, i)).second);
+      ++inputs;
+    }
+    const bool many = op->input_names[0] != nullptr && std::string(op->input_names[0]).ends_with("...");
+    CHECK((many || op->input_names[most] == nullptr));
+  }
+  CHECK(inputs > 180);
+  CHECK(input_name(concat_op, 2) == "parts[2]");
+  CHECK(input_text(linear_op, 2) == "input bias");
+  const OpDef nameless = {.name = "f", .shape = nullptr, .forward = nullptr, .derivative = Derivative::none("no")};
+  CHECK(input_name(nameless, 1) == "input 1");
+  CHECK(input_text(nameless, 1) == "input 1");
+}
+
 TEST_CASE("battery: the shape rule states what the forward gives") {
   int64_t cases = 0;
   const OpCheck shapes = over_all_ops(detail::check_shapes, &cases);

@@ -105,7 +105,7 @@ TEST_CASE("self test: a tolerance too wide lets corruptions live, and they are l
   CHECK(!report.ok());
   CHECK(report.kill_rate() < 1.0);
   CHECK(report.missed.size() == static_cast<size_t>(report.effective() - report.caught()));
-  CHECK(report.text().find("MISSED: tanh, input 0, scaled by 1 + 1e-5") != std::string::npos);
+  CHECK(report.text().find("MISSED: tanh, input x, scaled by 1 + 1e-5") != std::string::npos);
 }
 
 TEST_CASE("self test: what changes no derivative is listed") {
@@ -116,7 +116,7 @@ TEST_CASE("self test: what changes no derivative is listed") {
   REQUIRE(!report.without_effect.empty());
   CHECK(report.planted() > report.effective());
   const std::string text = report.text();
-  CHECK(text.find("      affine, input 0, sign flipped\n") != std::string::npos);
+  CHECK(text.find("      affine, input x, sign flipped\n") != std::string::npos);
   for (const std::string& name : report.without_effect) CHECK(text.find("      " + name + "\n") != std::string::npos);
 }
 

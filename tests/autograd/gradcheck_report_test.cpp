@@ -46,7 +46,10 @@ TEST_CASE("report: a failure is told in the layer's own terms, with its signatur
   const GradcheckReport report = gradcheck(cell, cell_inputs(), {.seed = 7, .name = "lstm"});
   INFO(report.text());
   REQUIRE(!report.ok);
-  CHECK(report.text().rfind("FAIL  lstm  d out / d cell.weight_hh  (16 of 16 elements)\n", 0) == 0);
+  CHECK(
+      report.text().rfind("FAIL  lstm  first bad op: permute in lstm.gates, number 1 of 5 recorded, input x: doubled: "
+                          "analytic = 2 x numeric everywhere: added twice\n",
+                          0) == 0);
   CHECK(report.results[0].ok);
   CHECK(report.results[1].signature.kind == SignatureKind::doubled);
   CHECK(mentions(report.results[1].label, "gate "));
@@ -55,9 +58,9 @@ TEST_CASE("report: a failure is told in the layer's own terms, with its signatur
   CHECK(report.first_bad_op.op == permute_op.name);
   CHECK(report.first_bad_op.path == "lstm.gates");
   CHECK(report.first_bad_op.signature.kind == SignatureKind::doubled);
-  const std::string last =
-      report.text().substr(report.text().find("first bad op: permute in lstm.gates, number 1 of "));
-  CHECK(mentions(last, "; doubled: analytic = 2 x numeric everywhere: added twice\n"));
+  CHECK(report.first_bad_op.input == "x");
+  CHECK(mentions(report.text(), "with respect to cell.weight_hh [8, 2] is wrong at ["));
+  CHECK(mentions(report.text(), "; 16 of 16 elements\n"));
   CHECK(!mentions(report.first_bad_op.text, "2 x numeric"));
   CHECK(!mentions(report.text(), "\033["));
   CHECK(mentions(report.text(true), "\033[31mFAIL"));

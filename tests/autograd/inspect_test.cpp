@@ -65,8 +65,8 @@ TEST_CASE("anomaly mode names op, path and ranges of the first NaN on the way fo
   CHECK_NOTHROW(exp(x));
   CHECK_THROWS_WITH(
       log(x),
-      "[log] forward produced NaN: output 0 f64 [2] in [1.38629, 1.38629], 1 NaN; from input 0 f64 [2] in [-1, 4] "
-      "(in model.head)");
+      contains_text("[log] forward produced NaN (in model.head): output 0 f64 [2] in [1.38629, 1.38629], 1 NaN") &&
+          contains_text("; from input x f64 [2] in [-1, 4]"));
   CHECK_THROWS_WITH(log(affine(x, 0.0, 0.0)), contains_text("[log] forward produced an infinity"));
   const Variable nan = numbers({std::numeric_limits<double>::quiet_NaN()});
   CHECK_THROWS_WITH(exp(nan), contains_text("[exp] forward received NaN"));
@@ -86,7 +86,7 @@ TEST_CASE("anomaly mode names op and module of the first NaN on the way back") {
   // d sqrt at 0 is infinite; times a cotangent of 0 it is NaN.
   const Variable loss = sum(y * numbers({0.0, 1.0}));
   const std::string message = message_of(loss, x);
-  CHECK_THAT(message, contains_text("[sqrt] backward produced NaN (in encoder): gradient of input 0 f64 [2]"));
+  CHECK_THAT(message, contains_text("[sqrt] backward produced NaN (in encoder): gradient of input x f64 [2]"));
   CHECK_THAT(message, contains_text("from cotangent 0 f64 [2] in [0, 1]; output 0 f64 [2] in [0, 1]"));
 }
 

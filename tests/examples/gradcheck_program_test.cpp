@@ -5,7 +5,9 @@
 #include <fstream>
 #include <sstream>
 
+#include <gradus/autograd/corruptions.hpp>
 #include <gradus/autograd/ops.hpp>
+#include <gradus/autograd/ops_list.hpp>
 #include <gradus/examples/library_check.hpp>
 #include <gradus/examples/new_layer.hpp>
 #include <gradus/nn/gradcheck.hpp>
@@ -60,6 +62,20 @@ TEST_CASE("gradus-gradcheck refuses what it cannot use with one line and status 
   const Outcome file = run({"relu", "--json", "/there/is/no/such/folder/out.json"});
   CHECK(file.status == 2);
   CHECK(file.out.empty());
+}
+
+TEST_CASE("gradus-gradcheck says first what is decisive, and all of it when asked") {
+  const PlantedCorruption planted(tanh_op, Corruption::doubled, {.index = 0});
+  const Outcome brief = run({"tanh"});
+  INFO(brief.out << brief.err);
+  CHECK(brief.status == 1);
+  CHECK_THAT(brief.out,
+             contains_text("FAIL  tanh: matrix  first bad op: tanh, number 1 of 1 recorded, input x: doubled: "
+                           "analytic = 2 x numeric everywhere: added twice\n"));
+  CHECK_THAT(brief.out, contains_text(".verbose = true shows all of it") && !contains_text("did not run: "));
+  const Outcome all = run({"tanh", "--verbose"});
+  CHECK(all.status == 1);
+  CHECK_THAT(all.out, contains_text("did not run: ") && contains_text("--verbose\n"));
 }
 
 TEST_CASE("gradus-gradcheck writes JSON and runs its self test") {

@@ -10,16 +10,19 @@ namespace {
 
 class ExampleCase final : public Case {
  public:
-  ExampleCase(const OpDef& op, const Example& example) : example_(example), op_case_{op, example_, 11} {
-    name = op_case_.name();
+  ExampleCase(const OpDef& op, const Example& example, bool zeros) : example_(example), op_case_{op, example_, 11} {
+    name = op_case_.name() + (zeros ? ", with zeros" : "");
     set = "op";
-    order = op_case_.has_second_order() ? 2 : 1;
-    const detail::Tensors values = op_case_.inputs();
+    order = op_case_.has_second_order() && !zeros ? 2 : 1;
+    detail::Tensors values = op_case_.inputs();
+    has_zeros = zeros && detail::put_zeros(op_case_, values);
     base_ = detail::as_variables(values);
     for (const size_t i : op_case_.differentiable_inputs()) {
-      inputs_.push_back({"input " + std::to_string(i), values[i].clone()});
+      inputs_.push_back({input_name(op, i), values[i].clone()});
     }
   }
+  bool has_zeros = false;
+
   const std::vector<NamedInput>& inputs() const override { return inputs_; }
   Values operator()(const Values& in) const override { return detail::OpCase::Function{op_case_, base_}(in); }
 
@@ -74,10 +77,16 @@ Cases op_cases() {
   Cases cases;
   for (const OpDef* op : all_ops()) {
     if (op->examples == nullptr || op->derivative.vjp() == nullptr) continue;
+    bool zeros = false;
     for (const Example& example : op->examples()) {
       if (!example.error.empty() || !example.no_differences.empty()) continue;
-      auto made = std::make_unique<ExampleCase>(*op, example);
-      if (!made->inputs().empty()) cases.push_back(std::move(made));
+      auto made = std::make_unique<ExampleCase>(*op, example, false);
+      if (made->inputs().empty()) continue;
+      cases.push_back(std::move(made));
+      auto with_zeros = std::make_unique<ExampleCase>(*op, example, true);
+      if (zeros || !with_zeros->has_zeros) continue;
+      zeros = true;  // one example says it
+      cases.push_back(std::move(with_zeros));
     }
   }
   return cases;

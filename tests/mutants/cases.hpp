@@ -29,7 +29,7 @@ class Case {
 
 using Cases = std::vector<std::unique_ptr<Case>>;
 
-/// Every example of every op that can be compared with differences.
+/// Every example of every op that can be compared with differences, and one of each op with zeros among its inputs.
 Cases op_cases();
 /// The library's list of layers, drawn with seed 1.
 Cases layer_cases();

@@ -39,8 +39,12 @@ TEST_CASE("gradcheck of a module names parameter, gate, op and module of a wrong
   const GradcheckReport report = gradcheck(sample->module(), sample->inputs(), f, options);
   INFO(report.text());
   REQUIRE(!report.ok);
-  CHECK(mentions(report.text(), "FAIL  gru  d out / d weight_hh_l0  (4 of 48 elements)"));
-  CHECK(mentions(report.text(), "signature: slice zero: analytic is 0 at gate n, unit 3, and right elsewhere"));
+  CHECK(mentions(report.text(), "FAIL  gru  first bad op: gru_sequence in gru, number "));
+  CHECK(mentions(report.text(),
+                 ", input w_hh: slice zero: analytic is 0 at index 11 of "
+                 "axis 0, and right elsewhere\n"));
+  CHECK(mentions(report.text(), "with respect to weight_hh_l0 [12, 4] is wrong at [11, "));
+  CHECK(mentions(report.text(), "slice zero: analytic is 0 at gate n, unit 3, and right elsewhere"));
   CHECK(report.first_bad_op.op == std::string("gru_sequence"));
   CHECK(report.first_bad_op.path == "gru");
 }

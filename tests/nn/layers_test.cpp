@@ -24,7 +24,9 @@ Owned<LayerSample> make(const LayerCase& layer, uint64_t seed) {
 
 GradcheckReport check(LayerSample& sample, const GradcheckOptions& options) {
   const auto f = [&](const std::vector<Variable>& in) { return sample.run(in); };
-  return gradcheck(sample.module(), sample.inputs(), f, options);
+  GradcheckOptions own = options;
+  own.keep = sample.keep();
+  return gradcheck(sample.module(), sample.inputs(), f, own);
 }
 
 bool is_gru(const LayerCase& layer) { return std::string(layer.name).find("gru") != std::string::npos; }
