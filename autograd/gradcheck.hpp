@@ -40,7 +40,7 @@ struct GradcheckOptions {
   int order = 1;
   Stencil stencil = Stencil::six_point;
   GradcheckMode mode = GradcheckMode::automatic;
-  /// Times max(1, |x|); 0: what suits the stencil.
+  /// Times the input's scale (see gradcheck); 0: what suits the stencil, 2^-9 for six points.
   double step = 0.0;
   /// Largest error allowed; 0: 1e-9 at order 1, ten times more at each further one (central: 1e-6, f32: 1e-3).
   double tolerance = 0.0;
@@ -52,8 +52,6 @@ struct GradcheckOptions {
   DType dtype = DType::f64;
   /// Also forward mode: <u, J v> by jvp() against differences and against <J^T u, v>.
   bool forward_mode = false;
-  /// An input that no output depends on may be one: it is named and left out. Otherwise the check is "not checked".
-  bool allow_unused = false;
   /// After a failure: sweep the step, name the signature, and check each recorded op by itself for the first bad one.
   bool diagnose = true;
   /// Stop at the first derivative that fails: for who only wants to know whether all are right.
@@ -173,7 +171,8 @@ struct GradcheckResult {
   /// Some output depends on this input, as far as the recorded graph knows.
   bool reached = true;
   bool ok = true;
-  /// Of the worst derivative (kinks aside): abs(analytic - numeric) / max(1, abs(analytic), abs(numeric)).
+  /// Of the worst derivative (kinks aside): abs(analytic - numeric) / max(abs(analytic), abs(numeric), floor), where
+  /// rounding alone makes an error of `allowed` at the floor.
   double error = 0.0;
   double absolute_error = 0.0;
   double relative_error = 0.0;
@@ -276,11 +275,17 @@ struct [[nodiscard]] GRADUS_API GradcheckReport {
   std::string json() const;
 };
 
-/// Compares the derivatives of f with differences in f64, at `inputs`, for a random cotangent. Also checked: f and its
-/// derivative give the same bits twice, the derivative is linear in the cotangent and exactly zero for a zero one, all
-/// values are finite, gradients add up where an input is used twice and where backward runs twice, and an output
-/// without a cotangent counts as one with zeros. Throws when an input has another dtype than options.dtype, is
-/// expanded, or shares its bytes with another one.
+/// Compares the derivatives of f with differences in f64, at `inputs`, for a random cotangent.
+///
+/// The rule: abs(analytic - numeric) <= allowed * max(abs(analytic), abs(numeric)), allowed being `tolerance`; or up to
+/// what rounding puts into the difference (about 10 eps abs(f) / step), where that is more. Where it is more than 1e-7
+/// of the derivative, the derivative is not judged, unless both values are 0 but for rounding. Nothing in it depends on
+/// the scale of f or of the inputs. A step is 2^-9 times max(1, abs(x)), or times the tensor's own largest element
+/// where that is less than 1/64; what does not pass is tried with steps from the scale of x to that of 1, and passes
+/// when two neighbouring ones agree with it. Also checked: f and its derivative give the same bits twice, the
+/// derivative is linear in the cotangent and exactly zero for a zero one, all values are finite, gradients add up where
+/// an input is used twice and where backward runs twice, and an output without a cotangent counts as one with zeros.
+/// Throws when an input has another dtype than options.dtype, is expanded, or shares its bytes with another one.
 GRADUS_API GradcheckReport gradcheck(FunctionRef f, const std::vector<NamedInput>& inputs,
                                      const GradcheckOptions& options = {});
 

@@ -40,6 +40,12 @@ std::vector<double> elements(const Tensor& tensor) {
   return std::vector<double>(values, values + dense.numel());
 }
 
+double largest_magnitude(const std::vector<double>& values) {
+  double largest = 0.0;
+  for (const double x : values) largest = std::isfinite(x) ? std::max(largest, std::abs(x)) : largest;
+  return largest;
+}
+
 std::string index_text(const Shape& shape, int64_t position) {
   std::string text;
   for (int axis = shape.rank() - 1; axis >= 0; --axis) {

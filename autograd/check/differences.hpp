@@ -31,6 +31,9 @@ std::vector<Tensor> evaluate(const FunctionRef& f, const std::vector<Tensor>& va
 /// The elements of a tensor of any layout, row-major.
 std::vector<double> elements(const Tensor& tensor);
 
+/// Of those that are finite; 0 of none.
+double largest_magnitude(const std::vector<double>& values);
+
 /// "[1, 2]" for a row-major position.
 std::string index_text(const Shape& shape, int64_t position);
 

@@ -188,7 +188,11 @@ class Walk {
     // Where nothing moves any more the movement is lost in rounding.
     if (shorter.natural == 0.0 && first_.natural != 0.0) return;
     const double uncertainty = uncertainty_of(longer, shorter);
-    if (uncertainty >= found_.uncertainty && found_.slopes.finite()) return;
+    // Slopes over steps that are far too long are all about 0, and near each other: what counts are digits.
+    const double digits = uncertainty / std::max(std::abs(shorter.numeric), uncertainty);
+    const bool better = digits < digits_ || (digits == digits_ && uncertainty < found_.uncertainty);
+    if (!better && found_.slopes.finite()) return;
+    digits_ = digits;
     const bool from_longer = std::max(noise_of(longer), longer.scatter) <= std::max(noise_of(shorter), shorter.scatter);
     const double longer_step = to_shorter ? step * kShorter : step;
     found_.slopes = from_longer ? longer : shorter;
@@ -202,6 +206,7 @@ class Walk {
   const Slopes& first_;
   const Rules& rules_;
   Found found_;
+  double digits_ = HUGE_VAL;
 };
 
 // Whether the walk's best differences say that the derivative is right, or cannot say that it is wrong.
@@ -212,7 +217,7 @@ Verdict verdict_of(const Found& found, const ElementCheck& check, const Rules& r
   const bool clear = is_clear(found.uncertainty, size, rules);
   if (clear && apart <= std::max(rules.allowed * size, found.uncertainty)) return Verdict::pass;
   const bool doubtful = !clear && apart <= 10.0 * found.uncertainty;
-  return doubtful || apart <= found.slopes.hidden_noise ? Verdict::not_judged : Verdict::fail;
+  return doubtful || apart <= noise_of(found.slopes) ? Verdict::not_judged : Verdict::fail;
 }
 
 // What looks like a kink or a jump to steps as long as a large input may be smooth to those that a function of that
@@ -221,7 +226,7 @@ bool is_smooth_below(const Differences& differences, const Direction& direction,
                      const Slopes& slopes, const Rules& rules) {
   if (direction.shortest >= Direction().shortest) return false;
   const Slopes best = Walk(differences, direction, check, slopes, rules).run().slopes;
-  return best.finite() && best.gap() < 0.01 * scale_of(best, rules);
+  return best.finite() && (!above_noise(best) || best.gap() < rules.suspicious_gap * scale_of(best, rules));
 }
 
 // The same at a step of another length: a function may repeat itself with the first.
@@ -231,7 +236,7 @@ bool is_settled(const Differences& differences, const Direction& direction, doub
   const double truncated = std::abs(slopes.numeric - slopes.lower_order);
   const double room = std::max(0.05 * std::abs(slopes.numeric), slopes.noise);
   const bool steady = slopes.finite() && truncated < 0.01 * apart && truncated <= room && slopes.gap() < 0.5 * apart &&
-                      10.0 * slopes.hidden_noise < apart;
+                      10.0 * noise_of(slopes) < apart;
   if (!steady) return false;
   const Slopes other = differences.along(direction, rules.step / kShorter);
   const double changed = std::abs(other.numeric - slopes.numeric);

@@ -55,7 +55,8 @@ std::string derivative_name(const GradcheckResult& result) {
 }
 
 std::string rule_text(const GradcheckResult& result) {
-  return "abs(analytic - numeric) <= " + number(result.allowed, "%g") + " max(1, abs(analytic), abs(numeric))";
+  return "abs(analytic - numeric) <= " + number(result.allowed, "%g") +
+         " max(abs(analytic), abs(numeric)), or what rounding puts into the difference";
 }
 
 std::string reproduction(const GradcheckOptions& options) {
@@ -134,6 +135,16 @@ std::string not_checked_text(const GradcheckReport& report) {
   return report.not_checked.front() + (count > 1 ? join(", and ", count - 1, " more") : std::string());
 }
 
+// ", no output depends on a, b"; "" when some does on each.
+std::string unused_text(const GradcheckReport& report) {
+  std::string names;
+  for (const GradcheckResult& result : report.results) {
+    const bool unused = result.order == 1 && !result.forward_mode && result.unreachable == result.checked;
+    if (unused && result.checked > 0) names += (names.empty() ? "" : ", ") + result.input;
+  }
+  return names.empty() ? "" : ", no output depends on " + names;
+}
+
 std::string verdict_text(const GradcheckReport& report) {
   const std::string name = report.options.name.empty() ? "" : report.options.name + "  ";
   const bool wrong = report.state == CheckState::failed;
@@ -147,17 +158,13 @@ std::string verdict_text(const GradcheckReport& report) {
   if (wrong && worst != nullptr) {
     const std::string missing = not_checked_text(report);
     return join(name, derivative_name(*worst), "  (", failing_count(report), ")",
-                missing.empty() ? "" : "; not checked: ", missing);
+                missing.empty() ? "" : "; not checked: ", missing, unused_text(report));
   }
   std::string text = join(name, report.checked(), " derivatives of ", report.results.size(), " inputs, worst error ",
                           error_text(worst->error));
   if (report.kinks() > 0) text += join(", ", report.kinks(), " at kinks are neither passed nor failed");
   if (report.not_judged() > 0) text += join(", ", report.not_judged(), " cannot be judged in ", report.options.dtype);
-  for (const GradcheckResult& result : report.results) {
-    const bool unused = result.order == 1 && !result.forward_mode && result.unreachable > 0;
-    if (unused) text += join(", no output depends on ", result.input);
-  }
-  return text;
+  return text + unused_text(report);
 }
 
 }  // namespace detail

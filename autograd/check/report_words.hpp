@@ -19,7 +19,7 @@ std::string failing_count(const GradcheckReport& report);
 bool leads_with_problem(const GradcheckReport& report);
 /// "d out / d weight_hh", with the order and "(forward mode)".
 std::string derivative_name(const GradcheckResult& result);
-/// "abs(analytic - numeric) <= 1e-09 max(1, abs(analytic), abs(numeric))".
+/// "abs(analytic - numeric) <= 1e-09 max(abs(analytic), abs(numeric)), or what rounding puts into the difference".
 std::string rule_text(const GradcheckResult& result);
 /// How to run the check again: options.reproduce, or the options that are not the default, as C++.
 std::string reproduction(const GradcheckOptions& options);

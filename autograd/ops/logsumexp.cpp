@@ -100,7 +100,7 @@ const OpDef logsumexp_op = {
 
 const OpDef logsumexp_backward_op = {
     .name = "logsumexp_backward",
-    .input_names = {"x", "cotangent"},
+    .input_names = {"x", "g"},
     .shape =
         [](ShapeArgs& s) {
           rules::require_floating(s, 0, "input");

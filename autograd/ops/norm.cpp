@@ -126,7 +126,7 @@ const OpDef norm_op = {
 
 const OpDef norm_backward_op = {
     .name = "norm_backward",
-    .input_names = {"x", "cotangent", "y"},
+    .input_names = {"x", "g", "y"},
     .shape =
         [](ShapeArgs& s) {
           check_norm(s);

@@ -20,7 +20,9 @@ TEST_CASE("battery: first and second derivatives are those of differences") {
     const Tensors inputs = c.inputs();
     const GradcheckReport report = detail::gradcheck_case(c, inputs);
     INFO(c.name() << ", seed " << c.seed << "\n" << report.text());
-    CHECK(report.ok);
+    CHECK(report.state != CheckState::failed);
+    const bool nothing = std::all_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.numel() == 0; });
+    CHECK((report.ok || nothing || report.results.empty()));  // an empty input or output has nothing to check
     CHECK(report.kinks() == 0);
     // Measured (seven seeds): up to 2e-11 at order 1, 5e-11 at order 2.
     CHECK(report.worst_error(1) < 1e-9);

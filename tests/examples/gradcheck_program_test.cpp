@@ -78,6 +78,14 @@ TEST_CASE("gradus-gradcheck says first what is decisive, and all of it when aske
   CHECK_THAT(all.out, contains_text("did not run: ") && contains_text("--verbose\n"));
 }
 
+TEST_CASE("gradus-gradcheck: of an op without a derivative nothing is checked, and the status says so") {
+  const Outcome outcome = run({"argmax"});
+  INFO(outcome.out << outcome.err);
+  CHECK(outcome.status == 3);
+  CHECK_THAT(outcome.out, contains_text("\nNOT CHECKED: 1 ops"));
+  CHECK(run({"argmax", "tanh"}).status == 0);
+}
+
 TEST_CASE("gradus-gradcheck writes JSON and runs its self test") {
   const auto path = std::filesystem::temp_directory_path() / "gradus gradcheck test.json";
   const Outcome outcome = run({"tanh", "--self-test", "--json", path.c_str()});
