@@ -79,8 +79,6 @@ void run(const OpDef& op, const Attrs& attrs, InputSpan inputs, bool differentia
     for (int k = 0; k < count; ++k) results[k] = Tensor::empty(shapes.output_shape(k), shapes.output_dtype(k));
   }
   Context& here = context();
-  if (here.input_observer != nullptr) [[unlikely]]
-    here.input_observer->call(here.input_observer->state, inputs.data(), inputs.size());
   const bool recorded = differentiable && here.grad_enabled && !op.derivative.is_discrete();
   if (op.reference != nullptr) ++here.fused_applications;
   {

@@ -39,10 +39,10 @@ struct CheckpointAttrs {
 // constants included.
 class TensorsRead {
  public:
-  explicit TensorsRead(int64_t horizon) : horizon_(horizon), outer_(context().input_observer) {
-    context().input_observer = &observer_;
+  explicit TensorsRead(int64_t horizon) : horizon_(horizon), outer_(context().apply_observer) {
+    context().apply_observer = &observer_;
   }
-  ~TensorsRead() { context().input_observer = outer_; }
+  ~TensorsRead() { context().apply_observer = outer_; }
   TensorsRead(const TensorsRead&) = delete;
   TensorsRead& operator=(const TensorsRead&) = delete;
 
@@ -53,6 +53,14 @@ class TensorsRead {
   }
 
  private:
+  static void call(void* state, const OpDef& op, const Attrs& attrs, const Variable* const* inputs, size_t num_inputs,
+                   const Variable* outputs, size_t num_outputs) {
+    auto& self = *static_cast<TensorsRead*>(state);
+    for (size_t i = 0; i < num_inputs; ++i) self.see(*inputs[i]);
+    if (self.outer_ == nullptr) return;
+    self.outer_->call(self.outer_->state, op, attrs, inputs, num_inputs, outputs, num_outputs);
+  }
+
   void see(const Variable& x) {
     if (!x.defined() || (x.node() && x.node()->op != nullptr && x.node()->sequence > horizon_)) return;
     if (!seen_.insert(x.value().storage().data()).second) return;
@@ -71,18 +79,11 @@ class TensorsRead {
   }
 
   int64_t horizon_;
-  const InputObserver* outer_;
+  const ApplyObserver* outer_;
   std::vector<ReadTensor> read_;
   std::unordered_set<const void*> seen_;  // their bytes
   size_t most_unchecked_ = 64;
-  const InputObserver observer_ = {.call =
-                                       [](void* state, const Variable* const* inputs, size_t count) {
-                                         auto& self = *static_cast<TensorsRead*>(state);
-                                         for (size_t i = 0; i < count; ++i) self.see(*inputs[i]);
-                                         if (self.outer_ != nullptr)
-                                           self.outer_->call(self.outer_->state, inputs, count);
-                                       },
-                                   .state = this};
+  const ApplyObserver observer_ = {.call = call, .state = this};
 };
 
 // What the graph between `outputs` and the nodes up to `horizon` stands on, other than `own` leaves.

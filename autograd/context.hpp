@@ -27,16 +27,11 @@ struct VjpFilter {
   void* state = nullptr;
 };
 
-/// Sees each op after it ran, in the order of the forward pass. It is recorded when an output requires a gradient.
+/// Sees each op after it ran, recorded or not, in the order of the forward pass. It is recorded when an output requires
+/// a gradient. Who takes the place of another observer calls it too.
 struct ApplyObserver {
   void (*call)(void* state, const OpDef& op, const Attrs& attrs, const Variable* const* inputs, size_t num_inputs,
                const Variable* outputs, size_t num_outputs) = nullptr;
-  void* state = nullptr;
-};
-
-/// Sees the inputs of each op that is applied, recorded or not, before it runs.
-struct InputObserver {
-  void (*call)(void* state, const Variable* const* inputs, size_t num_inputs) = nullptr;
   void* state = nullptr;
 };
 
@@ -48,8 +43,7 @@ struct Context {
   int64_t fused_applications = 0;
   int64_t reference_runs = 0;
   const VjpFilter* vjp_filter = nullptr;          ///< null but in tests
-  const ApplyObserver* apply_observer = nullptr;  ///< null but while a check takes down the ops of a function
-  const InputObserver* input_observer = nullptr;  ///< null but while the forward of a checkpoint runs
+  const ApplyObserver* apply_observer = nullptr;  ///< null but while a check, or a checkpoint, takes down ops
   bool anomaly = false;
 };
 

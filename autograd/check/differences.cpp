@@ -151,6 +151,26 @@ Differences::Range Differences::range_along(const Direction& direction, double s
   return range;
 }
 
+double Differences::hidden_along(const Direction& direction, double step) const {
+  const std::vector<std::vector<double>> near[] = {outputs_at(direction, step), outputs_at(direction, -step)};
+  std::vector<std::vector<std::vector<double>>> far;
+  for (const double longer : {8.0, 64.0, 512.0, 4096.0}) {
+    far.push_back(outputs_at(direction, longer * step));
+    far.push_back(outputs_at(direction, -longer * step));
+  }
+  double hidden = 0.0;
+  for (size_t k = 0; k < base_.size(); ++k) {
+    for (size_t i = 0; i < near[0][k].size(); ++i) {
+      const double here = base_[k][i];
+      if (near[0][k][i] != here || near[1][k][i] != here) continue;
+      const bool moves = std::any_of(far.begin(), far.end(), [&](const auto& at) { return at[k][i] != here; });
+      if (moves) hidden += std::abs(weights_[k][i] * here);
+    }
+  }
+  const double eps = dtype_ == DType::f64 ? 0x1p-53 : 0x1p-24;
+  return 10.0 * eps * hidden / std::abs(step * direction.unit);
+}
+
 // The largest part of a step that is lost when an input is moved and rounded.
 double Differences::input_noise(const Direction& direction, double step) const {
   double largest = 0.0;

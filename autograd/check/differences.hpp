@@ -94,6 +94,10 @@ class Differences {
   };
   Range range_along(const Direction& direction, double step) const;
 
+  /// What outputs may hide that do not move by `step` but do by longer ones: their last digits, as a slope. An output
+  /// that never moves hides nothing.
+  double hidden_along(const Direction& direction, double step) const;
+
   const std::vector<Tensor>& values() const { return values_; }
   DType dtype() const { return dtype_; }
   /// The elements of input i at the point.

@@ -210,23 +210,23 @@ class Walk {
 };
 
 // Whether the walk's best differences say that the derivative is right, or cannot say that it is wrong.
-Verdict verdict_of(const Found& found, const ElementCheck& check, const Rules& rules) {
+Verdict verdict_of(const Found& found, const ElementCheck& check, const Slopes& first, const Rules& rules) {
   if (found.agrees) return Verdict::pass;
   const double apart = std::abs(check.analytic - found.slopes.numeric);
   const double size = size_of(check.analytic, found.slopes);
   const bool clear = is_clear(found.uncertainty, size, rules);
   if (clear && apart <= std::max(rules.allowed * size, found.uncertainty)) return Verdict::pass;
   const bool doubtful = !clear && apart <= 10.0 * found.uncertainty;
-  return doubtful || apart <= noise_of(found.slopes) ? Verdict::not_judged : Verdict::fail;
+  // Outputs that seem not to move may do so below their last digit, unless the others pin the slope down.
+  const bool pinned = is_clear(found.uncertainty, std::abs(found.slopes.numeric), rules);
+  const bool agreed = std::abs(check.analytic - first.numeric) <= noise_of(first);
+  return doubtful || agreed || (!pinned && apart <= found.slopes.hidden_noise) ? Verdict::not_judged : Verdict::fail;
 }
 
 // What looks like a kink or a jump to steps as long as a large input may be smooth to those that a function of that
-// input can follow.
-bool is_smooth_below(const Differences& differences, const Direction& direction, const ElementCheck& check,
-                     const Slopes& slopes, const Rules& rules) {
-  if (direction.shortest >= Direction().shortest) return false;
-  const Slopes best = Walk(differences, direction, check, slopes, rules).run().slopes;
-  return best.finite() && (!above_noise(best) || best.gap() < rules.suspicious_gap * scale_of(best, rules));
+// input can follow. There the one-sided slopes meet; at a kink they stay as far apart as they are, at a jump they part.
+bool is_smooth_below(const Kink& kink, const Found& found) {
+  return found.slopes.finite() && found.step < kink.step && found.slopes.gap() < 0.1 * kink.slopes.gap();
 }
 
 // The same at a step of another length: a function may repeat itself with the first.
@@ -252,6 +252,57 @@ ElementCheck judge_kink(const Differences& differences, const Direction& directi
     return check;
   }
   check.verdict = is_tie(differences, direction, kink.slopes, rules) ? Verdict::tie : Verdict::kink;
+  return check;
+}
+
+ElementCheck judge_visible(const Differences& differences, const Direction& direction, double analytic, bool reached,
+                           const Rules& rules) {
+  const Slopes slopes = differences.along(direction, rules.step);
+  const Verdict right = reached ? Verdict::pass : Verdict::unreachable;
+  ElementCheck check{.where = {}, .analytic = analytic};
+  take(check, slopes, noise_of(slopes), rules);
+  if (!std::isfinite(analytic)) {
+    check.verdict = Verdict::not_finite;
+    return check;
+  }
+  const bool suspicious = above_noise(slopes) && slopes.gap() > rules.suspicious_gap * scale_of(slopes, rules);
+  if (suspicious) {
+    const Kink kink = find_kink(differences, direction, slopes, rules);
+    const bool may_be_smooth = direction.shortest < Direction().shortest;
+    if (kink.found &&
+        !(may_be_smooth && is_smooth_below(kink, Walk(differences, direction, check, slopes, rules).run()))) {
+      return judge_kink(differences, direction, check, kink, rules);
+    }
+  }
+  check.verdict = right;
+  if (agrees(check, slopes, rules)) return check;
+  check.verdict = Verdict::fail;
+  check.cause = reached ? Cause::genuine : Cause::cut;
+  if (is_settled(differences, direction, analytic, slopes, rules)) return check;
+  const Found found = Walk(differences, direction, check, slopes, rules).run();
+  const Verdict verdict = found.slopes.finite() ? verdict_of(found, check, slopes, rules) : Verdict::not_finite;
+  if (verdict == Verdict::not_judged && slopes.natural != 0.0 && is_even_jump(differences, direction, slopes, rules)) {
+    check.verdict = Verdict::kink;
+    check.cause = Cause::none;
+  } else if (verdict == Verdict::pass || verdict == Verdict::not_judged) {
+    take(check, found.slopes, found.agrees ? noise_of(found.slopes) : found.uncertainty, rules);
+    check.verdict = verdict == Verdict::pass ? right : verdict;
+    check.cause = verdict == Verdict::pass && found.step < rules.step ? Cause::truncation : Cause::round_off;
+  } else if (verdict == Verdict::not_finite) {
+    check.verdict = Verdict::not_finite;
+  } else if (!is_clear(found.uncertainty, std::abs(found.slopes.numeric), rules) &&
+             is_even_jump(differences, direction, slopes, rules)) {
+    check.verdict = Verdict::kink;
+    check.cause = Cause::none;
+  } else {
+    const Kink kink = find_kink(differences, direction, slopes, rules);
+    // A gap this small may be rounding: it must explain the error.
+    const bool explains = kink.slopes.gap() > 0.5 * std::abs(analytic - kink.slopes.numeric);
+    if (kink.found && explains && !is_smooth_below(kink, found)) {
+      return judge_kink(differences, direction, check, kink, rules);
+    }
+    if (std::isfinite(found.uncertainty)) take(check, found.slopes, noise_of(found.slopes), rules);
+  }
   return check;
 }
 
@@ -289,45 +340,12 @@ Rules rules_for(const GradcheckOptions& options, int order) {
 
 ElementCheck judge(const Differences& differences, const Direction& direction, double analytic, bool reached,
                    const Rules& rules) {
-  const Slopes slopes = differences.along(direction, rules.step);
-  const Verdict right = reached ? Verdict::pass : Verdict::unreachable;
-  ElementCheck check{.where = {}, .analytic = analytic};
-  take(check, slopes, noise_of(slopes), rules);
-  if (!std::isfinite(analytic)) {
-    check.verdict = Verdict::not_finite;
-    return check;
-  }
-  const bool suspicious = above_noise(slopes) && slopes.gap() > rules.suspicious_gap * scale_of(slopes, rules);
-  if (suspicious) {
-    const Kink kink = find_kink(differences, direction, slopes, rules);
-    if (kink.found && !is_smooth_below(differences, direction, check, slopes, rules)) {
-      return judge_kink(differences, direction, check, kink, rules);
-    }
-  }
-  check.verdict = right;
-  if (agrees(check, slopes, rules)) return check;
-  check.verdict = Verdict::fail;
-  check.cause = reached ? Cause::genuine : Cause::cut;
-  if (is_settled(differences, direction, analytic, slopes, rules)) return check;
-  const Found found = Walk(differences, direction, check, slopes, rules).run();
-  const Verdict verdict = found.slopes.finite() ? verdict_of(found, check, rules) : Verdict::not_finite;
-  if (verdict == Verdict::pass || verdict == Verdict::not_judged) {
-    take(check, found.slopes, found.agrees ? noise_of(found.slopes) : found.uncertainty, rules);
-    check.verdict = verdict == Verdict::pass ? right : verdict;
-    check.cause = verdict == Verdict::pass && found.step < rules.step ? Cause::truncation : Cause::round_off;
-  } else if (verdict == Verdict::not_finite) {
-    check.verdict = Verdict::not_finite;
-  } else if (is_even_jump(differences, direction, slopes, rules)) {
-    check.verdict = Verdict::kink;
-    check.cause = Cause::none;
-  } else {
-    const Kink kink = find_kink(differences, direction, slopes, rules);
-    // A gap this small may be rounding: it must explain the error.
-    if (kink.found && kink.slopes.gap() > 0.5 * std::abs(analytic - kink.slopes.numeric)) {
-      return judge_kink(differences, direction, check, kink, rules);
-    }
-    if (std::isfinite(found.uncertainty)) take(check, found.slopes, noise_of(found.slopes), rules);
-  }
+  ElementCheck check = judge_visible(differences, direction, analytic, reached, rules);
+  if (check.verdict != Verdict::fail || check.cause == Cause::kink) return check;
+  const double size = std::max(std::abs(check.analytic), std::abs(check.numeric));
+  if (size > differences.hidden_along(direction, rules.step)) return check;
+  check.verdict = Verdict::not_judged;
+  check.cause = Cause::round_off;
   return check;
 }
 

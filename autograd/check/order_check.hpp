@@ -46,6 +46,7 @@ class OrderCheck {
   std::vector<std::vector<bool>> small_groups(size_t i) const;
   double unseen(size_t i);
   double rounding_along(size_t i, const Direction& direction);
+  double largest_effect() const;
   void settle_zero(size_t i, const Direction& direction, ElementCheck& check);
   void take(GradcheckResult& result, ElementCheck check, const Direction& direction);
   void finish(GradcheckResult& result);

@@ -76,16 +76,43 @@ double OrderCheck::unseen(size_t i) {
   const Slopes slopes = differences_.along(ray.direction, rules_.step);
   double shortest = HUGE_VAL;
   for (const Move& move : ray.direction.moves) shortest = std::min(shortest, std::abs(move.amount));
-  return std::max(64.0 * rounding_.largest(i), (slopes.hidden_noise + slopes.scatter) / shortest);
+  // Numbers of size 1 that cancel leave about 1e-16 of themselves.
+  return std::max({1e-14, 64.0 * rounding_.largest(i), (slopes.hidden_noise + slopes.scatter) / shortest});
 }
 
-// What neither differences nor the rounding of the derivative itself can tell from 0 is 0 both ways.
+// The most that a step of the usual length along one element changes the function, by its derivatives.
+double OrderCheck::largest_effect() const {
+  double largest = 0.0;
+  for (size_t i = 0; i < gradients_.size(); ++i) {
+    if (!gradients_[i].defined()) continue;
+    const std::vector<double>& x = differences_.point(i);
+    const std::vector<double> gradient = elements(gradients_[i]);
+    for (size_t j = 0; j < x.size(); ++j) {
+      const double effect = std::abs(gradient[j]) * std::max(scales_[i], std::abs(x[j]));
+      if (std::isfinite(effect)) largest = std::max(largest, effect);
+    }
+  }
+  return largest;
+}
+
+// What neither differences nor the rounding of the derivative itself can tell from 0 is 0 both ways. Remainders of
+// rounding are far smaller than what the function does elsewhere: only such differences may pass for 0, or look like a
+// kink and be none.
 void OrderCheck::settle_zero(size_t i, const Direction& direction, ElementCheck& check) {
+  if (check.verdict == Verdict::pass || check.verdict == Verdict::unreachable) return;
+  const double remainder =
+      (differences_.dtype() == DType::f64 ? 0x1p-40 : 0x1p-12) * largest_effect() / std::abs(direction.unit);
+  const double slope = std::max({std::abs(check.left), std::abs(check.right), std::abs(check.analytic)});
+  if (check.verdict == Verdict::kink && slope <= remainder) {
+    check.noise = slope;
+    check.verdict = Verdict::not_judged;
+  }
   const bool open = check.verdict == Verdict::not_judged;
   if (!open && check.verdict != Verdict::fail) return;
-  const double rounding = check.analytic == 0.0 && open ? 0.0 : 8.0 * rounding_along(i, direction);
-  const double room = open ? std::max(rounding, 10.0 * check.noise) : rounding;
-  if (std::abs(check.analytic) > rounding || std::abs(check.numeric) > room) return;
+  const double rounding = open && check.analytic == 0.0 ? 0.0 : 8.0 * rounding_along(i, direction);
+  const double unseen_slope = 10.0 * check.noise;
+  const double room = open ? std::max(rounding, unseen_slope) : std::min(rounding, std::max(remainder, unseen_slope));
+  if (!(std::abs(check.analytic) <= rounding && std::abs(check.numeric) <= room)) return;
   check.verdict = counts_as_reached(i) ? Verdict::pass : Verdict::unreachable;
   check.cause = Cause::none;
   check.error = derivative_error(check.analytic, check.numeric, 2.0 * room / rules_.allowed);

@@ -18,8 +18,13 @@ class Reader {
   std::vector<ParameterRead> read;
 
  private:
-  static void call(void* state, const OpDef& op, const Attrs&, const Variable* const* inputs, size_t count, size_t) {
-    auto& read = static_cast<Reader*>(state)->read;
+  static void call(void* state, const OpDef& op, const Attrs& attrs, const Variable* const* inputs, size_t count,
+                   const Variable* outputs, size_t num_outputs) {
+    auto& self = *static_cast<Reader*>(state);
+    auto& read = self.read;
+    if (self.previous_ != nullptr) {
+      self.previous_->call(self.previous_->state, op, attrs, inputs, count, outputs, num_outputs);
+    }
     for (size_t i = 0; i < count; ++i) {
       const NodeRef& node = inputs[i]->node();
       if (!node || node->parameter == nullptr) continue;

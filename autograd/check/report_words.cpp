@@ -148,9 +148,9 @@ std::string unused_text(const GradcheckReport& report) {
 std::string verdict_text(const GradcheckReport& report) {
   const std::string name = report.options.name.empty() ? "" : report.options.name + "  ";
   const bool wrong = report.state == CheckState::failed;
-  if (wrong && report.first_bad_op.found()) return name + bad_op_headline(report.first_bad_op);
+  if (wrong && report.first_bad_op.found()) return name + bad_op_headline(report.first_bad_op) + unused_text(report);
   if (wrong && !report.first_bad_op.detached.empty()) {
-    return name + detached_text(report.first_bad_op.detached.front());
+    return name + detached_text(report.first_bad_op.detached.front()) + unused_text(report);
   }
   if (!report.problems.empty()) return name + report.problems.front();
   const GradcheckResult* worst = worst_result(report);

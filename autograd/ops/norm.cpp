@@ -14,6 +14,7 @@
 #include <gradus/autograd/ops/reduce.hpp>
 #include <gradus/autograd/ops/views.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_reduce.hpp>
 
 namespace gradus {
@@ -151,8 +152,12 @@ Variable norm_backward(const NormAttrs& attrs, const Variable& x, const Variable
 }
 
 Variable norm(const Variable& x, std::initializer_list<int> axes, NormOptions options) {
+  const detail::CalledAs called("norm");
   return norm_mask(x, axes_mask(x, axes, "norm"), options);
 }
-Variable norm(const Variable& x, NormOptions options) { return norm_mask(x, all_axes(x), options); }
+Variable norm(const Variable& x, NormOptions options) {
+  const detail::CalledAs called("norm");
+  return norm_mask(x, all_axes(x), options);
+}
 
 }  // namespace gradus

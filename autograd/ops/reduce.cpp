@@ -75,10 +75,14 @@ Variable sum(const Variable& x) {
 }
 
 Variable mean(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+  const detail::CalledAs called("mean");
   return apply_reduction(mean_op, x, axes_mask(x, axes, "mean"), options.keepdim);
 }
 
-Variable mean(const Variable& x) { return apply_reduction(mean_op, x, all_axes(x), false); }
+Variable mean(const Variable& x) {
+  const detail::CalledAs called("mean");
+  return apply_reduction(mean_op, x, all_axes(x), false);
+}
 
 Variable sum_to(const Variable& x, const Shape& shape) {
   const detail::CalledAs called("sum_to");

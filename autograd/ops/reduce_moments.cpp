@@ -11,6 +11,7 @@
 #include <gradus/autograd/ops/reduce.hpp>
 #include <gradus/autograd/ops/reduce_axes.hpp>
 #include <gradus/autograd/ops_list.hpp>
+#include <gradus/tensor/called_as.hpp>
 #include <gradus/tensor/kernels/tensor_reduce.hpp>
 
 namespace gradus {
@@ -175,13 +176,21 @@ const OpDef stddev_op = {
 Variable center(const Variable& x, uint32_t axes) { return apply(center_op, ReduceAttrs{axes}, {&x}); }
 
 Variable var(const Variable& x, std::initializer_list<int> axes, VarOptions options) {
+  const detail::CalledAs called("var");
   return moment(var_op, x, axes_mask(x, axes, "var"), options);
 }
-Variable var(const Variable& x, VarOptions options) { return moment(var_op, x, all_axes(x), options); }
+Variable var(const Variable& x, VarOptions options) {
+  const detail::CalledAs called("var");
+  return moment(var_op, x, all_axes(x), options);
+}
 
 Variable stddev(const Variable& x, std::initializer_list<int> axes, VarOptions options) {
+  const detail::CalledAs called("stddev");
   return moment(stddev_op, x, axes_mask(x, axes, "stddev"), options);
 }
-Variable stddev(const Variable& x, VarOptions options) { return moment(stddev_op, x, all_axes(x), options); }
+Variable stddev(const Variable& x, VarOptions options) {
+  const detail::CalledAs called("stddev");
+  return moment(stddev_op, x, all_axes(x), options);
+}
 
 }  // namespace gradus

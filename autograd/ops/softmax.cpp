@@ -106,7 +106,8 @@ const OpDef softmax_backward_op = {
           if (!v.needs(0)) return;
           const Variable gk = unblocked(g, keep);
           const Variable ck = unblocked(c, keep);
-          v.set(0, sub(mul(ck, sub(gk, row_sum(mul(y, gk)))), mul(gk, row_sum(mul(ck, y)))));
+          const Variable dy = sub(mul(ck, sub(gk, row_sum(mul(y, gk)))), mul(gk, row_sum(mul(ck, y))));
+          v.set(0, unblocked(dy, keep));  // 0 times what is not finite would be NaN
         },
     .saves = {.inputs = 0b111},
     .optional_inputs = 0b100,

@@ -216,22 +216,22 @@ class Server {
       network_->load_state_dict(own, {.strict = false});
       network_->set_examples_(find(own, "inputs"), find(own, "targets"));
     }
-    return repeat_for(seconds, [&] { network_->step(); });
+    return repeat_for(seconds, [&] { static_cast<void>(network_->step()); });
   }
 
   Timing time_products(double seconds) {
     const NoGrad no_grad;
     const Variable a = find(file_, "bmm.a"), b = find(file_, "bmm.b");
-    return repeat_for(seconds, [&] { matmul(a, b); });
+    return repeat_for(seconds, [&] { static_cast<void>(matmul(a, b)); });
   }
 
   Timing time_chain(const std::string& what, double seconds) {
     if (!chain_) chain_ = std::make_unique<Chain>(file_);
     if (what == "forward_unrecorded") {
       const NoGrad no_grad;
-      return repeat_for(seconds, [&] { chain_->forward(); });
+      return repeat_for(seconds, [&] { static_cast<void>(chain_->forward()); });
     }
-    if (what == "forward") return repeat_for(seconds, [&] { chain_->forward(); });
+    if (what == "forward") return repeat_for(seconds, [&] { static_cast<void>(chain_->forward()); });
     if (what == "forward_backward") return repeat_for(seconds, [&] { chain_->gradient(false); });
     GRADUS_CHECK(what == "create_graph", "[gradus_peer] nothing is called ", what);
     return repeat_for(seconds, [&] { chain_->gradient(true); });

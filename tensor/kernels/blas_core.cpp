@@ -33,9 +33,11 @@ const char* wider_blas_core(std::string_view chosen, std::string_view target) {
 }
 
 // The process gets another list of names for the time of loading. setenv would change the list itself, which another
-// thread may be reading; here the old list stays whole. The new one is never freed, for the same reason.
+// thread may be reading; here the old list stays whole. The new one is kept for ever, for the same reason.
 void* open_with_environment(const char* file, std::span<const char* const> assignments) {
+  static auto* const kept = new std::vector<std::vector<char*>*>();
   auto* names = new std::vector<char*>();
+  kept->push_back(names);
   char** const before = environ;
   for (char** name = before; name != nullptr && *name != nullptr; ++name) names->push_back(*name);
   for (const char* assignment : assignments) {

@@ -125,6 +125,10 @@ void MaskedSoftmaxBackward(const T* y, const T* g, const uint8_t* keep, int64_t 
     const KeptOperand<T> kept_g{g, keep};
     const T dot = SumLanes(d, SumTerms(d, static_cast<size_t>(n), KeptProductTerms<T>{y, kept_g}));
     MapBinary(SoftmaxBackwardOp<T>{dot}, ArrayOperand<T>{y}, kept_g, dx, n);
+    // 0 times what is not finite would be NaN.
+    if (!(dot - dot == 0)) {
+      for (int64_t i = 0; i < n; ++i) dx[i] = keep[i] != 0 ? dx[i] : T{0};
+    }
   }
 }
 

@@ -21,7 +21,8 @@ TEST_CASE("battery: first and second derivatives are those of differences") {
     const GradcheckReport report = detail::gradcheck_case(c, inputs);
     INFO(c.name() << ", seed " << c.seed << "\n" << report.text());
     CHECK(report.state != CheckState::failed);
-    const bool nothing = std::all_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.numel() == 0; });
+    const bool nothing =
+        std::all_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return !x.defined() || x.numel() == 0; });
     CHECK((report.ok || nothing || report.results.empty()));  // an empty input or output has nothing to check
     CHECK(report.kinks() == 0);
     // Measured (seven seeds): up to 2e-11 at order 1, 5e-11 at order 2.

@@ -105,8 +105,12 @@ class Line {
     return Tensor::from(all.subspan(first, count), {static_cast<int64_t>(count)}).to(row_.dtype);
   }
 
-  /// Made of 1 - t^2 and s (1 - s): good to a rounding unit of 1, not of themselves, where t or s is near 1.
-  bool is_relative_to_one() const { return row_.function == "additive_score" || row_.function == "gru"; }
+  /// Made of 1 - t^2, s (1 - s) or p - 1: good to a rounding unit of 1, not of themselves, where t, s or p is near 1.
+  bool is_relative_to_one() const {
+    static const std::set<std::string> kSuch = {"additive_score", "gru",       "softmax",
+                                                "log_softmax",    "logsumexp", "cross_entropy"};
+    return kSuch.count(row_.function) == 1;
+  }
 
   static Variable derivative(const Variable& y, const Variable& x, const Tensor& cotangent) {
     if (!y.requires_grad()) return zeros(x.shape(), {.dtype = x.dtype()});
@@ -154,17 +158,54 @@ class Line {
   double worst_ = 0.0;
 };
 
-/// HELD OUT: not asked yet; empty this list when their kernels and references keep what the table says.
-const std::set<std::string> kHeldOut = {"softmax", "log_softmax", "cross_entropy", "logsumexp",        "var",
-                                        "norm",    "layer_norm",  "rms_norm",      "cosine_similarity"};
-
 constexpr const char* kProduct =
     "an infinite factor beside a 0, and partial products that overflow with both signs: IEEE's 0 times infinity and "
     "infinity minus infinity";
 
+constexpr const char* kInfiniteLogit =
+    "a logit of +infinity: infinity minus infinity is NaN, as everywhere in IEEE; -infinity and all finite logits are "
+    "right";
+constexpr const char* kCancel =
+    "what is left of terms that nearly cancel: good to a rounding unit of the largest term, not of the result";
+constexpr const char* kOverflow = "a third derivative beyond the largest number of the dtype";
+
 const std::vector<Stated> kStated = {
+    {"cosine_similarity", "jvp", 0, 1, kCancel},
+    {"cross_entropy", "gradient", 2, 2, kInfiniteLogit},
+    {"cross_entropy", "hvp", 2, 2, kInfiniteLogit},
+    {"cross_entropy", "jvp", 2, 2, kInfiniteLogit},
+    {"cross_entropy", "second", 2, 2, kInfiniteLogit},
+    {"cross_entropy", "third", 2, 2, kInfiniteLogit},
+    {"cross_entropy", "value", 2, 2, kInfiniteLogit},
+    {"layer_norm", "gradient", 4, 7, kCancel},
+    {"layer_norm", "jvp", 4, 7, kCancel},
+    {"layer_norm", "third", 1, 1, kCancel},
+    {"log_softmax", "gradient", 1, 1, kInfiniteLogit},
+    {"log_softmax", "hvp", 2, 2, kInfiniteLogit},
+    {"log_softmax", "jvp", 2, 2, kInfiniteLogit},
+    {"log_softmax", "second", 2, 2, kInfiniteLogit},
+    {"log_softmax", "third", 2, 2, kInfiniteLogit},
+    {"log_softmax", "value", 2, 2, kInfiniteLogit},
+    {"logsumexp", "gradient", 2, 2, kInfiniteLogit},
+    {"logsumexp", "hvp", 2, 2, kInfiniteLogit},
+    {"logsumexp", "jvp", 2, 2, kInfiniteLogit},
+    {"logsumexp", "second", 2, 2, kInfiniteLogit},
+    {"logsumexp", "third", 2, 2, kInfiniteLogit},
+    {"norm", "hvp", 1, 1, kCancel},
+    {"norm", "second", 1, 1, kCancel},
+    {"norm", "third", 2, 2, kOverflow},
     {"prod", "jvp", 4, 4, kProduct},
     {"prod", "third", 4, 4, kProduct},
+    {"rms_norm", "gradient", 3, 4, kCancel},
+    {"rms_norm", "hvp", 1, 1, kCancel},
+    {"rms_norm", "jvp", 6, 6, kCancel},
+    {"rms_norm", "second", 1, 1, kCancel},
+    {"softmax", "gradient", 2, 2, kInfiniteLogit},
+    {"softmax", "hvp", 2, 2, kInfiniteLogit},
+    {"softmax", "jvp", 2, 2, kInfiniteLogit},
+    {"softmax", "second", 2, 2, kInfiniteLogit},
+    {"softmax", "third", 2, 2, kInfiniteLogit},
+    {"softmax", "value", 2, 2, kInfiniteLogit},
 };
 
 }  // namespace
@@ -173,14 +214,13 @@ TEST_CASE("battery: functions of several numbers at extreme inputs, to the third
   const std::vector<ExtremeRow> rows = read_extremes("rows.txt");
   const auto all = functions();
   Deviations deviations;
-  Deviations held_out;
   std::map<std::string, double> worst;
   int64_t compared = 0;
   for (const ExtremeRow& row : rows) {
     const auto at = all.find(row.function);
     INFO(row.function);
     REQUIRE(at != all.end());
-    Line line(row, at->second, kHeldOut.count(row.function) == 1 ? held_out : deviations);
+    Line line(row, at->second, deviations);
     line.check();
     compared += line.compared();
     worst[row.function] = std::max(worst[row.function], line.worst());
@@ -189,12 +229,11 @@ TEST_CASE("battery: functions of several numbers at extreme inputs, to the third
     INFO(difference);
     CHECK(difference.empty());
   }
-  for (const std::string& name : kHeldOut) CHECK(all.count(name) == 1);
   CHECK(worst.size() == all.size());
   std::cout << "battery: extreme inputs of " << worst.size() << " functions of several numbers, " << rows.size()
-            << " lines, " << compared << " numbers compared, " << deviations.count() << " results stated, "
-            << held_out.count() << " of " << kHeldOut.size()
-            << " functions held out; worst error of each in units:\n   ";
+            << " lines, " << compared << " numbers compared, " << deviations.count()
+            << " results stated; worst error of "
+            << "each in units:\n   ";
   for (const auto& [name, units] : worst) std::cout << " " << name << " " << units << ";";
   std::cout << "\n";
 }

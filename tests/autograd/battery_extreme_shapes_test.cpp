@@ -151,7 +151,8 @@ void check(const OpCase& c, Tally& tally) {
   const auto f = c.function(inputs);
   const GradcheckReport report = gradcheck(f, named, {.mode = GradcheckMode::directional, .directions = 2});
   INFO(report.text());
-  CHECK(report.ok);
+  // Of outputs without elements nothing can be checked.
+  CHECK((report.ok || (report.state == CheckState::not_checked && report.checked() == 0)));
   tally.worst.take(report.worst_error(), c.name());
   tally.derivatives += report.checked();
 }
@@ -292,5 +293,5 @@ TEST_CASE("battery: each axis empty in turn") {
   const Tally tally = run(Kind::empty_axis);
   print("empty axes", tally);
   CHECK(others(tally) == " diagonal_backward");  // its attributes hold its shape
-  CHECK(tally.derivatives > 2000);
+  CHECK(tally.derivatives > 450);                // of the outputs that are not empty themselves
 }

@@ -154,7 +154,8 @@ TEST_CASE("battery: elementwise ops at every size around a vector, values and fi
         const auto f = c.function(inputs);
         const GradcheckReport report = gradcheck(f, named, {.mode = GradcheckMode::directional, .directions = 2});
         INFO(report.text());
-        CHECK(report.ok);
+        // Of outputs without elements nothing can be checked.
+        CHECK((report.ok || (report.state == CheckState::not_checked && report.checked() == 0)));
         derivatives.take(report.worst_error(), what);
         ++cases;
       }

@@ -65,8 +65,8 @@ TEST_CASE("anomaly mode names op, path and ranges of the first NaN on the way fo
   CHECK_NOTHROW(exp(x));
   CHECK_THROWS_WITH(
       log(x),
-      contains_text("[log] forward produced NaN (in model.head): output 0 f64 [2] in [1.38629, 1.38629], 1 NaN") &&
-          contains_text("; from input x f64 [2] in [-1, 4]"));
+      "[log] forward produced NaN: output 0 f64 [2] in [1.38629, 1.38629], 1 NaN; from input x f64 [2] in [-1, 4] "
+      "(in model.head)");
   CHECK_THROWS_WITH(log(affine(x, 0.0, 0.0)), contains_text("[log] forward produced an infinity"));
   const Variable nan = numbers({std::numeric_limits<double>::quiet_NaN()});
   CHECK_THROWS_WITH(exp(nan), contains_text("[exp] forward received NaN"));

@@ -63,7 +63,7 @@ TEST_CASE("gradcheck of a module names a Parameter and a Module that were never 
   INFO(scale.text());
   CHECK(scale.state == CheckState::not_checked);
   CHECK_THAT(headline(scale.text()), contains_text("NOT CHECKED") &&
-                                         contains_text("mul in careless reads a Parameter f64 [2] that careless has "
+                                         contains_text("expand in careless reads a Parameter f64 [2] that careless has "
                                                        "not registered"));
   Careless without_inner(generator, true, false);
   const GradcheckReport inner = gradcheck(without_inner, {{"x", x}});

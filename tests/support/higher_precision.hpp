@@ -88,7 +88,7 @@ inline double check_known(const KnownDerivatives& known, const VectorFunction& f
   double size = unit;  // what the slope is made of, which may cancel
   for (size_t i = 0; i < known.x.size(); ++i) {
     slope += known.orders[0][i] * known.direction[i];
-    size = std::max(size, std::abs(known.orders[0][i] * known.direction[i]));
+    size = std::max(size, std::max(unit, std::abs(known.orders[0][i])) * std::abs(known.direction[i]));
   }
   take("jvp", jvp(of_vector, at, {direction}).tangents[0].value(), {slope}, size);
   if (known.orders.size() > 1) take("hvp", hvp(of_vector, at, {direction})[0].value(), known.orders[1], unit);

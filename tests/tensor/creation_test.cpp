@@ -36,7 +36,7 @@ TEST_CASE("arange: start, stop and step") {
   CHECK(spread.data<int64_t>()[0] == std::numeric_limits<int64_t>::min());
   CHECK(spread.data<int64_t>()[3] == int64_t{1} << 62);
   CHECK(arange(0x1p62, -0x1p63, {.step = -0x1p62, .dtype = kI64}).shape() == Shape{3});
-  CHECK(error_text([] { arange(0, 1e19, {.step = 1e18, .dtype = kI64}); }) ==
+  CHECK(error_text([] { return arange(0, 1e19, {.step = 1e18, .dtype = kI64}); }) ==
         "[arange] expected numbers that i64 holds, got start 0, stop 1e+19, step 1e+18");
   CHECK_THROWS_WITH(arange(0, 0x1p61, {.dtype = kI64}), tests::contains_text("[arange] too many elements"));
   CHECK(arange(3, 3).shape() == Shape{0});
