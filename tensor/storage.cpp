@@ -42,11 +42,12 @@ void destroy_storage(StorageHeader* header) noexcept { free_storage(header); }
 void throw_no_storage(const char* accessor) { throw_error(join("[Storage::", accessor, "] there is no storage")); }
 
 TensorBody* make_body(Storage storage, const Layout& layout, DType dtype) {
+  void* const bytes = storage.data();  // throws when there is none, before anything is allocated
   const Block block = allocate_small(sizeof(TensorBody));
   auto* body = new (block.data) TensorBody(layout);
   body->dtype = dtype;
   body->contiguous = layout.is_contiguous();
-  body->data = static_cast<char*>(storage.data()) + layout.offset() * static_cast<int64_t>(dtype_size(dtype));
+  body->data = static_cast<char*>(bytes) + layout.offset() * static_cast<int64_t>(dtype_size(dtype));
   body->numel = layout.shape().numel();
   body->owner = block.owner;
   body->storage = std::move(storage);

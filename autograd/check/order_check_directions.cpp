@@ -115,7 +115,7 @@ void OrderCheck::settle_zero(size_t i, const Direction& direction, ElementCheck&
   if (!(std::abs(check.analytic) <= rounding && std::abs(check.numeric) <= room)) return;
   check.verdict = counts_as_reached(i) ? Verdict::pass : Verdict::unreachable;
   check.cause = Cause::none;
-  check.error = derivative_error(check.analytic, check.numeric, 2.0 * room / rules_.allowed);
+  check.error = derivative_error(check.analytic, check.numeric, 2.0 * std::max(rounding, room) / rules_.allowed);
 }
 
 GradcheckResult OrderCheck::compare_directions(size_t i) {

@@ -86,7 +86,7 @@ void norm_vjp(VjpArgs& v) {
 
 // The largest |x| of each row [N, 1], not less than `least`; 1 where that is 0 or not finite. A constant.
 Variable row_scale(const Variable& x, double least) {
-  const Variable one = ones({}, {.dtype = x.dtype()});
+  Variable one = ones({}, {.dtype = x.dtype()});
   if (x.numel() == 0) return one;
   const Variable largest = maximum(max(abs(x), {1}, {.keepdim = true}).detach(), least);
   return where(logical_and(greater(largest, 0.0), less(largest, HUGE_VAL)), largest, one);

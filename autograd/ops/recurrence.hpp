@@ -62,6 +62,7 @@ SequenceOutput walk_nothing(const Variable& gates_x, std::vector<Variable> state
   const Shape& h = states[0].shape();
   const Shape empty = {h[0], 0, h[1]};
   std::vector<Variable> no_rows;
+  no_rows.reserve(states.size());
   for (const Variable& state : states) no_rows.push_back(narrow(state, 0, 0, 0));
   const std::vector<Variable> next = step(reshape(gates_x, {0, gates_x.size(2)}), no_rows);
   for (size_t s = 0; s < states.size(); ++s) states[s] = add(states[s], sum(reshape(next[s], empty), {1}));
@@ -89,6 +90,7 @@ SequenceOutput walk(const char* op, const Variable& gates_x, std::vector<Variabl
     }
     const Variable active = padding.active(t);
     std::vector<Variable> given;
+    given.reserve(states.size());
     for (const Variable& state : states) given.push_back(where(active, state, nothing));
     const std::vector<Variable> next = step(x, given);
     output = where(active, next[0], nothing);

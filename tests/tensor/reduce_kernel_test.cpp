@@ -133,7 +133,8 @@ TEMPLATE_TEST_CASE("rows and columns reduce like one run at a time", "", float, 
   tests::RandomNumbers random(seed);
   for (const int64_t rows : {0, 1, 3, 5, 300}) {
     for (const int64_t cols : {0, 1, 3, 7, 16, 17, 33, 64, 100, 131}) {
-      const std::vector<TestType> x = random.uniform<TestType>(rows * cols, 3.0);
+      std::vector<TestType> x = random.uniform<TestType>(rows * cols, 3.0);
+      x.reserve(1);  // kernels get an address, as from a tensor, even of nothing
       for (const ReduceFn fn : {ReduceFn::sum, ReduceFn::max, ReduceFn::min}) {
         std::vector<TestType> by_row(static_cast<size_t>(rows + 1), TestType{55});
         std::vector<TestType> by_col(static_cast<size_t>(cols + 1), TestType{55});
@@ -148,8 +149,7 @@ TEMPLATE_TEST_CASE("rows and columns reduce like one run at a time", "", float, 
         for (int64_t r = 0; r < rows; ++r) {
           wrong += differs(by_row[static_cast<size_t>(r)], x.data() + r * cols, cols, 1);
         }
-        for (int64_t c = 0; c < cols; ++c)
-          wrong += differs(by_col[static_cast<size_t>(c)], x.data() + (rows > 0 ? c : 0), rows, cols);
+        for (int64_t c = 0; c < cols; ++c) wrong += differs(by_col[static_cast<size_t>(c)], x.data() + c, rows, cols);
         INFO("function " << static_cast<int>(fn) << ", x [" << rows << ", " << cols << "]");
         CHECK(wrong == 0);
       }
