@@ -55,7 +55,7 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
   bool string(string_t& value) override {
     if (place() == Place::metadata) {
       out_.metadata.back().second = std::move(value);
-    } else if (place() == Place::entry && field_ == kDTypeField) {
+    } else if (place() == Place::entry && field_ == dtype_field) {
       take_dtype(value);
     } else {
       return other();
@@ -94,7 +94,7 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
 
   bool start_array(std::size_t) override {
     if (depth_ == 0) return stop(kNoObject);
-    const bool is_list = place() == Place::entry && (field_ == kShapeField || field_ == kOffsetsField);
+    const bool is_list = place() == Place::entry && (field_ == shape_field || field_ == offsets_field);
     if (!is_list) other();
     counts_.clear();
     return open(is_list ? Place::list : Place::ignored);
@@ -111,7 +111,7 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
     const Place closed = place();
     --depth_;
     if (closed != Place::list) return true;
-    if (field_ == kShapeField) {
+    if (field_ == shape_field) {
       take_shape();
     } else {
       take_offsets();
@@ -137,7 +137,7 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
 
  private:
   enum class Place : uint8_t { start, top, entry, list, metadata, ignored };
-  enum Field : unsigned { kUnknownField = 0, kDTypeField = 1, kShapeField = 2, kOffsetsField = 4 };
+  enum Field : unsigned { unknown_field = 0, dtype_field = 1, shape_field = 2, offsets_field = 4 };
 
   Place place() const { return depth_ == 0 ? Place::start : places_[depth_ - 1]; }
 
@@ -167,7 +167,7 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
 
   void note_incomplete() { note_entry("expected an object of dtype, shape and data_offsets"); }
 
-  const char* list_name() const { return field_ == kShapeField ? "shape" : "data_offsets"; }
+  const char* list_name() const { return field_ == shape_field ? "shape" : "data_offsets"; }
 
   /// A value that is not what belongs in this place.
   bool other() {
@@ -182,8 +182,8 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
         }
         break;
       case Place::entry:
-        if (field_ == kDTypeField) note_entry("dtype is not a string");
-        if (field_ == kShapeField || field_ == kOffsetsField) note_entry(list_name(), " is not an array");
+        if (field_ == dtype_field) note_entry("dtype is not a string");
+        if (field_ == shape_field || field_ == offsets_field) note_entry(list_name(), " is not an array");
         break;
       case Place::list:
         note_entry(list_name(), " holds something that is no integer from 0 to 2^64 - 1");
@@ -209,11 +209,11 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
   }
 
   void begin_field(const std::string& name) {
-    field_ = name == "dtype"          ? kDTypeField
-             : name == "shape"        ? kShapeField
-             : name == "data_offsets" ? kOffsetsField
-                                      : kUnknownField;
-    if (field_ == kUnknownField) is_complete_ = false;
+    field_ = name == "dtype"          ? dtype_field
+             : name == "shape"        ? shape_field
+             : name == "data_offsets" ? offsets_field
+                                      : unknown_field;
+    if (field_ == unknown_field) is_complete_ = false;
     if ((fields_ & field_) != 0 && repeated_.empty()) repeated_ = twice_text(name);
     fields_ |= field_;
   }
@@ -251,7 +251,7 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
   }
 
   void finish_entry() {
-    if (!is_complete_ || fields_ != (kDTypeField | kShapeField | kOffsetsField)) note_incomplete();
+    if (!is_complete_ || fields_ != (dtype_field | shape_field | offsets_field)) note_incomplete();
     if (!fault_.empty()) return;
     const HeaderEntry& entry = out_.entries.back();
     const std::string offsets = "[" + std::to_string(entry.begin) + ", " + std::to_string(entry.end) + "]";
@@ -273,7 +273,7 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
   bool in_metadata_ = false;
   bool has_metadata_ = false;
   unsigned fields_ = 0;  // of the entry, so far
-  Field field_ = kUnknownField;
+  Field field_ = unknown_field;
   bool is_complete_ = true;
   std::vector<uint64_t> counts_;
   std::string broken_;

@@ -192,7 +192,8 @@ void variance_by_columns(const Tensor& x, double correction, double n, Tensor& y
 
 void variance(const Tensor& x, double correction, Root root, Tensor& y) {
   if (y.numel() == 0) return;
-  const double n = static_cast<double>(x.numel() / y.numel());
+  const int64_t count = x.numel() / y.numel();
+  const auto n = static_cast<double>(count);
   if (!(n > correction)) return fill(y, std::numeric_limits<double>::quiet_NaN());
   if (x.is_contiguous() && !row_order(x.shape(), y.shape()).moved) return variance_by_rows(x, correction, root, y);
   variance_by_columns(x, correction, n, y);
