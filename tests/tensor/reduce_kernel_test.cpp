@@ -189,7 +189,8 @@ TEMPLATE_TEST_CASE("products of rows and columns; rows and columns apart in memo
   for (const int64_t rows : {0, 1, 9, 40}) {
     for (const int64_t cols : {0, 1, 7, 17, 64, 131, 600}) {
       const int64_t pitch = cols + 5;
-      const std::vector<TestType> x = random.uniform<TestType>(rows * pitch, 1.5);
+      std::vector<TestType> x = random.uniform<TestType>(rows * pitch, 1.5);
+      x.reserve(1);
       std::vector<TestType> by_row(static_cast<size_t>(rows + 1), TestType{55});
       std::vector<TestType> by_col(static_cast<size_t>(cols + 1), TestType{55});
       kernels::reduce_rows(ReduceFn::prod, x.data(), rows, cols, pitch, by_row.data());
