@@ -21,7 +21,7 @@ class [[nodiscard]] GRADUS_API Mask {
   static Mask keep(const Tensor& keep);
 
   /// What both allow.
-  friend GRADUS_API Mask operator&(const Mask& a, const Mask& b);
+  friend Mask operator&(const Mask& a, const Mask& b);
 
   /// False for none().
   bool defined() const noexcept { return keep_.defined(); }

@@ -117,7 +117,7 @@ class GRADUS_API Module {
   void become_copy_of(const Module& other);
 
  private:
-  friend GRADUS_API std::string to_string(const Module& module);
+  friend std::string to_string(const Module& module);
   friend class ModuleWalk;
   template <class T>
   struct Named {

@@ -3,7 +3,7 @@
 
 // GRADUS_API marks what a shared libgradus exports; everything else is hidden.
 #if defined(GRADUS_SHARED)
-#define GRADUS_API __attribute__((visibility("default")))
+#define GRADUS_API [[gnu::visibility("default")]]
 #else
 #define GRADUS_API
 #endif

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // No false alarm: functions put together at random from right ops, checked like a user's.
+#include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <random>
 
@@ -16,6 +18,10 @@ using Values = std::vector<Variable>;
 namespace {
 
 constexpr int kFunctions = 1000;
+// A function whose derivatives rounding hides, all of one input, is neither right nor wrong. Measured over seeds 1 to
+// 12: at most 2 of 1,000 functions, with derivatives below 1e-7 beside outputs of about 1.
+constexpr int kMostNotChecked = 5;
+constexpr double kHidden = 1e-6;
 
 // A function is a list of steps, drawn once: each applies one op to values made before, whatever their shapes are.
 struct Step {
@@ -124,25 +130,39 @@ class RandomFunction {
   std::vector<NamedInput> inputs_;
 };
 
+// Whether each input of which nothing passed has derivatives too small to be seen beside outputs of about 1.
+bool only_hidden(const GradcheckReport& report) {
+  return std::all_of(report.results.begin(), report.results.end(), [](const GradcheckResult& result) {
+    const bool hidden = std::all_of(result.elements.begin(), result.elements.end(), [](const ElementCheck& element) {
+      return std::abs(element.analytic) < kHidden && std::abs(element.numeric) < kHidden;
+    });
+    return result.passed > 0 || result.checked == result.unreachable || hidden;
+  });
+}
+
 }  // namespace
 
 TEST_CASE("gradcheck: no false alarm over 1,000 random functions that are right") {
   const uint64_t seed = tests::seed(1);
   int64_t checked = 0;
   int64_t kinks = 0;
+  int not_checked = 0;
   double worst[3] = {0.0, 0.0, 0.0};
   for (int i = 0; i < kFunctions; ++i) {
     const RandomFunction f(seed * 100003 + static_cast<uint64_t>(i));
     const GradcheckReport report =
         gradcheck(f, f.inputs(), {.order = i % 4 == 0 ? 2 : 1, .seed = seed + static_cast<uint64_t>(i)});
     INFO("function " << i << ", seed " << seed << "\n" << report.text());
-    CHECK(report.ok);
+    CHECK(report.failed() == 0);
+    CHECK((report.ok || (report.state == CheckState::not_checked && only_hidden(report))));
+    if (!report.ok) ++not_checked;
     checked += report.checked();
     kinks += report.kinks();
     for (const int order : {1, 2}) worst[order] = std::max(worst[order], report.worst_error(order));
   }
   std::cout << "gradcheck: " << kFunctions << " random functions, " << checked << " derivatives, " << kinks
-            << " at kinks or ties, no false alarm; worst error " << worst[1] << " at order 1, " << worst[2]
-            << " at order 2\n";
+            << " at kinks or ties, " << not_checked << " functions hidden by rounding, no false alarm; worst error "
+            << worst[1] << " at order 1, " << worst[2] << " at order 2\n";
   CHECK(checked > 10 * kFunctions);
+  CHECK(not_checked <= kMostNotChecked);
 }
