@@ -59,9 +59,9 @@ NodeRef record(Context& here, const OpDef& op, const Attrs& attrs, InputSpan inp
       shape = &source.output(input.output()).shape;
       if (source.sequence > sequence) sequence = source.sequence;
     } else if (keeps_shape(op, inputs, i)) {
-      shape = new (own++) Shape(input.shape());
+      shape = new (own++) Shape(detail::known_body(input.value()).layout.shape());
     } else if (input.defined()) {
-      shape = &input.shape();
+      shape = &detail::known_body(input.value()).layout.shape();
     }
     new (&node->input(static_cast<int>(i))) InputSlot(input, in_mask(op.saves.inputs, static_cast<int>(i)), shape);
   }
@@ -96,7 +96,7 @@ void run(const OpDef& op, const Attrs& attrs, InputSpan inputs, bool differentia
   }
   NodeRef node = record(here, op, attrs, inputs, results, count);
   for (int k = 0; k < count; ++k) {
-    const bool floating = is_floating(results[k].dtype());
+    const bool floating = is_floating(detail::known_body(results[k]).dtype);
     // NOLINTNEXTLINE(bugprone-use-after-move): the last one takes it
     NodeRef source = !floating ? NodeRef() : k + 1 < count ? node : std::move(node);
     outputs[k] = Variable(std::move(results[k]), std::move(source), floating ? k : 0);

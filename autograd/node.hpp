@@ -14,7 +14,7 @@ struct InputSlot {
   InputSlot(const Variable& x, bool save, const Shape* kept) noexcept
       : node(x.node()), shape(kept), output(x.output()), given(x.defined()) {
     if (!given) return;
-    dtype = x.dtype();
+    dtype = detail::known_body(x.value()).dtype;
     if (!save) return;
     value = x.value();
     version = value.version();
@@ -33,7 +33,9 @@ struct InputSlot {
 /// An output of a node: its value when the vjp reads it (never a Variable: that would be a reference cycle), and the
 /// cotangent that the running pass has gathered for it.
 struct OutputSlot {
-  OutputSlot(const Tensor& y, bool save) : dtype(y.dtype()), shape(y.shape()) {
+  OutputSlot(const Tensor& y, bool save) noexcept : OutputSlot(y, detail::known_body(y), save) {}
+  OutputSlot(const Tensor& y, const detail::TensorBody& body, bool save) noexcept
+      : dtype(body.dtype), shape(body.layout.shape()) {
     if (!save) return;
     value = y;
     version = y.version();

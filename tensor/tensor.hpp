@@ -15,6 +15,11 @@
 
 namespace gradus {
 
+class Tensor;
+namespace detail {
+const TensorBody& known_body(const Tensor& tensor) noexcept;
+}
+
 struct TensorOptions {
   DType dtype = DType::f32;
 };
@@ -113,6 +118,8 @@ class [[nodiscard]] GRADUS_API Tensor {
   void* raw_data() const { return body("raw_data").data; }
 
  private:
+  friend const detail::TensorBody& detail::known_body(const Tensor& tensor) noexcept;
+
   explicit Tensor(detail::TensorBody* body) noexcept : body_(body) {}
   const detail::TensorBody& body(const char* accessor) const {
     if (body_ == nullptr) [[unlikely]]
@@ -122,6 +129,9 @@ class [[nodiscard]] GRADUS_API Tensor {
 
   detail::TensorBody* body_ = nullptr;
 };
+
+/// Without the check of the accessors: for the path of every op, which has already made sure that there is a tensor.
+inline const detail::TensorBody& detail::known_body(const Tensor& tensor) noexcept { return *tensor.body_; }
 
 // Creation. [shape] as given, dense. A number for i64 is converted as by to(), in f32 it is rounded.
 GRADUS_API Tensor zeros(const Shape& shape, TensorOptions options = {});
