@@ -5,7 +5,7 @@
 #include <mutex>
 #include <set>
 
-#include <gradus/autograd/node.hpp>
+#include <gradus/autograd/engine/node.hpp>
 
 namespace gradus {
 namespace {

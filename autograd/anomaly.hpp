@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gradus/autograd/context.hpp>
+#include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/op.hpp>
 
 namespace gradus {

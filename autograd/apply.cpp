@@ -4,9 +4,9 @@
 #include <climits>
 
 #include <gradus/autograd/anomaly.hpp>
-#include <gradus/autograd/context.hpp>
-#include <gradus/autograd/inline_array.hpp>
-#include <gradus/autograd/node.hpp>
+#include <gradus/autograd/engine/context.hpp>
+#include <gradus/autograd/engine/inline_array.hpp>
+#include <gradus/autograd/engine/node.hpp>
 
 namespace gradus {
 namespace {

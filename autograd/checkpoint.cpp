@@ -8,10 +8,10 @@
 #include <unordered_set>
 
 #include <gradus/autograd/apply.hpp>
-#include <gradus/autograd/context.hpp>
-#include <gradus/autograd/ops/alias.hpp>
-#include <gradus/autograd/pass.hpp>
-#include <gradus/tensor/random_tape.hpp>
+#include <gradus/autograd/engine/context.hpp>
+#include <gradus/autograd/engine/pass.hpp>
+#include <gradus/autograd/ops/views/alias.hpp>
+#include <gradus/tensor/random/random_tape.hpp>
 
 namespace gradus {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include <gradus/autograd/closure.hpp>
-#include <gradus/autograd/function_ref.hpp>
+#include <gradus/autograd/engine/closure.hpp>
+#include <gradus/autograd/engine/function_ref.hpp>
 
 namespace gradus {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/autograd/grad.hpp>
 
-#include <gradus/autograd/pass.hpp>
+#include <gradus/autograd/engine/pass.hpp>
 
 namespace gradus {
 namespace {

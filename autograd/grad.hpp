@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include <gradus/autograd/context.hpp>
+#include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/parameter.hpp>
 #include <gradus/autograd/variable.hpp>
 

@@ -3,7 +3,7 @@
 
 #include <type_traits>
 
-#include <gradus/autograd/closure.hpp>
+#include <gradus/autograd/engine/closure.hpp>
 #include <gradus/autograd/variable.hpp>
 
 namespace gradus {

@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include <gradus/autograd/attrs.hpp>
+#include <gradus/autograd/engine/attrs.hpp>
 #include <gradus/autograd/variable.hpp>
 
 namespace gradus {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/autograd/parameter.hpp>
 
-#include <gradus/autograd/node.hpp>
+#include <gradus/autograd/engine/node.hpp>
 
 namespace gradus {
 namespace {

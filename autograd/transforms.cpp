@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/autograd/transforms.hpp>
 
-#include <gradus/autograd/context.hpp>
+#include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/alias.hpp>
-#include <gradus/autograd/ops/arithmetic.hpp>
-#include <gradus/autograd/ops/reduce.hpp>
-#include <gradus/autograd/ops/views.hpp>
+#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/reduce/reduce.hpp>
+#include <gradus/autograd/ops/views/alias.hpp>
+#include <gradus/autograd/ops/views/views.hpp>
 
 namespace gradus {
 namespace {

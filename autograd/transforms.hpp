@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include <gradus/autograd/function_ref.hpp>
+#include <gradus/autograd/engine/function_ref.hpp>
 
 namespace gradus {
 

@@ -11,12 +11,12 @@
 #include <string>
 #include <vector>
 
-#include <gradus/autograd/context.hpp>
+#include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/ops.hpp>
-#include <gradus/tensor/kernels/blas.hpp>
-#include <gradus/tensor/kernels/elementwise.hpp>
-#include <gradus/tensor/kernels/gemm.hpp>
-#include <gradus/tensor/random.hpp>
+#include <gradus/tensor/kernels/elementwise/elementwise.hpp>
+#include <gradus/tensor/kernels/gemm/blas.hpp>
+#include <gradus/tensor/kernels/gemm/gemm.hpp>
+#include <gradus/tensor/random/random.hpp>
 
 #include "checks.hpp"
 

@@ -11,9 +11,9 @@
 #include <cmath>
 #include <string>
 
-#include <gradus/tensor/kernels/elementwise.hpp>
-#include <gradus/tensor/kernels/gemm.hpp>
-#include <gradus/tensor/random.hpp>
+#include <gradus/tensor/kernels/elementwise/elementwise.hpp>
+#include <gradus/tensor/kernels/gemm/gemm.hpp>
+#include <gradus/tensor/random/random.hpp>
 
 #include "checks.hpp"
 #include "roofline.hpp"

@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include <gradus/tensor/check.hpp>
-#include <gradus/tensor/parallel.hpp>
-#include <gradus/tensor/simd.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
+#include <gradus/tensor/runtime/simd.hpp>
 #include <gradus/tensor/version.hpp>
 
 namespace {

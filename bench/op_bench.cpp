@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include <gradus/autograd/context.hpp>
+#include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/grad.hpp>
 
 #include "checks.hpp"

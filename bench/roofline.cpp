@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include <gradus/tensor/kernels/simd-inl.hpp>
+#include <gradus/tensor/kernels/simd/simd-inl.hpp>
 
 #include "roofline.hpp"
 

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include <gradus/autograd/context.hpp>
+#include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/grad.hpp>
-#include <gradus/tensor/allocator.hpp>
+#include <gradus/tensor/memory/allocator.hpp>
 
 #include "checks.hpp"
 #include "workloads.hpp"

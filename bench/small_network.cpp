@@ -2,8 +2,8 @@
 #include "small_network.hpp"
 
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/elementwise.hpp>
-#include <gradus/autograd/ops/losses.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/autograd/ops/losses/losses.hpp>
 
 namespace gradus::bench {
 namespace {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "workloads.hpp"
 
-#include <gradus/autograd/ops/arithmetic.hpp>
-#include <gradus/autograd/ops/elementwise.hpp>
-#include <gradus/autograd/ops/neural.hpp>
+#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/autograd/ops/neural/neural.hpp>
 
 namespace gradus::bench {
 

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include <gradus/autograd/variable.hpp>
-#include <gradus/examples/batches.hpp>
-#include <gradus/examples/trainer.hpp>
-#include <gradus/nn/seq2seq.hpp>
+#include <gradus/examples/copy_reverse/data/batches.hpp>
+#include <gradus/examples/copy_reverse/trainer.hpp>
+#include <gradus/nn/models/seq2seq.hpp>
 
 // What is timed, here and beside other libraries (scripts/peers).
 

@@ -1,5 +1,5 @@
 # Finds OpenBLAS with its own cblas.h and makes the target GradusOpenBLAS::GradusOpenBLAS: the header, and the name under
-# which the library is loaded at run time (tensor/kernels/blas.cpp says why it is not linked).
+# which the library is loaded at run time (tensor/kernels/gemm/blas.cpp says why it is not linked).
 #
 # CMake's FindBLAS looks for any BLAS and knows no header. Debian keeps one folder per flavour (openblas-pthread, ...)
 # and a generic cblas.h beside them, which need not be OpenBLAS's: the flavour's folder is therefore tried first.

@@ -8,18 +8,11 @@ install(TARGETS gradus EXPORT gradus-targets
   LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(EXPORT gradus-targets NAMESPACE gradus:: DESTINATION "${_gradus_config_dir}")
 
-# The public headers, spelt as in the source tree. tensor/kernels, autograd/check and *-inl.hpp are private.
-foreach(_gradus_folder IN ITEMS tensor autograd nn optim)
-  install(DIRECTORY "${PROJECT_SOURCE_DIR}/${_gradus_folder}/"
-    DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/gradus/${_gradus_folder}"
-    FILES_MATCHING
-    PATTERN "*-inl.hpp" EXCLUDE
-    PATTERN "*.hpp"
-    PATTERN "*.inc"
-    PATTERN "kernels" EXCLUDE
-    PATTERN "check" EXCLUDE)
+foreach(_gradus_header IN LISTS GRADUS_PUBLIC_HEADERS)
+  get_filename_component(_gradus_folder "${_gradus_header}" DIRECTORY)
+  install(FILES "${PROJECT_SOURCE_DIR}/${_gradus_header}"
+    DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/gradus/${_gradus_folder}")
 endforeach()
-install(FILES "${PROJECT_SOURCE_DIR}/gradus.hpp" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/gradus")
 
 configure_package_config_file(
   "${PROJECT_SOURCE_DIR}/cmake/gradus-config.cmake.in" "${PROJECT_BINARY_DIR}/gradus-config.cmake"

@@ -5,7 +5,7 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 endif()
 
-# `#include <gradus/nn/lstm.hpp>` is spelt alike before and after installation: here `gradus` is a folder of links.
+# `#include <gradus/nn/recurrent/lstm.hpp>` is spelt alike before and after installation: here `gradus` is a folder of links.
 set(GRADUS_INCLUDE_DIR "${PROJECT_BINARY_DIR}/include")
 file(MAKE_DIRECTORY "${GRADUS_INCLUDE_DIR}/gradus")
 foreach(_gradus_name IN ITEMS tensor autograd nn optim examples gradus.hpp)
@@ -47,18 +47,14 @@ function(gradus_own target)
     CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
 endfunction()
 
-# gradus_add_room(name [KNOWS lower rooms...] [FOLDERS sub-folders with sources...])
+# gradus_add_room(name [KNOWS lower rooms...])
 #
 # A room is a static library of its own, linked only with the rooms below it: a call upward does not link.
-# Sources are globbed, and looked up again at each build: a new op is one new file, one line in the list and one
+# Sources are found at any depth, and looked up again at each build: a new op is one new file, one line in the list and one
 # declaration, and no CMakeLists.txt is touched.
 function(gradus_add_room name)
-  cmake_parse_arguments(room "" "" "KNOWS;FOLDERS" ${ARGN})
-  set(patterns *.cpp)
-  foreach(folder IN LISTS room_FOLDERS)
-    list(APPEND patterns ${folder}/*.cpp)
-  endforeach()
-  file(GLOB sources CONFIGURE_DEPENDS ${patterns})
+  cmake_parse_arguments(room "" "" "KNOWS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cpp)
 
   set(target gradus_${name})
   add_library(${target} STATIC ${sources})

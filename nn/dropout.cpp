@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/nn/dropout.hpp>
 
-#include <gradus/autograd/ops/neural.hpp>
+#include <gradus/autograd/ops/neural/neural.hpp>
 
 namespace gradus {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/nn/embedding.hpp>
 
-#include <gradus/autograd/ops/indexing.hpp>
+#include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/nn/required_size.hpp>
 
 namespace gradus {

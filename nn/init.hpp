@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gradus/tensor/random.hpp>
+#include <gradus/tensor/random/random.hpp>
 
 // Initial values of weights [out, in, ..]: fan_in is the number of elements of one row, fan_out the size of axis 0
 // times what follows axis 1. All draw from the given generator, never from a global one. (Plain `uniform` and `normal`
-// are in tensor/random.hpp.)
+// are in tensor/random/random.hpp.)
 
 namespace gradus {
 

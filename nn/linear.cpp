@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include <gradus/autograd/ops/linalg.hpp>
+#include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/nn/required_size.hpp>
 
 namespace gradus {

@@ -5,13 +5,13 @@
 #include <utility>
 #include <vector>
 
-#include <gradus/autograd/axis_label.hpp>
-#include <gradus/autograd/context.hpp>
+#include <gradus/autograd/check/axis_label.hpp>
+#include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/hook.hpp>
 #include <gradus/autograd/parameter.hpp>
 #include <gradus/nn/owned.hpp>
-#include <gradus/tensor/random.hpp>
-#include <gradus/tensor/safetensors.hpp>
+#include <gradus/tensor/files/safetensors.hpp>
+#include <gradus/tensor/random/random.hpp>
 
 namespace gradus {
 

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include <gradus/tensor/kernels/optimizer.hpp>
+#include <gradus/tensor/kernels/optimizer/optimizer.hpp>
 
 namespace gradus {
 

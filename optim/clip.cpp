@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include <gradus/tensor/kernels/reduce.hpp>
-#include <gradus/tensor/kernels/scan.hpp>
+#include <gradus/tensor/kernels/movement/scan.hpp>
+#include <gradus/tensor/kernels/reduce/reduce.hpp>
 
 namespace gradus {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <gradus/autograd/parameter.hpp>
-#include <gradus/tensor/safetensors.hpp>
+#include <gradus/tensor/files/safetensors.hpp>
 
 namespace gradus {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/optim/sgd.hpp>
 
-#include <gradus/tensor/kernels/optimizer.hpp>
+#include <gradus/tensor/kernels/optimizer/optimizer.hpp>
 
 namespace gradus {
 namespace {

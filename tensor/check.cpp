@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-#include <gradus/tensor/called_as.hpp>
+#include <gradus/tensor/detail/called_as.hpp>
 
 namespace gradus {
 

@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include <gradus/tensor/called_as.hpp>
-#include <gradus/tensor/kernels/copy.hpp>
+#include <gradus/tensor/detail/called_as.hpp>
+#include <gradus/tensor/kernels/movement/copy.hpp>
 
 namespace gradus {
 namespace {

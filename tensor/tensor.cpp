@@ -3,9 +3,9 @@
 
 #include <cstring>
 
-#include <gradus/tensor/called_as.hpp>
-#include <gradus/tensor/kernels/copy.hpp>
-#include <gradus/tensor/kernels/tensor_elementwise.hpp>
+#include <gradus/tensor/detail/called_as.hpp>
+#include <gradus/tensor/kernels/elementwise/tensor_elementwise.hpp>
+#include <gradus/tensor/kernels/movement/copy.hpp>
 
 namespace gradus {
 namespace {

@@ -15,8 +15,8 @@
 #include <iostream>
 #include <string>
 
-#include <gradus/tensor/allocator.hpp>
-#include <gradus/tensor/simd.hpp>
+#include <gradus/tensor/memory/allocator.hpp>
+#include <gradus/tensor/runtime/simd.hpp>
 
 namespace {
 

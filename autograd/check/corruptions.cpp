@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/autograd/corruptions.hpp>
+#include <gradus/autograd/check/corruptions.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include <gradus/autograd/apply.hpp>
-#include <gradus/autograd/check/axis_view.hpp>
-#include <gradus/autograd/check/differences.hpp>
+#include <gradus/autograd/check/diagnosis/axis_view.hpp>
+#include <gradus/autograd/check/differences/differences.hpp>
 
 namespace gradus {
 namespace {

@@ -5,13 +5,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include <gradus/autograd/check/derivative.hpp>
-#include <gradus/autograd/check/order_check.hpp>
-#include <gradus/autograd/check/preconditions.hpp>
-#include <gradus/autograd/check/report_words.hpp>
-#include <gradus/autograd/check/signature.hpp>
-#include <gradus/autograd/check/tape.hpp>
-#include <gradus/autograd/corruptions.hpp>
+#include <gradus/autograd/check/corruptions.hpp>
+#include <gradus/autograd/check/diagnosis/signature.hpp>
+#include <gradus/autograd/check/diagnosis/tape.hpp>
+#include <gradus/autograd/check/differences/derivative.hpp>
+#include <gradus/autograd/check/differences/order_check.hpp>
+#include <gradus/autograd/check/differences/preconditions.hpp>
+#include <gradus/autograd/check/report/report_words.hpp>
 
 namespace gradus {
 namespace {

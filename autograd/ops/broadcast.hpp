@@ -2,8 +2,8 @@
 #pragma once
 
 #include <gradus/autograd/apply.hpp>
-#include <gradus/autograd/ops/elementwise.hpp>
-#include <gradus/autograd/ops/views.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/autograd/ops/views/views.hpp>
 
 // What the public functions of two operands do before they apply an op, whose operands have equal shapes.
 

@@ -18,11 +18,11 @@
 #include <utility>
 #include <vector>
 
-#include <gradus/autograd/context.hpp>
+#include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/linalg.hpp>
-#include <gradus/tensor/parallel.hpp>
-#include <gradus/tensor/safetensors.hpp>
+#include <gradus/autograd/ops/linalg/linalg.hpp>
+#include <gradus/tensor/files/safetensors.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
 
 #include "../small_network.hpp"
 #include "../workloads.hpp"

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What the engine and its tools say when they are used wrongly. The words of the ops are in messages_of_ops_test.cpp.
-#include <gradus/autograd/context.hpp>
+#include <gradus/autograd/check/gradcheck.hpp>
+#include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/gradcheck.hpp>
-#include <gradus/autograd/ops/arithmetic.hpp>
-#include <gradus/autograd/ops/linalg.hpp>
-#include <gradus/autograd/ops/reduce.hpp>
-#include <gradus/autograd/ops/views.hpp>
+#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/linalg/linalg.hpp>
+#include <gradus/autograd/ops/reduce/reduce.hpp>
+#include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/autograd/parameter.hpp>
 #include <gradus/autograd/transforms.hpp>
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include <gradus/tensor/safetensors.hpp>
+#include <gradus/tensor/files/safetensors.hpp>
 #include "tests/examples/program.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_folder.hpp"

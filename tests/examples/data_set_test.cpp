@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include <gradus/examples/bad_input.hpp>
-#include <gradus/examples/batches.hpp>
-#include <gradus/examples/data_set.hpp>
+#include <gradus/examples/common/bad_input.hpp>
+#include <gradus/examples/copy_reverse/data/batches.hpp>
+#include <gradus/examples/copy_reverse/data/data_set.hpp>
 #include "tests/support/catch.hpp"
 #include "tests/support/seed.hpp"
 

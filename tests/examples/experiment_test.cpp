@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include <gradus/autograd/context.hpp>
-#include <gradus/examples/experiment.hpp>
-#include <gradus/tensor/safetensors.hpp>
+#include <gradus/autograd/engine/context.hpp>
+#include <gradus/examples/copy_reverse/experiment.hpp>
+#include <gradus/tensor/files/safetensors.hpp>
 #include "tests/examples/program.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_folder.hpp"

@@ -5,16 +5,16 @@
 #include <fstream>
 #include <sstream>
 
-#include <gradus/autograd/corruptions.hpp>
+#include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/ops.hpp>
-#include <gradus/autograd/ops_list.hpp>
-#include <gradus/examples/library_check.hpp>
-#include <gradus/examples/new_layer.hpp>
-#include <gradus/nn/gradcheck.hpp>
+#include <gradus/autograd/ops/ops_list.hpp>
+#include <gradus/examples/gradcheck/library_check.hpp>
+#include <gradus/examples/new_layer/new_layer.hpp>
+#include <gradus/nn/check/gradcheck.hpp>
 
 #include "tests/support/catch.hpp"
 
-#include <gradus/autograd/require_gradcheck.hpp>
+#include <gradus/autograd/check/require_gradcheck.hpp>
 
 using namespace gradus;
 using gradus::tests::contains_text;

@@ -2,8 +2,8 @@
 #include <string>
 #include <vector>
 
-#include <gradus/examples/heat_map.hpp>
-#include <gradus/examples/progress.hpp>
+#include <gradus/examples/copy_reverse/report/heat_map.hpp>
+#include <gradus/examples/copy_reverse/report/progress.hpp>
 #include "tests/support/catch.hpp"
 
 using gradus::examples::Attention;

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include <gradus/examples/data_set.hpp>
-#include <gradus/examples/memory_need.hpp>
-#include <gradus/examples/text.hpp>
-#include <gradus/tensor/allocator.hpp>
-#include <gradus/tensor/safetensors.hpp>
+#include <gradus/examples/common/text.hpp>
+#include <gradus/examples/copy_reverse/data/data_set.hpp>
+#include <gradus/examples/copy_reverse/memory_need.hpp>
+#include <gradus/tensor/files/safetensors.hpp>
+#include <gradus/tensor/memory/allocator.hpp>
 #include "tests/examples/program.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_folder.hpp"

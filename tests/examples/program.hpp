@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <gradus/examples/copy_reverse.hpp>
+#include <gradus/examples/copy_reverse/copy_reverse.hpp>
 
 namespace gradus::tests {
 

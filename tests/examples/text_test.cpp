@@ -2,9 +2,9 @@
 #include <string>
 #include <vector>
 
-#include <gradus/examples/bad_input.hpp>
-#include <gradus/examples/text.hpp>
-#include <gradus/examples/vocabulary.hpp>
+#include <gradus/examples/common/bad_input.hpp>
+#include <gradus/examples/common/text.hpp>
+#include <gradus/examples/copy_reverse/data/vocabulary.hpp>
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_folder.hpp"
 

@@ -2,8 +2,8 @@
 #include <sstream>
 #include <string>
 
-#include <gradus/examples/library_check.hpp>
-#include <gradus/tensor/simd.hpp>
+#include <gradus/examples/gradcheck/library_check.hpp>
+#include <gradus/tensor/runtime/simd.hpp>
 #include <gradus/tensor/version.hpp>
 
 #include "tests/examples/program.hpp"

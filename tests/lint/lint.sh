@@ -96,8 +96,8 @@ ops_are_listed() {
   local name where
   sources autograd/ops | search '^(extern )?const OpDef +[a-z0-9_]+_op\b' |
     sed -E 's/^([^:]+:[0-9]+):.*OpDef +([a-z0-9_]+)_op.*/\2 \1/' | while read -r name where; do
-    grep -qsE "^ *GRADUS_OP\($name\)" autograd/ops_list.inc ||
-      echo "$where: ${name}_op is missing on autograd/ops_list.inc: add the line GRADUS_OP($name)"
+    grep -qsE "^ *GRADUS_OP\($name\)" autograd/ops/ops_list.inc ||
+      echo "$where: ${name}_op is missing on autograd/ops/ops_list.inc: add the line GRADUS_OP($name)"
   done
 }
 
@@ -106,8 +106,8 @@ vjps_use_public_ops() { sources autograd/ops | grep -E '\.cpp$' | search '\.valu
 
 # One file talks to BLAS, one file says omp.
 blas_and_openmp_in_one_file() {
-  sources "${rooms[@]}" | grep -vxF tensor/kernels/blas.cpp | search '\b(cblas|openblas)_[a-z]|include *[<"](cblas|f77blas|openblas)'
-  sources "${rooms[@]}" | grep -vxF tensor/thread_team_openmp.cpp | search '^ *# *pragma +omp|_Pragma\("omp|include *[<"]omp\.h|\bomp_[a-z]'
+  sources "${rooms[@]}" | grep -vxF tensor/kernels/gemm/blas.cpp | search '\b(cblas|openblas)_[a-z]|include *[<"](cblas|f77blas|openblas)'
+  sources "${rooms[@]}" | grep -vxF tensor/runtime/thread_team_openmp.cpp | search '^ *# *pragma +omp|_Pragma\("omp|include *[<"]omp\.h|\bomp_[a-z]'
 }
 
 # Every hand-written C++ file names its licence in its first line.

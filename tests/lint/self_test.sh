@@ -17,16 +17,16 @@ complain() {
 # A tree that breaks no rule, with what is allowed close to what is not.
 clean_tree() {
   rm -rf -- "$work/tree"
-  mkdir -p "$work/tree"/{tensor/kernels,autograd/ops,nn,optim,examples,tests/nn,bench,docs,scripts}
+  mkdir -p "$work/tree"/{tensor/kernels/gemm,tensor/kernels/simd,tensor/runtime,autograd/ops,nn,optim,examples,tests/nn,bench,docs,scripts}
   cd -- "$work/tree"
   spdx='// SPDX-License-Identifier: MIT'
-  printf '%s\n' "$spdx" '#include <cblas.h>' 'void f() { cblas_sgemm(); }' >tensor/kernels/blas.cpp
-  printf '%s\n' "$spdx" '#include <omp.h>' '#pragma omp parallel' >tensor/thread_team_openmp.cpp
-  printf '%s\n' "$spdx" '#include <hwy/highway.h>' >tensor/kernels/simd-inl.hpp
+  printf '%s\n' "$spdx" '#include <cblas.h>' 'void f() { cblas_sgemm(); }' >tensor/kernels/gemm/blas.cpp
+  printf '%s\n' "$spdx" '#include <omp.h>' '#pragma omp parallel' >tensor/runtime/thread_team_openmp.cpp
+  printf '%s\n' "$spdx" '#include <hwy/highway.h>' >tensor/kernels/simd/simd-inl.hpp
   printf '%s\n' "$spdx" '#include <vector>' '#include <gradus/tensor/shape.hpp>' >tensor/tensor.hpp
   printf '%s\n' "$spdx" '#include <gradus/tensor/tensor.hpp>' 'extern const OpDef tanh_op;' 'const OpDef tanh_op = {' '};' \
     >autograd/ops/tanh.cpp
-  printf '%s\n' '// SPDX-License-Identifier: MIT' 'GRADUS_OP(tanh)' >autograd/ops_list.inc
+  printf '%s\n' '// SPDX-License-Identifier: MIT' 'GRADUS_OP(tanh)' >autograd/ops/ops_list.inc
   printf '%s\n' "$spdx" '#include <gradus/autograd/variable.hpp>' '#include <gradus/nn/module.hpp>' >nn/linear.hpp
   printf '%s\n' "$spdx" '#include <gradus/autograd/parameter.hpp>' >optim/adam.hpp
   printf '%s\n' "$spdx" '#include <gradus/gradus.hpp>' >examples/demo_main.cpp
@@ -80,7 +80,7 @@ done
 
 plant include_direction tensor/tensor.hpp tensor/tensor.hpp:4 '#include <gradus/autograd/variable.hpp>'
 plant include_direction tensor/tensor.hpp tensor/tensor.hpp:4 '#include <gradus/gradus.hpp>'
-plant include_direction tensor/kernels/blas.cpp tensor/kernels/blas.cpp:4 '#  include <gradus/nn/linear.hpp>'
+plant include_direction tensor/kernels/gemm/blas.cpp tensor/kernels/gemm/blas.cpp:4 '#  include <gradus/nn/linear.hpp>'
 plant include_direction autograd/ops/tanh.cpp autograd/ops/tanh.cpp:6 '#include <gradus/nn/linear.hpp>'
 plant include_direction nn/linear.hpp nn/linear.hpp:4 '#include <gradus/optim/adam.hpp>'
 plant include_direction optim/adam.hpp optim/adam.hpp:3 '#include <gradus/nn/linear.hpp>'
@@ -104,8 +104,8 @@ plant test_cases_assert tests/nn/linear_test.cpp 'no assertion in TEST_CASE("c")
 plant ops_are_listed autograd/ops/tanh.cpp 'sigmoid_op is missing' 'const OpDef sigmoid_op{' '};'
 plant vjps_use_public_ops autograd/ops/tanh.cpp autograd/ops/tanh.cpp:6 '  return x.value();'
 plant blas_and_openmp_in_one_file nn/linear.hpp nn/linear.hpp:4 '#include <cblas.h>'
-plant blas_and_openmp_in_one_file tensor/thread_team_openmp.cpp tensor/thread_team_openmp.cpp:4 'openblas_set_num_threads(1);'
-plant blas_and_openmp_in_one_file tensor/kernels/blas.cpp tensor/kernels/blas.cpp:4 '#pragma omp parallel for'
+plant blas_and_openmp_in_one_file tensor/runtime/thread_team_openmp.cpp tensor/runtime/thread_team_openmp.cpp:4 'openblas_set_num_threads(1);'
+plant blas_and_openmp_in_one_file tensor/kernels/gemm/blas.cpp tensor/kernels/gemm/blas.cpp:4 '#pragma omp parallel for'
 plant blas_and_openmp_in_one_file tests/nn/linear_test.cpp tests/nn/linear_test.cpp '#include <omp.h>'
 clean_tree
 echo 'int x;' >nn/no_licence.cpp

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/mutants/cases.hpp"
 
-#include <gradus/autograd/battery.hpp>
-#include <gradus/autograd/ops_list.hpp>
+#include <gradus/autograd/check/battery/battery.hpp>
+#include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/nn/module.hpp>
 
 namespace gradus::mutants {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include <gradus/autograd/gradcheck.hpp>
-#include <gradus/nn/layer_list.hpp>
+#include <gradus/autograd/check/gradcheck.hpp>
+#include <gradus/nn/check/layer_list.hpp>
 
 namespace gradus::mutants {
 

@@ -12,7 +12,7 @@ folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 refused() {
   local message status=0
-  printf 'mutant: one\nkind: k\nfile: autograd/ops/matmul.cpp\nop: matmul\nsignature: -\n%s\n---\n%s\n+++\n%s\n===\n' \
+  printf 'mutant: one\nkind: k\nfile: autograd/matmul.cpp\nop: matmul\nsignature: -\n%s\n---\n%s\n+++\n%s\n===\n' \
     "${4:-}" "$2" "$3" >"$folder/entry.txt"
   message=$(python3 "$here/plant.py" --check "$folder" 2>&1) || status=$?
   if [[ $status == 0 || $message != *"$1"* ]]; then
@@ -20,8 +20,8 @@ refused() {
     exit 1
   fi
 }
-refused 'one: the original text occurs 0 times in autograd/ops/matmul.cpp, once is needed' 'no such text' 'x'
-refused 'one: the original text occurs 2 times in autograd/ops/matmul.cpp' '.saves = {.inputs = 0b11}' 'x'
+refused 'one: the original text occurs 0 times in autograd/matmul.cpp, once is needed' 'no such text' 'x'
+refused 'one: the original text occurs 2 times in autograd/matmul.cpp' '.saves = {.inputs = 0b11}' 'x'
 refused 'one: its brackets do not match' 'sum(v.cotangent(), {0})' 'sum(v.cotangent(), {0}'
 refused 'one: a statement must become a statement' 'v.set(2, sum(v.cotangent(), {0}));' 'v.cotangent()'
 refused "expected one of mutant, kind, file, op, signature, after; got 'colour: red'" 'x' 'y' 'colour: red'

@@ -6,9 +6,9 @@
 #include <set>
 
 #include <gradus/autograd/apply.hpp>
-#include <gradus/autograd/check/derivative.hpp>
-#include <gradus/autograd/check/differences.hpp>
-#include <gradus/autograd/check/tape.hpp>
+#include <gradus/autograd/check/diagnosis/tape.hpp>
+#include <gradus/autograd/check/differences/derivative.hpp>
+#include <gradus/autograd/check/differences/differences.hpp>
 #include <gradus/autograd/grad.hpp>
 
 #include "tests/mutants/active.hpp"

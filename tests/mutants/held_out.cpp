@@ -4,14 +4,14 @@
 #include <cmath>
 
 #include <gradus/autograd/ops.hpp>
-#include <gradus/nn/attention.hpp>
+#include <gradus/nn/attention/attention.hpp>
 #include <gradus/nn/dropout.hpp>
 #include <gradus/nn/embedding.hpp>
-#include <gradus/nn/gru.hpp>
 #include <gradus/nn/linear.hpp>
-#include <gradus/nn/lstm.hpp>
-#include <gradus/nn/rnn.hpp>
-#include <gradus/nn/seq2seq.hpp>
+#include <gradus/nn/models/seq2seq.hpp>
+#include <gradus/nn/recurrent/gru.hpp>
+#include <gradus/nn/recurrent/lstm.hpp>
+#include <gradus/nn/recurrent/rnn.hpp>
 
 #include "tests/mutants/cases.hpp"
 

@@ -72,6 +72,12 @@ def parse(path):
     return mutants
 
 
+def files_called(name):
+    """`autograd/matmul.cpp`: the files of that name at any depth of the room, so that a move changes no entry."""
+    room, _, base = name.partition("/")
+    return [str(path.relative_to(ROOT)) for path in sorted((ROOT / room).rglob(base))]
+
+
 def locate(mutant, source):
     """Finds the one place of the original text, ignoring how it is broken into lines."""
     start = 0
@@ -108,10 +114,11 @@ def catalogue(folder=HERE / "catalogue"):
     for path in sorted(folder.glob("*.txt")):
         mutants += parse(path)
     for mutant in mutants:
-        source_path = ROOT / mutant.file
-        problem = "no such file: " + mutant.file
-        if source_path.is_file():
-            problem = locate(mutant, source_path.read_text())
+        files = files_called(mutant.file)
+        problem = f"{len(files)} files are called {mutant.file}, once is needed" if len(files) != 1 else None
+        if not problem:
+            problem = locate(mutant, (ROOT / files[0]).read_text())
+            mutant.file = files[0]
         if not problem and not (balanced(mutant.original) and balanced(mutant.wrong)):
             problem = "its brackets do not match"
         if not problem and is_statement(mutant.original) != (is_statement(mutant.wrong) or not mutant.wrong):
@@ -207,7 +214,7 @@ def main():
     destination = pathlib.Path(sys.argv[1])
     destination.mkdir(parents=True, exist_ok=True)
     all_mutants = list(by_hand)
-    for path in sorted((ROOT / "autograd/ops").glob("*.cpp")) + sorted((ROOT / "tensor/kernels").glob("*")):
+    for path in sorted((ROOT / "autograd/ops").rglob("*.cpp")) + sorted((ROOT / "tensor/kernels").rglob("*.?pp")):
         name = str(path.relative_to(ROOT))
         for mutant in automatic(name, path.read_text()):
             if not any(crosses(mutant, other) for other in places.get(name, [])):

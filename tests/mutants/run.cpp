@@ -11,7 +11,7 @@
 #include <iostream>
 #include <map>
 
-#include <gradus/tensor/parallel.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
 
 #include "tests/mutants/judgement.hpp"
 

@@ -5,11 +5,11 @@
 #include <vector>
 
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/arithmetic.hpp>
-#include <gradus/autograd/ops/reduce.hpp>
-#include <gradus/nn/gru.hpp>
-#include <gradus/nn/layer_list.hpp>
-#include <gradus/nn/seq2seq.hpp>
+#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/reduce/reduce.hpp>
+#include <gradus/nn/check/layer_list.hpp>
+#include <gradus/nn/models/seq2seq.hpp>
+#include <gradus/nn/recurrent/gru.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/close.hpp"

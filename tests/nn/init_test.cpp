@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <cmath>
 
-#include <gradus/autograd/ops/linalg.hpp>
+#include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/nn/init.hpp>
 
 #include "tests/support/catch.hpp"

@@ -3,10 +3,10 @@
 // order.
 #include <cstdio>
 
-#include <gradus/autograd/context.hpp>
-#include <gradus/autograd/ops/linalg.hpp>
-#include <gradus/nn/gradcheck.hpp>
-#include <gradus/nn/layer_list.hpp>
+#include <gradus/autograd/engine/context.hpp>
+#include <gradus/autograd/ops/linalg/linalg.hpp>
+#include <gradus/nn/check/gradcheck.hpp>
+#include <gradus/nn/check/layer_list.hpp>
 #include <gradus/nn/linear.hpp>
 
 #include "tests/support/catch.hpp"

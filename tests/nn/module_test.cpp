@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Names, state dictionaries, modes and copies of modules.
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/arithmetic.hpp>
-#include <gradus/autograd/ops/reduce.hpp>
-#include <gradus/nn/gru.hpp>
+#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/nn/linear.hpp>
-#include <gradus/nn/lstm.hpp>
-#include <gradus/nn/seq2seq.hpp>
+#include <gradus/nn/models/seq2seq.hpp>
+#include <gradus/nn/recurrent/gru.hpp>
+#include <gradus/nn/recurrent/lstm.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/close.hpp"

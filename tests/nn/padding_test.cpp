@@ -6,11 +6,11 @@
 #include <limits>
 
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/arithmetic.hpp>
-#include <gradus/autograd/ops/indexing.hpp>
-#include <gradus/autograd/ops/reduce.hpp>
-#include <gradus/nn/attention.hpp>
-#include <gradus/nn/seq2seq.hpp>
+#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/indexing/indexing.hpp>
+#include <gradus/autograd/ops/reduce/reduce.hpp>
+#include <gradus/nn/attention/attention.hpp>
+#include <gradus/nn/models/seq2seq.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/close.hpp"

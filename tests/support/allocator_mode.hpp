@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gradus/tensor/allocator.hpp>
+#include <gradus/tensor/memory/allocator.hpp>
 
 namespace gradus::tests {
 

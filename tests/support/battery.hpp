@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include <gradus/autograd/battery.hpp>
-#include <gradus/autograd/layout_variants.hpp>
-#include <gradus/autograd/node.hpp>
-#include <gradus/autograd/ops_list.hpp>
+#include <gradus/autograd/check/battery/battery.hpp>
+#include <gradus/autograd/check/battery/layout_variants.hpp>
+#include <gradus/autograd/engine/node.hpp>
+#include <gradus/autograd/ops/ops_list.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/close.hpp"

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/arithmetic.hpp>
-#include <gradus/autograd/ops/reduce.hpp>
+#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/transforms.hpp>
 
 #include "tests/support/catch.hpp"

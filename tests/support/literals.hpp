@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <gradus/autograd/gradcheck.hpp>
+#include <gradus/autograd/check/gradcheck.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/close.hpp"

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <gradus/autograd/apply.hpp>
-#include <gradus/autograd/context.hpp>
+#include <gradus/autograd/check/battery/op_case.hpp>
+#include <gradus/autograd/engine/context.hpp>
+#include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/op_case.hpp>
-#include <gradus/autograd/reference.hpp>
 
 #include "tests/support/random.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gradus/autograd/random_tensors.hpp>
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 
 namespace gradus::tests {
 

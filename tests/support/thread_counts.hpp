@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gradus/tensor/parallel.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
 
 namespace gradus::tests {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include <gradus/tensor/creation.hpp>
-#include <gradus/tensor/random.hpp>
+#include <gradus/tensor/random/random.hpp>
 #include <tests/support/catch.hpp>
 #include <tests/support/error_text.hpp>
 

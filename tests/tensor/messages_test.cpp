@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What the functions of tensors say when they are used wrongly, as far as the tests of each do not hold it.
 #include <gradus/tensor/creation.hpp>
-#include <gradus/tensor/kernels/blas.hpp>
-#include <gradus/tensor/parallel.hpp>
-#include <gradus/tensor/random_tape.hpp>
+#include <gradus/tensor/kernels/gemm/blas.hpp>
+#include <gradus/tensor/random/random_tape.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/error_text.hpp"

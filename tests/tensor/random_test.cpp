@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include <gradus/tensor/kernels/random.hpp>
-#include <gradus/tensor/random.hpp>
+#include <gradus/tensor/kernels/random/random.hpp>
+#include <gradus/tensor/random/random.hpp>
 #include <tests/support/catch.hpp>
 #include <tests/support/error_text.hpp>
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include <gradus/tensor/strided_loop.hpp>
+#include <gradus/tensor/detail/strided_loop.hpp>
 #include <tests/support/catch.hpp>
 #include <tests/support/index_map.hpp>
 #include <tests/support/random_numbers.hpp>

@@ -4,7 +4,7 @@
 #include <new>
 
 #include <gradus/tensor/creation.hpp>
-#include <gradus/tensor/random.hpp>
+#include <gradus/tensor/random/random.hpp>
 #include <gradus/tensor/tensor.hpp>
 
 #include "tests/support/catch.hpp"

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include <gradus/tensor/kernels/blas.hpp>
-#include <gradus/tensor/kernels/blas_core.hpp>
-#include <gradus/tensor/simd.hpp>
+#include <gradus/tensor/kernels/gemm/blas.hpp>
+#include <gradus/tensor/kernels/gemm/blas_core.hpp>
+#include <gradus/tensor/runtime/simd.hpp>
 
 extern "C" [[gnu::visibility("default")]] char* getenv(const char* name) noexcept {
   const size_t length = std::strlen(name);

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/memory/reference_count.hpp>
+
+namespace gradus {
+
+/// What one application of an op knows beside its inputs (an axis, a step, a closure): one comparable value of any type
+/// with operator==. Small values are held in place, larger ones shared; an op reads its own type back with as<A>().
+class Attrs {
+ public:
+  Attrs() noexcept {}  // NOLINT(modernize-use-equals-default): `{}` would clear the whole buffer
+  template <class A, class = std::enable_if_t<!std::is_same_v<std::decay_t<A>, Attrs>>>
+  Attrs(A value) {  // NOLINT(google-explicit-constructor): `apply(op, SliceAttrs{...}, ...)` is how it is used
+    type_ = &kType<A>;
+    if constexpr (kInline<A>) {
+      new (buffer_) A(std::move(value));
+    } else {
+      new (buffer_) Box<A>*(new Box<A>{std::move(value), 1});
+    }
+  }
+  Attrs(const Attrs& other) : type_(other.type_) {
+    if (type_ != nullptr) type_->copy(buffer_, other.buffer_);
+  }
+  Attrs& operator=(const Attrs& other) {
+    if (this != &other) {
+      this->~Attrs();
+      new (this) Attrs(other);
+    }
+    return *this;
+  }
+  ~Attrs() {
+    if (type_ != nullptr && type_->destroy != nullptr) type_->destroy(buffer_);
+  }
+
+  template <class A>
+  const A& as() const {
+    GRADUS_ASSERT(type_ != nullptr && type_->size == sizeof(A));
+    if constexpr (kInline<A>) {
+      return *std::launder(reinterpret_cast<const A*>(buffer_));
+    } else {
+      return (*std::launder(reinterpret_cast<Box<A>* const*>(buffer_)))->value;
+    }
+  }
+
+  friend bool operator==(const Attrs& a, const Attrs& b) {
+    if (a.type_ != b.type_) return false;
+    return a.type_ == nullptr || a.type_->equal(a.buffer_, b.buffer_);
+  }
+
+ private:
+  static constexpr size_t kInlineBytes = 80;
+
+  struct Type {
+    size_t size;
+    void (*copy)(void* to, const void* from);
+    void (*destroy)(void* value);
+    bool (*equal)(const void* a, const void* b);
+  };
+  template <class A>
+  struct Box {
+    A value;
+    uint32_t references;
+  };
+  template <class A>
+  static constexpr bool kInline =
+      sizeof(A) <= kInlineBytes &&
+      alignof(A) <= 8 && std::is_nothrow_copy_constructible_v<A>&& std::is_trivially_destructible_v<A>;
+
+  template <class A>
+  static Type make_type() {
+    if constexpr (kInline<A>) {
+      return {sizeof(A), [](void* to, const void* from) { new (to) A(*static_cast<const A*>(from)); }, nullptr,
+              [](const void* a, const void* b) { return *static_cast<const A*>(a) == *static_cast<const A*>(b); }};
+    } else {
+      return {sizeof(A),
+              [](void* to, const void* from) {
+                Box<A>* box = *static_cast<Box<A>* const*>(from);
+                detail::retain_reference(box->references);
+                new (to) Box<A>*(box);
+              },
+              [](void* value) {
+                Box<A>* box = *static_cast<Box<A>**>(value);
+                if (detail::release_reference(box->references)) delete box;
+              },
+              [](const void* a, const void* b) {
+                const Box<A>* left = *static_cast<Box<A>* const*>(a);
+                const Box<A>* right = *static_cast<Box<A>* const*>(b);
+                return left == right || left->value == right->value;
+              }};
+    }
+  }
+  template <class A>
+  inline static const Type kType = make_type<A>();
+
+  const Type* type_ = nullptr;
+  alignas(8) unsigned char buffer_[kInlineBytes];
+};
+
+}  // namespace gradus

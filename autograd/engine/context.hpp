@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <gradus/tensor/check.hpp>
+
+namespace gradus {
+
+/// One open name scope; the chain of them is the path of the module that is running.
+struct ScopeFrame {
+  const char* name;
+  const ScopeFrame* outer;
+};
+
+struct OpDef;
+class Attrs;
+class Variable;
+
+enum class VjpValue : uint8_t { input, output, cotangent, gradient };
+
+/// Sees, and may change, what each vjp reads and each gradient that it states: how errors are planted
+/// (autograd/check/corruptions.hpp), to see that gradcheck finds them. `index` is the number of the input or output.
+struct VjpFilter {
+  void (*call)(void* state, const OpDef& op, VjpValue what, int index, Variable& value) = nullptr;
+  void* state = nullptr;
+};
+
+/// Sees each op after it ran, recorded or not, in the order of the forward pass. It is recorded when an output requires
+/// a gradient. Who takes the place of another observer calls it too.
+struct ApplyObserver {
+  void (*call)(void* state, const OpDef& op, const Attrs& attrs, const Variable* const* inputs, size_t num_inputs,
+               const Variable* outputs, size_t num_outputs) = nullptr;
+  void* state = nullptr;
+};
+
+/// What is not passed as an argument, one for each thread; changed only by the guards below.
+struct Context {
+  bool grad_enabled = true;
+  const ScopeFrame* scope = nullptr;
+  int64_t sequence = 0;  ///< of the newest node recorded on this thread
+  int64_t fused_applications = 0;
+  int64_t reference_runs = 0;
+  const VjpFilter* vjp_filter = nullptr;          ///< null but in tests
+  const ApplyObserver* apply_observer = nullptr;  ///< null but while a check, or a checkpoint, takes down ops
+  bool anomaly = false;
+};
+
+namespace detail {
+GRADUS_API extern thread_local constinit Context t_context;
+}
+inline Context& context() { return detail::t_context; }
+
+/// "seq2seq.encoder.gru", or "" outside any module.
+GRADUS_API std::string scope_path();
+
+namespace detail {
+/// " (in seq2seq.encoder.gru)", or "" outside any module: what messages end with.
+GRADUS_API std::string in_scope();
+}  // namespace detail
+
+class GradModeGuard {
+ public:
+  [[nodiscard]] explicit GradModeGuard(bool enabled) : GradModeGuard(context(), enabled) {}
+  [[nodiscard]] GradModeGuard(Context& here, bool enabled) : context_(here), previous_(here.grad_enabled) {
+    context_.grad_enabled = enabled;
+  }
+  ~GradModeGuard() { context_.grad_enabled = previous_; }
+  GradModeGuard(const GradModeGuard&) = delete;
+  GradModeGuard& operator=(const GradModeGuard&) = delete;
+
+ private:
+  Context& context_;
+  bool previous_;
+};
+
+/// While it lives, nothing is recorded on this thread.
+class NoGrad : GradModeGuard {
+ public:
+  [[nodiscard]] NoGrad() : GradModeGuard(false) {}
+};
+
+/// Recording on again, inside a NoGrad.
+class EnableGrad : GradModeGuard {
+ public:
+  [[nodiscard]] EnableGrad() : GradModeGuard(true) {}
+};
+
+/// Opens a name scope; `name` must outlive it. Every Error thrown within says the path.
+class NameScope {
+ public:
+  [[nodiscard]] explicit NameScope(const char* name) : context_(context()), frame_{name, context_.scope} {
+    context_.scope = &frame_;
+    detail::t_error_place = detail::in_scope;
+  }
+  ~NameScope() { context_.scope = frame_.outer; }
+  NameScope(const NameScope&) = delete;
+  NameScope& operator=(const NameScope&) = delete;
+
+ private:
+  Context& context_;
+  ScopeFrame frame_;
+};
+
+/// How often, on this thread so far, an op that has a reference ran its own kernel, and how often a reference ran.
+struct PathCounts {
+  int64_t fused = 0;
+  int64_t reference = 0;
+};
+GRADUS_API PathCounts path_counts();
+
+}  // namespace gradus

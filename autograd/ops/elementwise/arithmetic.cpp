@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+// y = a + b, a - b, a * b, a / b on equal shapes (the public functions broadcast first), and y = scale * x + shift.
+#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+
+#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/ops/broadcast.hpp>
+#include <gradus/autograd/ops/ops_list.hpp>
+#include <gradus/autograd/ops/rules.hpp>
+#include <gradus/tensor/detail/called_as.hpp>
+#include <gradus/tensor/kernels/elementwise/tensor_elementwise.hpp>
+
+namespace gradus {
+namespace {
+
+using kernels::BinaryFn;
+
+template <BinaryFn kFn>
+void forward(ForwardArgs& f) {
+  kernels::binary(kFn, f.in(0), f.in(1), f.out(0));
+}
+
+std::vector<Example> examples(const Domain& second) {
+  return {
+      {.name = "matrix", .inputs = {real({3, 4}), real({3, 4}, second)}},
+      {.name = "one past a vector", .inputs = {real({17}), real({17}, second)}},
+      {.name = "scalar", .inputs = {real({}), real({}, second)}},
+      {.name = "empty", .inputs = {real({0, 3}), real({0, 3}, second)}},
+      {.name = "shapes differ",
+       .inputs = {real({2, 3}), real({3, 2})},
+       .error = "operands differ: a is f64 [2, 3], b is f64 [3, 2]"},
+      {.name = "integers", .inputs = {integers({2}, 0, 3), integers({2}, 0, 3)}, .error = "expected a floating input"},
+  };
+}
+
+std::vector<Example> plain_examples() { return examples(Domain{}); }
+std::vector<Example> nonzero_examples() { return examples(Domain{.low = 0.5, .high = 2.5}); }
+
+struct AffineAttrs {
+  double scale;
+  double shift;
+  bool operator==(const AffineAttrs&) const = default;
+};
+
+}  // namespace
+
+const OpDef add_op = {
+    .name = "add",
+    .input_names = {"a", "b"},
+    .shape = rules::binary,
+    .forward = forward<BinaryFn::add>,
+    .derivative =
+        [](VjpArgs& v) {
+          v.set(0, v.cotangent());
+          v.set(1, v.cotangent());
+        },
+    .examples = plain_examples,
+};
+
+const OpDef sub_op = {
+    .name = "sub",
+    .input_names = {"a", "b"},
+    .shape = rules::binary,
+    .forward = forward<BinaryFn::sub>,
+    .derivative =
+        [](VjpArgs& v) {
+          v.set(0, v.cotangent());
+          if (v.needs(1)) v.set(1, neg(v.cotangent()));
+        },
+    .examples = plain_examples,
+};
+
+const OpDef mul_op = {
+    .name = "mul",
+    .input_names = {"a", "b"},
+    .shape = rules::binary,
+    .forward = forward<BinaryFn::mul>,
+    .derivative =
+        [](VjpArgs& v) {
+          if (v.needs(0)) v.set(0, mul(v.cotangent(), v.in(1)));
+          if (v.needs(1)) v.set(1, mul(v.cotangent(), v.in(0)));
+        },
+    .saves = {.inputs = 0b11},
+    .examples = plain_examples,
+};
+
+// d(a / b) = da / b - (a / b) / b db. The cotangent is multiplied by a / b before it is divided: divided first it may
+// overflow, which the 0 of a = 0 would turn into NaN.
+const OpDef div_op = {
+    .name = "div",
+    .input_names = {"a", "b"},
+    .shape = rules::binary,
+    .forward = forward<BinaryFn::div>,
+    .derivative =
+        [](VjpArgs& v) {
+          const Variable b = v.in(1);
+          if (v.needs(0)) v.set(0, div(v.cotangent(), b));
+          if (v.needs(1)) v.set(1, neg(div(mul(v.cotangent(), v.out(0)), b)));
+        },
+    .saves = {.inputs = 0b10, .outputs = 0b1},
+    .examples = nonzero_examples,
+};
+
+const OpDef affine_op = {
+    .name = "affine",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward =
+        [](ForwardArgs& f) {
+          const auto& attrs = f.attrs<AffineAttrs>();
+          kernels::affine(f.in(0), attrs.scale, attrs.shift, f.out(0));
+        },
+    .derivative = [](VjpArgs& v) { v.set(0, affine(v.cotangent(), v.attrs<AffineAttrs>().scale, 0.0)); },
+    .examples =
+        [] {
+          return std::vector<Example>{
+              {.name = "both", .attrs = AffineAttrs{-1.5, 0.25}, .inputs = {real({3, 5})}},
+              {.name = "shift only", .attrs = AffineAttrs{1.0, 2.0}, .inputs = {real({9})}},
+              {.name = "zero scale", .attrs = AffineAttrs{0.0, 0.0}, .inputs = {real({2})}},
+              {.name = "scalar", .attrs = AffineAttrs{3.0, 0.0}, .inputs = {real({})}},
+              {.name = "integers",
+               .attrs = AffineAttrs{2.0, 0.0},
+               .inputs = {integers({2}, 0, 3)},
+               .error = "expected a floating input (f32 or f64), got i64 [2]"},
+          };
+        },
+};
+
+Variable add(const Variable& a, const Variable& b) { return detail::broadcast_binary(add_op, {}, a, b); }
+Variable sub(const Variable& a, const Variable& b) { return detail::broadcast_binary(sub_op, {}, a, b); }
+Variable mul(const Variable& a, const Variable& b) { return detail::broadcast_binary(mul_op, {}, a, b); }
+Variable div(const Variable& a, const Variable& b) { return detail::broadcast_binary(div_op, {}, a, b); }
+
+Variable affine(const Variable& x, double scale, double shift) {
+  return apply(affine_op, AffineAttrs{scale, shift}, {&x});
+}
+
+Variable detail::affine(const char* called, const Variable& x, double scale, double shift) {
+  const CalledAs as(called);
+  return gradus::affine(x, scale, shift);
+}
+
+Variable neg(const Variable& x) { return detail::affine("neg", x, -1.0, 0.0); }
+
+Variable operator/(const Variable& x, double c) {
+  const detail::CalledAs called("operator/");
+  return div(x, detail::number_like(x, c));
+}
+
+Variable operator/(double c, const Variable& x) {
+  const detail::CalledAs called("operator/");
+  return div(detail::number_like(x, c), x);
+}
+
+}  // namespace gradus

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+// y = f(x) element by element, with f'(x) from the output where the output gives it:
+//   exp: y    log: 1/x    sqrt: 1/(2y)    square: 2x    abs: sign(x)    sign, floor, ceil, round: 0
+//   rsqrt: -y^3/2    reciprocal: -y^2    expm1: e^x (not y + 1: that has lost what is small)    log1p: 1/(1 + x)
+//   sin: cos x    cos: -sin x    erf: 2/sqrt(pi) e^(-x^2)
+#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/ops/broadcast.hpp>
+#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/autograd/ops/elementwise/unary_op.hpp>
+#include <gradus/autograd/ops/ops_list.hpp>
+#include <gradus/autograd/ops/rules.hpp>
+#include <gradus/tensor/kernels/elementwise/tensor_elementwise.hpp>
+
+namespace gradus {
+namespace {
+
+using kernels::UnaryFn;
+
+template <UnaryFn kFn>
+void forward(ForwardArgs& f) {
+  kernels::unary(kFn, f.in(0), f.out(0));
+}
+
+std::vector<Example> anywhere() { return op_examples::unary(Domain{}); }
+std::vector<Example> above_zero() { return op_examples::unary(positive()); }
+std::vector<Example> off_zero() { return op_examples::unary(Domain{.keep_away = {0.0}}); }
+
+// Away from the steps of functions that are constant between them, with the given values at halves and signed zeros.
+std::vector<Example> steps(const Domain& domain, std::initializer_list<double> expected) {
+  std::vector<Example> out = op_examples::unary(domain);
+  out.push_back(op_examples::known("halves", {-2.5, -1.5, -0.5, -0.25, 0.0, 0.5, 1.5, 2.5, 1e30}, expected));
+  out.back().no_differences = "lies on a step";
+  return out;
+}
+
+Domain between_integers() { return {.keep_away = {-2.0, -1.0, 0.0, 1.0, 2.0}, .margin = 0.2}; }
+
+void no_slope(VjpArgs& v) { v.set(0, detail::zeros_from(v.cotangent())); }
+
+}  // namespace
+
+const OpDef exp_op = {
+    .name = "exp",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::exp>,
+    .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), v.out(0))); },
+    .saves = {.outputs = 0b1},
+    .examples = anywhere,
+};
+
+const OpDef log_op = {
+    .name = "log",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::log>,
+    .derivative = [](VjpArgs& v) { v.set(0, div(v.cotangent(), v.in(0))); },
+    .saves = {.inputs = 0b1},
+    .examples = above_zero,
+};
+
+const OpDef sqrt_op = {
+    .name = "sqrt",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::sqrt>,
+    .derivative = [](VjpArgs& v) { v.set(0, div(v.cotangent(), affine(v.out(0), 2.0, 0.0))); },
+    .saves = {.outputs = 0b1},
+    .examples = above_zero,
+};
+
+const OpDef square_op = {
+    .name = "square",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::square>,
+    .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), affine(v.in(0), 2.0, 0.0))); },
+    .saves = {.inputs = 0b1},
+    .examples = anywhere,
+};
+
+const OpDef abs_op = {
+    .name = "abs",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::abs>,
+    .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), sign(v.in(0)))); },
+    .saves = {.inputs = 0b1},
+    .examples = off_zero,
+};
+
+const OpDef sign_op = {
+    .name = "sign",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::sign>,
+    .derivative = no_slope,
+    .examples = off_zero,
+};
+
+const OpDef rsqrt_op = {
+    .name = "rsqrt",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::rsqrt>,
+    .derivative = [](VjpArgs& v) { v.set(0, affine(mul(v.cotangent(), mul(v.out(0), square(v.out(0)))), -0.5, 0.0)); },
+    .saves = {.outputs = 0b1},
+    .examples = above_zero,
+};
+
+const OpDef reciprocal_op = {
+    .name = "reciprocal",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::reciprocal>,
+    .derivative = [](VjpArgs& v) { v.set(0, neg(mul(v.cotangent(), square(v.out(0))))); },
+    .saves = {.outputs = 0b1},
+    .examples = [] { return op_examples::unary(Domain{.low = -2.5, .high = -0.5}); },
+};
+
+const OpDef expm1_op = {
+    .name = "expm1",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::expm1>,
+    .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), exp(v.in(0)))); },
+    .saves = {.inputs = 0b1},
+    .examples = anywhere,
+};
+
+const OpDef log1p_op = {
+    .name = "log1p",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::log1p>,
+    .derivative = [](VjpArgs& v) { v.set(0, div(v.cotangent(), affine(v.in(0), 1.0, 1.0))); },
+    .saves = {.inputs = 0b1},
+    .examples = [] { return op_examples::unary(between(-0.6, 2.0)); },
+};
+
+const OpDef sin_op = {
+    .name = "sin",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::sin>,
+    .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), cos(v.in(0)))); },
+    .saves = {.inputs = 0b1},
+    .examples = anywhere,
+};
+
+const OpDef cos_op = {
+    .name = "cos",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::cos>,
+    .derivative = [](VjpArgs& v) { v.set(0, neg(mul(v.cotangent(), sin(v.in(0))))); },
+    .saves = {.inputs = 0b1},
+    .examples = anywhere,
+};
+
+// Beyond the clamp e^(-x^2) is 0 in f64 too; without it a second derivative would multiply infinity by 0.
+const OpDef erf_op = {
+    .name = "erf",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::erf>,
+    .derivative =
+        [](VjpArgs& v) {
+          const Variable x = clamp(v.in(0), {.min = -28.0, .max = 28.0});
+          v.set(0, mul(v.cotangent(), affine(exp(neg(square(x))), 1.1283791670955126, 0.0)));
+        },
+    .saves = {.inputs = 0b1},
+    .examples = anywhere,
+};
+
+const OpDef floor_op = {
+    .name = "floor",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::floor>,
+    .derivative = no_slope,
+    .examples =
+        [] {
+          return steps(between_integers(), {-3, -2, -1, -1, 0, 0, 1, 2, 1e30});
+        },
+};
+
+const OpDef ceil_op = {
+    .name = "ceil",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::ceil>,
+    .derivative = no_slope,
+    .examples =
+        [] {
+          return steps(between_integers(), {-2, -1, -0.0, -0.0, 0, 1, 2, 3, 1e30});
+        },
+};
+
+const OpDef round_op = {
+    .name = "round",
+    .input_names = {"x"},
+    .shape = rules::unary,
+    .forward = forward<UnaryFn::round>,
+    .derivative = no_slope,
+    .examples =
+        [] {
+          return steps(Domain{.keep_away = {-1.5, -0.5, 0.5, 1.5}}, {-2, -2, -0.0, -0.0, 0, 0, 2, 2, 1e30});
+        },
+};
+
+Variable exp(const Variable& x) { return apply(exp_op, {}, {&x}); }
+Variable log(const Variable& x) { return apply(log_op, {}, {&x}); }
+Variable sqrt(const Variable& x) { return apply(sqrt_op, {}, {&x}); }
+Variable square(const Variable& x) { return apply(square_op, {}, {&x}); }
+Variable abs(const Variable& x) { return apply(abs_op, {}, {&x}); }
+Variable sign(const Variable& x) { return apply(sign_op, {}, {&x}); }
+Variable rsqrt(const Variable& x) { return apply(rsqrt_op, {}, {&x}); }
+Variable reciprocal(const Variable& x) { return apply(reciprocal_op, {}, {&x}); }
+Variable expm1(const Variable& x) { return apply(expm1_op, {}, {&x}); }
+Variable log1p(const Variable& x) { return apply(log1p_op, {}, {&x}); }
+Variable sin(const Variable& x) { return apply(sin_op, {}, {&x}); }
+Variable cos(const Variable& x) { return apply(cos_op, {}, {&x}); }
+Variable erf(const Variable& x) { return apply(erf_op, {}, {&x}); }
+Variable floor(const Variable& x) { return apply(floor_op, {}, {&x}); }
+Variable ceil(const Variable& x) { return apply(ceil_op, {}, {&x}); }
+Variable round(const Variable& x) { return apply(round_op, {}, {&x}); }
+
+}  // namespace gradus

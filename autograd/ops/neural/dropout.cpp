@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// y = x m / (1 - p), m a 0-or-1 mask that is a pure function of the attributes; linear in x, so dx is the same op on g.
+#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/ops/neural/neural.hpp>
+#include <gradus/autograd/ops/ops_list.hpp>
+#include <gradus/autograd/ops/rules.hpp>
+#include <gradus/tensor/kernels/random/random.hpp>
+
+namespace gradus {
+namespace {
+
+struct DropoutAttrs {
+  double p;
+  uint64_t key;
+  uint64_t counter;
+  bool operator==(const DropoutAttrs&) const = default;
+};
+
+}  // namespace
+
+const OpDef dropout_op = {
+    .name = "dropout",
+    .input_names = {"x"},
+    .shape =
+        [](ShapeArgs& s) {
+          const double p = s.attrs<DropoutAttrs>().p;
+          GRADUS_CHECK(p >= 0.0 && p < 1.0, "[dropout] expected 0 <= p < 1, got ", p);
+          rules::unary(s);
+        },
+    .forward =
+        [](ForwardArgs& f) {
+          const auto& a = f.attrs<DropoutAttrs>();
+          kernels::dropout(f.in(0), f.out(0), a.key, a.counter, a.p);
+        },
+    .derivative = [](VjpArgs& v) { v.set(0, apply(dropout_op, v.raw_attrs(), {&v.cotangent()})); },
+    .examples =
+        [] {
+          return std::vector<Example>{
+              {.name = "half", .attrs = DropoutAttrs{0.5, 1, 0}, .inputs = {real({5, 7})}},
+              {.name = "another stream", .attrs = DropoutAttrs{0.1, 9, 1000}, .inputs = {real({17})}},
+              {.name = "nothing dropped", .attrs = DropoutAttrs{0.0, 1, 0}, .inputs = {real({3})}},
+              {.name = "empty", .attrs = DropoutAttrs{0.5, 1, 0}, .inputs = {real({0})}},
+              {.name = "all dropped",
+               .attrs = DropoutAttrs{1.0, 1, 0},
+               .inputs = {real({3})},
+               .error = "[dropout] expected 0 <= p < 1, got 1"},
+          };
+        },
+};
+
+Variable dropout(const Variable& x, double p, DropoutKey key) {
+  return apply(dropout_op, DropoutAttrs{p, key.key, key.counter}, {&x});
+}
+
+}  // namespace gradus

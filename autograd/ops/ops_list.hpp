@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <span>
+
+#include <gradus/autograd/op.hpp>
+
+namespace gradus {
+
+#define GRADUS_OP(name) extern GRADUS_API const OpDef name##_op;
+#include <gradus/autograd/ops/ops_list.inc>
+#undef GRADUS_OP
+
+/// Every op of the library. An explicit list: objects that registered themselves would be dropped from a static
+/// library.
+GRADUS_API std::span<const OpDef* const> all_ops();
+
+}  // namespace gradus

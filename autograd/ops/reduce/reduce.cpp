@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// y = sum or mean of x over a set of axes; each kept with size 1 inside the op. dx = the cotangent, expanded, divided
+// by the number of elements for a mean.
+#include <gradus/autograd/ops/reduce/reduce.hpp>
+
+#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/ops_list.hpp>
+#include <gradus/autograd/ops/reduce/reduce_axes.hpp>
+#include <gradus/autograd/ops/rules.hpp>
+#include <gradus/autograd/ops/views/views.hpp>
+#include <gradus/tensor/detail/called_as.hpp>
+#include <gradus/tensor/kernels/reduce/tensor_reduce.hpp>
+
+namespace gradus {
+namespace {
+
+std::vector<Example> examples(const std::string& name, const char* over_nothing) {
+  return {
+      {.name = "rows", .attrs = ReduceAttrs{0b10}, .inputs = {real({3, 17})}},
+      {.name = "columns", .attrs = ReduceAttrs{0b01}, .inputs = {real({4, 5})}},
+      {.name = "first and last", .attrs = ReduceAttrs{0b101}, .inputs = {real({2, 3, 4})}},
+      {.name = "all", .attrs = ReduceAttrs{0b11}, .inputs = {real({3, 3})}},
+      {.name = "none", .attrs = ReduceAttrs{0}, .inputs = {real({3})}},
+      {.name = "scalar", .attrs = ReduceAttrs{0}, .inputs = {real({})}},
+      {.name = "over nothing", .attrs = ReduceAttrs{0b1}, .inputs = {real({0, 2})}, .no_differences = over_nothing},
+      {.name = "every second of eight axes",
+       .attrs = ReduceAttrs{0b1010101},
+       .inputs = {real({2, 1, 2, 3, 1, 2, 2, 1})}},
+      {.name = "integers",
+       .attrs = ReduceAttrs{0b1},
+       .inputs = {integers({2}, 0, 3)},
+       .error = "[" + name + "] expected a floating input (f32 or f64), got i64 [2]"},
+  };
+}
+
+void reduction_shape(ShapeArgs& s) {
+  rules::require_floating(s, 0, "input");
+  rules::reduction(s, s.attrs<ReduceAttrs>().axes, s.dtype(0));
+}
+
+}  // namespace
+
+const OpDef sum_op = {
+    .name = "sum",
+    .input_names = {"x"},
+    .shape = reduction_shape,
+    .forward = [](ForwardArgs& f) { kernels::sum(f.in(0), f.out(0)); },
+    .derivative = [](VjpArgs& v) { v.set(0, expand(v.cotangent(), v.in_shape(0))); },
+    .examples = [] { return examples("sum", ""); },
+};
+
+const OpDef mean_op = {
+    .name = "mean",
+    .input_names = {"x"},
+    .shape = reduction_shape,
+    .forward = [](ForwardArgs& f) { kernels::mean(f.in(0), f.out(0)); },
+    .derivative =
+        [](VjpArgs& v) {
+          const double count = reduced_count(v.in_shape(0), v.attrs<ReduceAttrs>().axes);
+          v.set(0, expand(affine(v.cotangent(), 1.0 / count, 0.0), v.in_shape(0)));
+        },
+    .examples = [] { return examples("mean", "NaN"); },
+};
+
+Variable sum(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+  const detail::CalledAs called("sum");
+  return apply_reduction(sum_op, x, axes_mask(x, axes, "sum"), options.keepdim);
+}
+
+Variable sum(const Variable& x) {
+  const detail::CalledAs called("sum");
+  return apply_reduction(sum_op, x, all_axes(x), false);
+}
+
+Variable mean(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+  const detail::CalledAs called("mean");
+  return apply_reduction(mean_op, x, axes_mask(x, axes, "mean"), options.keepdim);
+}
+
+Variable mean(const Variable& x) {
+  const detail::CalledAs called("mean");
+  return apply_reduction(mean_op, x, all_axes(x), false);
+}
+
+Variable sum_to(const Variable& x, const Shape& shape) {
+  const detail::CalledAs called("sum_to");
+  if (x.shape() == shape) return x;
+  const int lead = x.rank() - shape.rank();
+  uint32_t axes = 0;
+  for (int i = 0; i < x.rank(); ++i) {
+    if (i < lead || shape[i - lead] != x.shape()[i]) axes |= 1U << i;
+  }
+  return reshape(apply(sum_op, ReduceAttrs{axes}, {&x}), shape);
+}
+
+}  // namespace gradus

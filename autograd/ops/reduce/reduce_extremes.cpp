@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+// max, min, argmax, argmin, any, all. With k elements equal to the extreme y, each of them has derivative g / k: the
+// middle of what a step up and a step down give.
+#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/autograd/ops/ops_list.hpp>
+#include <gradus/autograd/ops/reduce/reduce.hpp>
+#include <gradus/autograd/ops/reduce/reduce_axes.hpp>
+#include <gradus/tensor/detail/called_as.hpp>
+#include <gradus/tensor/kernels/reduce/tensor_reduce.hpp>
+
+namespace gradus {
+namespace {
+
+using kernels::ReduceFn;
+
+void extreme_shape(ShapeArgs& s) {
+  const uint32_t axes = s.attrs<ReduceAttrs>().axes;
+  rules::require_floating(s, 0, "input");
+  rules::require_elements(s, axes, "extreme");
+  rules::reduction(s, axes, s.dtype(0));
+}
+
+void arg_shape(ShapeArgs& s) {
+  const uint32_t axes = s.attrs<ReduceAttrs>().axes;
+  rules::require_floating(s, 0, "input");
+  rules::require_elements(s, axes, "extreme");
+  rules::reduction(s, axes, DType::i64);
+}
+
+void bool_shape(ShapeArgs& s) {
+  rules::require_dtype(s, 0, DType::boolean, "an input");
+  rules::reduction(s, s.attrs<ReduceAttrs>().axes, DType::boolean);
+}
+
+template <ReduceFn kFn>
+void extreme_forward(ForwardArgs& f) {
+  kernels::reduce(kFn, f.in(0), f.out(0));
+}
+
+void extreme_vjp(VjpArgs& v) {
+  const Variable hit = equal(v.in(0), v.out(0));
+  const Variable one = ones({}, {.dtype = v.cotangent().dtype()});
+  const Variable zero = zeros({}, {.dtype = v.cotangent().dtype()});
+  const Variable hits = sum_to(where(hit, one, zero), v.cotangent().shape());
+  v.set(0, where(hit, div(v.cotangent(), hits), zero));
+}
+
+constexpr const char* kTie = "a tie: a kink";
+
+Tensor numbers(std::initializer_list<double> values, const Shape& shape) {
+  return Tensor::from(values, shape, {.dtype = DType::f64});
+}
+
+std::vector<Example> extreme_examples(const std::string& name, double of_tie) {
+  return {
+      {.name = "rows", .attrs = ReduceAttrs{0b10}, .inputs = {real({3, 17}, spaced())}},
+      {.name = "columns", .attrs = ReduceAttrs{0b01}, .inputs = {real({4, 5}, spaced())}},
+      {.name = "first and last", .attrs = ReduceAttrs{0b101}, .inputs = {real({2, 3, 4}, spaced())}},
+      {.name = "all", .attrs = ReduceAttrs{0b11}, .inputs = {real({3, 3}, spaced())}},
+      {.name = "none", .attrs = ReduceAttrs{0}, .inputs = {real({3}, spaced())}},
+      {.name = "scalar", .attrs = ReduceAttrs{0}, .inputs = {real({})}},
+      {.name = "nothing of nothing", .attrs = ReduceAttrs{0b10}, .inputs = {real({0, 2})}},
+      {.name = "tie",
+       .attrs = ReduceAttrs{0b1},
+       .inputs = {fixed(numbers({1, 3, 1, 3}, {4}))},
+       .expected = {numbers({of_tie}, {1})},
+       .no_differences = kTie},
+      {.name = "over nothing",
+       .attrs = ReduceAttrs{0b1},
+       .inputs = {real({0, 2})},
+       .error = "[" + name + "] extreme of no elements: expected no reduced axis of size 0, got f64 [0, 2]"},
+      {.name = "integers",
+       .attrs = ReduceAttrs{0b1},
+       .inputs = {integers({2}, 0, 3)},
+       .error = "[" + name + "] expected a floating input (f32 or f64), got i64 [2]"},
+  };
+}
+
+std::vector<Example> arg_examples(const std::string& name, double first, double second) {
+  const double nan = __builtin_nan("");
+  const Tensor index = Tensor::from({first, second}, {2, 1}, {.dtype = DType::i64});
+  return {
+      {.name = "rows", .attrs = ReduceAttrs{0b10}, .inputs = {real({3, 17}, spaced())}},
+      {.name = "columns", .attrs = ReduceAttrs{0b01}, .inputs = {real({4, 5}, spaced())}},
+      {.name = "flat", .attrs = ReduceAttrs{0b11}, .inputs = {real({3, 3}, spaced())}},
+      {.name = "scalar", .attrs = ReduceAttrs{0}, .inputs = {real({})}},
+      {.name = "nothing of nothing", .attrs = ReduceAttrs{0b10}, .inputs = {real({0, 2})}},
+      {.name = "tie and NaN",
+       .attrs = ReduceAttrs{0b10},
+       .inputs = {fixed(numbers({1, 3, 1, 3, 2, 5, nan, nan}, {2, 4}))},
+       .expected = {index}},
+      {.name = "over nothing",
+       .attrs = ReduceAttrs{0b1},
+       .inputs = {real({0, 2})},
+       .error = "[" + name + "] extreme of no elements"},
+      {.name = "integers",
+       .attrs = ReduceAttrs{0b1},
+       .inputs = {integers({2}, 0, 3)},
+       .error = "[" + name + "] expected a floating input (f32 or f64), got i64 [2]"},
+  };
+}
+
+std::vector<Example> bool_examples(const std::string& name, double of_nothing) {
+  return {
+      {.name = "rows", .attrs = ReduceAttrs{0b10}, .inputs = {booleans({5, 2})}},
+      {.name = "columns", .attrs = ReduceAttrs{0b01}, .inputs = {booleans({2, 19})}},
+      {.name = "first and last", .attrs = ReduceAttrs{0b101}, .inputs = {booleans({2, 7, 1})}},
+      {.name = "scalar", .attrs = ReduceAttrs{0}, .inputs = {booleans({})}},
+      {.name = "over nothing",
+       .attrs = ReduceAttrs{0b10},
+       .inputs = {booleans({2, 0})},
+       .expected = {full({2, 1}, of_nothing, {.dtype = DType::boolean})}},
+      {.name = "numbers",
+       .attrs = ReduceAttrs{0b1},
+       .inputs = {real({2})},
+       .error = "[" + name + "] expected an input of dtype bool, got f64 [2]"},
+  };
+}
+
+}  // namespace
+
+const OpDef max_op = {
+    .name = "max",
+    .input_names = {"x"},
+    .shape = extreme_shape,
+    .forward = extreme_forward<ReduceFn::max>,
+    .derivative = extreme_vjp,
+    .saves = {.inputs = 0b1, .outputs = 0b1},
+    .examples = [] { return extreme_examples("max", 3); },
+};
+
+const OpDef min_op = {
+    .name = "min",
+    .input_names = {"x"},
+    .shape = extreme_shape,
+    .forward = extreme_forward<ReduceFn::min>,
+    .derivative = extreme_vjp,
+    .saves = {.inputs = 0b1, .outputs = 0b1},
+    .examples = [] { return extreme_examples("min", 1); },
+};
+
+const OpDef argmax_op = {
+    .name = "argmax",
+    .input_names = {"x"},
+    .shape = arg_shape,
+    .forward = [](ForwardArgs& f) { kernels::argmax(f.in(0), f.out(0)); },
+    .derivative = Derivative::discrete_output(),
+    .examples = [] { return arg_examples("argmax", 1, 2); },
+};
+
+const OpDef argmin_op = {
+    .name = "argmin",
+    .input_names = {"x"},
+    .shape = arg_shape,
+    .forward = [](ForwardArgs& f) { kernels::argmin(f.in(0), f.out(0)); },
+    .derivative = Derivative::discrete_output(),
+    .examples = [] { return arg_examples("argmin", 0, 2); },
+};
+
+const OpDef any_op = {
+    .name = "any",
+    .input_names = {"x"},
+    .shape = bool_shape,
+    .forward = [](ForwardArgs& f) { kernels::any(f.in(0), f.out(0)); },
+    .derivative = Derivative::discrete_output(),
+    .examples = [] { return bool_examples("any", 0); },
+};
+
+const OpDef all_op = {
+    .name = "all",
+    .input_names = {"x"},
+    .shape = bool_shape,
+    .forward = [](ForwardArgs& f) { kernels::all(f.in(0), f.out(0)); },
+    .derivative = Derivative::discrete_output(),
+    .examples = [] { return bool_examples("all", 1); },
+};
+
+Variable max(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+  const detail::CalledAs called("max");
+  return apply_reduction(max_op, x, axes_mask(x, axes, "max"), options.keepdim);
+}
+Variable max(const Variable& x) {
+  const detail::CalledAs called("max");
+  return apply_reduction(max_op, x, all_axes(x), false);
+}
+
+Variable min(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+  const detail::CalledAs called("min");
+  return apply_reduction(min_op, x, axes_mask(x, axes, "min"), options.keepdim);
+}
+Variable min(const Variable& x) {
+  const detail::CalledAs called("min");
+  return apply_reduction(min_op, x, all_axes(x), false);
+}
+
+Variable argmax(const Variable& x, int64_t axis, ReduceOptions options) {
+  const detail::CalledAs called("argmax");
+  return apply_reduction(argmax_op, x, 1U << normalize_axis(axis, x.rank(), "argmax"), options.keepdim);
+}
+Variable argmax(const Variable& x) {
+  const detail::CalledAs called("argmax");
+  return apply_reduction(argmax_op, x, all_axes(x), false);
+}
+
+Variable argmin(const Variable& x, int64_t axis, ReduceOptions options) {
+  const detail::CalledAs called("argmin");
+  return apply_reduction(argmin_op, x, 1U << normalize_axis(axis, x.rank(), "argmin"), options.keepdim);
+}
+Variable argmin(const Variable& x) {
+  const detail::CalledAs called("argmin");
+  return apply_reduction(argmin_op, x, all_axes(x), false);
+}
+
+Variable any(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+  const detail::CalledAs called("any");
+  return apply_reduction(any_op, x, axes_mask(x, axes, "any"), options.keepdim);
+}
+Variable any(const Variable& x) {
+  const detail::CalledAs called("any");
+  return apply_reduction(any_op, x, all_axes(x), false);
+}
+
+Variable all(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+  const detail::CalledAs called("all");
+  return apply_reduction(all_op, x, axes_mask(x, axes, "all"), options.keepdim);
+}
+Variable all(const Variable& x) {
+  const detail::CalledAs called("all");
+  return apply_reduction(all_op, x, all_axes(x), false);
+}
+
+}  // namespace gradus

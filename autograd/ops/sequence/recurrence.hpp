@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <initializer_list>
+#include <vector>
+
+#include <gradus/autograd/op.hpp>
+#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/autograd/ops/reduce/reduce.hpp>
+#include <gradus/autograd/ops/sequence/recurrent.hpp>
+#include <gradus/autograd/ops/views/views.hpp>
+#include <gradus/tensor/detail/lengths.hpp>
+
+// What the recurrent layers over a sequence share: the walk over time that defines lengths and direction, in public
+// ops, and the shape rule.
+
+namespace gradus::recurrence {
+
+/// Checks `lengths` against gates_x [B, T, G H]. They are integers, which carry no derivative.
+inline LengthRange range_of(const char* op, const Variable& gates_x, const Variable& lengths) {
+  return require_lengths(op, lengths.value(), gates_x.size(0), gates_x.size(1));
+}
+
+/// Which steps of gates_x [B, T, G H] are taken, and what is read of them.
+class Padding {
+ public:
+  Padding(const char* op, const Variable& gates_x, const Variable& lengths) : time_(gates_x.size(1)), steps_(time_) {
+    if (!lengths.defined()) return;
+    const LengthRange range = range_of(op, gates_x, lengths);
+    // One step at least: every input then has a gradient, if only of zeros.
+    steps_ = std::min(time_, std::max<int64_t>(range.most, 1));
+    full_ = range.least;
+    if (full_ < time_) valid_ = valid_steps(lengths.value(), steps_);
+  }
+
+  int64_t steps() const { return steps_; }
+  /// Some row has ended before step t.
+  bool any_ended(int64_t t) const { return valid_.defined() && t >= full_; }
+  /// bool [B, 1]: the rows that have not.
+  Variable active(int64_t t) const { return valid_.slice(1, t, t + 1); }
+  /// The steps that are taken, with 0 in place of padding, which may hold anything.
+  Variable read(const Variable& gates_x) const {
+    if (!valid_.defined()) return gates_x;
+    return where(unsqueeze(valid_, 2), narrow(gates_x, 1, 0, steps_), nothing(gates_x));
+  }
+
+  static Variable nothing(const Variable& like) { return zeros({}, {.dtype = like.dtype()}); }
+
+ private:
+  int64_t time_;
+  int64_t steps_;
+  int64_t full_ = 0;  // the steps that all rows take
+  Tensor valid_;      // bool [B, steps]; undefined: all
+};
+
+/// Of no steps: the output [B, 0, H] and the states as they were, both of which depend on all inputs, with zeros for
+/// gradients.
+template <class Step>
+SequenceOutput walk_nothing(const Variable& gates_x, std::vector<Variable> states, Step&& step) {
+  const Shape& h = states[0].shape();
+  const Shape empty = {h[0], 0, h[1]};
+  std::vector<Variable> no_rows;
+  no_rows.reserve(states.size());
+  for (const Variable& state : states) no_rows.push_back(narrow(state, 0, 0, 0));
+  const std::vector<Variable> next = step(reshape(gates_x, {0, gates_x.size(2)}), no_rows);
+  for (size_t s = 0; s < states.size(); ++s) states[s] = add(states[s], sum(reshape(next[s], empty), {1}));
+  return {.output = reshape(next[0], empty), .h = states[0], .c = states.size() > 1 ? states[1] : Variable()};
+}
+
+/// gates_x [B, T, G H], states (h, and c for LSTM) each [B, H]. step(x_t [B, G H], states) gives the next states.
+/// At a step beyond a row's length its states stay as they are and its output is 0; the step itself sees zeros there.
+template <class Step>
+SequenceOutput walk(const char* op, const Variable& gates_x, std::vector<Variable> states, const Variable& lengths,
+                    bool reverse, Step&& step) {
+  const Padding padding(op, gates_x, lengths);
+  if (gates_x.size(1) == 0) return walk_nothing(gates_x, std::move(states), step);
+  const std::vector<Variable> steps = unbind(padding.read(gates_x), 1);
+  const Variable nothing = Padding::nothing(gates_x);
+  std::vector<Variable> outputs(static_cast<size_t>(gates_x.size(1)), expand(nothing, states[0].shape()));
+  for (int64_t i = 0; i < padding.steps(); ++i) {
+    const int64_t t = reverse ? padding.steps() - 1 - i : i;
+    const Variable& x = steps[static_cast<size_t>(t)];
+    Variable& output = outputs[static_cast<size_t>(t)];
+    if (!padding.any_ended(t)) {
+      states = step(x, states);
+      output = states[0];
+      continue;
+    }
+    const Variable active = padding.active(t);
+    std::vector<Variable> given;
+    given.reserve(states.size());
+    for (const Variable& state : states) given.push_back(where(active, state, nothing));
+    const std::vector<Variable> next = step(x, given);
+    output = where(active, next[0], nothing);
+    for (size_t s = 0; s < states.size(); ++s) states[s] = where(active, next[s], states[s]);
+  }
+  return {.output = stack(outputs, 1), .h = states[0], .c = states.size() > 1 ? states[1] : Variable()};
+}
+
+/// Gate k of G in x [B, G H].
+inline Variable gate(const Variable& x, int64_t k, int64_t hidden) { return narrow(x, 1, k * hidden, hidden); }
+
+/// Checks the inputs gates_x [B, T, G H], initial states [B, H] (h0, and c0 for LSTM), w_hh [G H, H], b_hh [G H],
+/// lengths i64 [B], each from 0 to T (optional), in this order. Throws `[op] wrong w_hh: expected ..., got ...`.
+void require_inputs(const char* op, int64_t gates, InputSpan inputs);
+inline void require_inputs(const char* op, int64_t gates, std::initializer_list<const Variable*> inputs) {
+  require_inputs(op, gates, InputSpan(inputs.begin(), inputs.size()));
+}
+
+}  // namespace gradus::recurrence

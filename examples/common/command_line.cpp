@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/examples/common/command_line.hpp>
+#include <gradus/examples/common/version.hpp>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <ostream>
+#include <string>
+
+#include <gradus/examples/common/number_option.hpp>
+#include <gradus/examples/common/text.hpp>
+#include <gradus/examples/copy_reverse/copy_reverse.hpp>
+#include <gradus/examples/copy_reverse/data/vocabulary.hpp>
+
+namespace gradus::examples {
+namespace {
+
+constexpr const char* kAbout =
+    "Trains a small encoder-decoder network to copy or to reverse sequences of symbols, and shows how well it does on\n"
+    "sequences it has never seen, and where its attention looked.\n"
+    "\n"
+    "What it learns from are random sequences, or the lines of a text file. One item in ten is held out: a hash of "
+    "the\n"
+    "item itself decides which, so that no run ever trains on it. The held-out items are answered at the end, each "
+    "symbol\n"
+    "from the model's own last one; only an answer without a fault counts.";
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  copy_reverse                                           reverse random sequences\n"
+    "  copy_reverse --data data/words.txt --out results       reverse real words, keep the results\n"
+    "  copy_reverse --task copy --cell lstm --attention dot   another task and another model\n"
+    "  copy_reverse --load results/model.safetensors --eval other.txt\n"
+    "                                                         score a trained model on other words\n"
+    "\n"
+    "Exit status: 0 done; 2 an option or a file cannot be used, found before training, with nothing overwritten;\n"
+    "1 anything else went wrong.";
+
+/// The names as they were typed.
+struct Names {
+  std::string task;
+  std::string cell;
+  std::string attention;
+};
+
+std::string default_text(const std::string& type, const std::string& value) { return type + "  [" + value + "]"; }
+std::string default_text(const std::string& type, int64_t value) { return default_text(type, std::to_string(value)); }
+
+// Some versions of CLI11 turn -1 into 2^64 - 1.
+std::string refuse_sign(std::string& text) {
+  return text.empty() || text.front() != '-' ? "" : "expected a number from 0 on, got " + text;
+}
+
+void add_task_options(CLI::App& app, Config& config, Names& names) {
+  constexpr const char* kGroup = "What to learn";
+  app.add_option("--task", names.task, "copy the sequence, or reverse it")
+      ->option_text(default_text("TASK", name_of(kDefaultTask)))
+      ->check(CLI::IsMember({"copy", "reverse"}))
+      ->group(kGroup);
+  app.add_option("--data", config.data,
+                 "learn the lines of this UTF-8 text file, one item a line;\n"
+                 "symbols are Unicode code points: words of any script work")
+      ->option_text("FILE  [random items]")
+      ->group(kGroup);
+  app.add_option("--vocab", config.vocab, "random sequences: how many different symbols")
+      ->check(refuse_no_number<int64_t>)
+      ->option_text(default_text("N", kDefaultVocab))
+      ->group(kGroup);
+  app.add_option("--min-length", config.min_length, "random sequences: the shortest")
+      ->check(refuse_no_number<int64_t>)
+      ->option_text(default_text("N", config.min_length))
+      ->group(kGroup);
+  app.add_option("--max-length", config.max_length, "the longest item; a longer line in a file is an error")
+      ->check(refuse_no_number<int64_t>)
+      ->option_text(default_text("N", config.max_length))
+      ->group(kGroup);
+  app.add_option("--held-out", config.held_out, "random sequences: how many held-out ones to score")
+      ->check(refuse_no_number<int64_t>)
+      ->option_text(default_text("N", config.held_out))
+      ->group(kGroup);
+}
+
+void add_model_options(CLI::App& app, Config& config, Names& names) {
+  constexpr const char* kGroup = "The model";
+  app.add_option("--cell", names.cell,
+                 "recurrent cell of encoder (both directions) and decoder:\n"
+                 "rnn, gru or lstm")
+      ->option_text(default_text("KIND", name_of(kDefaultCell)))
+      ->check(CLI::IsMember({"rnn", "gru", "lstm"}))
+      ->group(kGroup);
+  app.add_option("--attention", names.attention,
+                 "how the decoder looks at the source: additive (Bahdanau et\n"
+                 "al. 2015), dot (scaled dot product, Vaswani et al. 2017),\n"
+                 "or none (one fixed context)")
+      ->option_text(default_text("KIND", name_of(kDefaultAttention)))
+      ->check(CLI::IsMember({"additive", "dot", "none"}))
+      ->group(kGroup);
+  app.add_option("--embedding", config.embedding, "numbers that stand for a symbol")
+      ->check(refuse_no_number<int64_t>)
+      ->option_text(default_text("N", kDefaultEmbedding))
+      ->group(kGroup);
+  app.add_option("--hidden", config.hidden, "numbers in a cell's state")
+      ->check(refuse_no_number<int64_t>)
+      ->option_text(default_text("N", kDefaultHidden))
+      ->group(kGroup);
+}
+
+void add_training_options(CLI::App& app, Config& config) {
+  constexpr const char* kGroup = "Training";
+  app.add_option("--steps", config.steps, "batches to learn from; with --load, none unless given")
+      ->check(refuse_no_number<int64_t>)
+      ->option_text(default_text("N", config.steps))
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}))
+      ->group(kGroup);
+  app.add_option("--batch", config.batch, "items in a batch")
+      ->check(refuse_no_number<int64_t>)
+      ->option_text(default_text("N", config.batch))
+      ->group(kGroup);
+  app.add_option("--learning-rate", config.learning_rate, "Adam's, at its peak after the warm-up; it falls to 0")
+      ->option_text(default_text("X", std::string("0.004")))
+      ->group(kGroup);
+  app.add_option("--seed", config.seed, "of everything random: the same seed gives the same weights")
+      ->option_text(default_text("N", static_cast<int64_t>(config.seed)))
+      ->check(CLI::Validator(refuse_sign, ""))
+      ->check(refuse_no_number<uint64_t>)
+      ->group(kGroup);
+  app.add_option("--threads", config.threads,
+                 "more are of use from about --hidden 128 on; the result is\n"
+                 "the same, to the last bit, with any number")
+      ->check(refuse_no_number<int>)
+      ->option_text(default_text("N", static_cast<int64_t>(config.threads)))
+      ->group(kGroup);
+}
+
+void add_file_options(CLI::App& app, Config& config) {
+  constexpr const char* kGroup = "Files";
+  app.add_option("--out", config.out,
+                 "write model.safetensors, metrics.json and attention.svg into\n"
+                 "this folder, which is made if missing")
+      ->option_text("DIR  [write nothing]")
+      ->group(kGroup);
+  app.add_option("--load", config.load,
+                 "use the model.safetensors of an earlier run, which knows its\n"
+                 "symbols and sizes: it is scored as it is, and trained\n"
+                 "further only if --steps is given")
+      ->option_text("FILE")
+      ->group(kGroup);
+  app.add_option("--eval", config.eval,
+                 "also score the model on all lines of this file; with --load,\n"
+                 "and without --data or --steps, this is all that is done")
+      ->option_text("FILE")
+      ->group(kGroup);
+}
+
+/// Throws for options that together make no sense, and fills in what one option says about another.
+void settle(CLI::App& app, Config& config, const Names& names) {
+  config.task = task_from(names.task);
+  config.cell = cell_from(names.cell);
+  config.attention = attention_from(names.attention);
+  for (const char* option : {"--data", "--load", "--eval", "--out"}) {
+    if (app.count(option) > 0 && app[option]->as<std::string>().empty()) {
+      throw CLI::ValidationError(option, "expected a name, got an empty one");
+    }
+  }
+  for (const char* option : {"--vocab", "--min-length", "--held-out"}) {
+    if (!config.data.empty() && app.count(option) > 0) {
+      throw CLI::ValidationError(option, "this is for random sequences; leave it out where --data gives the items");
+    }
+  }
+  if (!config.load.empty() && app.count("--steps") == 0) config.steps = 0;
+}
+
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+}  // namespace
+
+CommandLine parse_command_line(int argc, const char* const* argv, std::ostream& out, std::ostream& err) {
+  CommandLine result;
+  Config& config = result.config;
+  Names names;
+  CLI::App app(kAbout, "copy_reverse");
+  app.footer(kExamples);
+  app.get_formatter()->column_width(30);
+  add_task_options(app, config, names);
+  add_model_options(app, config, names);
+  add_training_options(app, config);
+  add_file_options(app, config);
+  app.set_help_flag("-h,--help", "print this and stop")->group("Other");  // set here, it stands last
+  app.set_version_flag(
+         "--version", [] { return version_text("copy_reverse"); }, "print the version and which kernels run here")
+      ->group("Other");
+  try {
+    app.parse(argc, argv);
+    settle(app, config, names);
+  } catch (const CLI::CallForHelp&) {
+    out << app.help();
+    result.status = static_cast<int>(ExitStatus::done);
+  } catch (const CLI::CallForVersion& version) {
+    out << version.what() << '\n';
+    result.status = static_cast<int>(ExitStatus::done);
+  } catch (const CLI::ParseError& error) {
+    err << "copy_reverse: " << printable(one_line(error.what())) << " (see copy_reverse --help)\n";
+    result.status = static_cast<int>(ExitStatus::bad_input);
+  }
+  return result;
+}
+
+}  // namespace gradus::examples

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/examples/copy_reverse/config.hpp>
+
+#include <cmath>
+#include <initializer_list>
+
+#include <gradus/examples/common/bad_input.hpp>
+#include <gradus/examples/copy_reverse/data/vocabulary.hpp>
+
+namespace gradus::examples {
+namespace {
+
+/// The kind among `kinds` whose name is `name`.
+template <class Kind>
+std::optional<Kind> kind_from(std::initializer_list<Kind> kinds, const std::string& name) {
+  for (const Kind kind : kinds) {
+    if (name == name_of(kind)) return kind;
+  }
+  return std::nullopt;
+}
+
+struct Limits {
+  int64_t least;
+  int64_t most;
+};
+
+void check_range(const char* option, int64_t value, Limits limits) {
+  if (value >= limits.least && value <= limits.most) return;
+  throw BadInput(std::string(option) + ": expected a number from " + std::to_string(limits.least) + " to " +
+                 std::to_string(limits.most) + ", got " + std::to_string(value));
+}
+
+}  // namespace
+
+const char* name_of(Task task) { return task == Task::copy ? "copy" : "reverse"; }
+const char* name_of(CellKind cell) { return cell_name(cell); }
+const char* name_of(AttentionKind attention) { return attention_name(attention); }
+std::optional<Task> task_from(const std::string& name) { return kind_from({Task::copy, Task::reverse}, name); }
+std::optional<CellKind> cell_from(const std::string& name) {
+  return kind_from({CellKind::rnn, CellKind::gru, CellKind::lstm}, name);
+}
+std::optional<AttentionKind> attention_from(const std::string& name) {
+  return kind_from({AttentionKind::none, AttentionKind::additive, AttentionKind::dot}, name);
+}
+
+void check(const Config& config) {
+  constexpr int64_t kLongest = 1'000;  // limits that keep a slip of the finger from filling the memory
+  constexpr int64_t kWidest = 4'096;
+  check_range("--vocab", config.vocab.value_or(kDefaultVocab), {1, Vocabulary::kMostLetters});
+  check_range("--max-length", config.max_length, {1, kLongest});
+  check_range("--min-length", config.min_length, {1, kLongest});
+  if (config.data.empty() && config.min_length > config.max_length) {
+    throw BadInput("--min-length " + std::to_string(config.min_length) + " is more than --max-length " +
+                   std::to_string(config.max_length));
+  }
+  check_range("--held-out", config.held_out, {1, 1'000'000});
+  check_range("--embedding", config.embedding.value_or(kDefaultEmbedding), {1, kWidest});
+  check_range("--hidden", config.hidden.value_or(kDefaultHidden), {1, kWidest});
+  check_range("--steps", config.steps, {config.load.empty() ? 1 : 0, 1'000'000'000});
+  check_range("--batch", config.batch, {1, kWidest});
+  check_range("--threads", config.threads, {1, 1'024});
+  if (!std::isfinite(config.learning_rate) || config.learning_rate <= 0) {
+    throw BadInput("--learning-rate: expected a positive number, got " + std::to_string(config.learning_rate));
+  }
+}
+
+}  // namespace gradus::examples

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/examples/copy_reverse/experiment.hpp>
+
+#include <algorithm>
+#include <ostream>
+
+#include <gradus/examples/common/bad_input.hpp>
+#include <gradus/examples/common/output_folder.hpp>
+#include <gradus/examples/common/text.hpp>
+#include <gradus/examples/copy_reverse/evaluate.hpp>
+#include <gradus/examples/copy_reverse/memory_need.hpp>
+#include <gradus/examples/copy_reverse/model_file.hpp>
+#include <gradus/examples/copy_reverse/report/progress.hpp>
+#include <gradus/examples/copy_reverse/report/report.hpp>
+#include <gradus/examples/copy_reverse/trainer.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
+
+namespace gradus::examples {
+namespace {
+
+constexpr const char* kModelFile = "model.safetensors";
+constexpr const char* kMetricsFile = "metrics.json";
+constexpr const char* kPictureFile = "attention.svg";
+
+/// The lines of --eval.
+struct EvalFile {
+  std::vector<Item> known;
+  int64_t unknown = 0;  // lines with a symbol that the model has never seen; they count as wrong
+};
+
+/// Everything that can go wrong because of the user has gone right once this exists.
+struct Experiment {
+  Learner learner;
+  std::optional<DataSet> data;
+  std::optional<EvalFile> eval;
+  std::optional<OutputFolder> out;
+  GeneratorState held_out;  // the stream of random held-out items
+  Generator batches{0};
+};
+
+Generator generator_at(const GeneratorState& state) {
+  Generator out(state.seed);
+  out.set_state(state);
+  return out;
+}
+
+bool trains(const Config& config) { return config.steps > 0; }
+bool scores_held_out(const Config& config) { return trains(config) || config.eval.empty() || !config.data.empty(); }
+
+/// How many held-out items the exact match is measured on while training.
+constexpr int64_t kSample = 200;
+
+DataSet make_data_set(const Config& config, const Vocabulary* loaded, GeneratorState state) {
+  if (!config.data.empty()) {
+    return data_set_from_lines(config.data, read_lines(config.data, config.max_length), loaded);
+  }
+  RandomItems random{.letters = loaded != nullptr ? *loaded : Vocabulary::letters(config.vocab.value_or(kDefaultVocab)),
+                     .min_length = config.min_length,
+                     .max_length = config.max_length};
+  return random_data_set(std::move(random), std::min(kSample, config.held_out), generator_at(state));
+}
+
+/// Draws all held-out random sequences, the first of which the data set has: done after the training, so that its first
+/// step comes sooner.
+void complete_held_out(const Config& config, DataSet& data, GeneratorState state) {
+  if (!config.data.empty()) return;
+  data.held_out = random_data_set(data.random, config.held_out, generator_at(state)).held_out;
+}
+
+int64_t longest_item(const Config& config, const DataSet& data) {
+  if (config.data.empty()) return config.max_length;
+  size_t longest = 0;
+  for (const Item& item : data.training) longest = std::max(longest, item.size());
+  return static_cast<int64_t>(longest);
+}
+
+EvalFile make_eval_file(const Config& config, const Vocabulary& vocabulary) {
+  EvalFile out;
+  for (Line& line : read_lines(config.eval, config.max_length)) {
+    if (vocabulary.first_unknown(line.item).has_value()) {
+      ++out.unknown;
+    } else {
+      out.known.push_back(std::move(line.item));
+    }
+  }
+  if (out.known.empty()) {
+    throw BadInput(config.eval + ": no line is made of the " + std::to_string(vocabulary.symbol_count()) +
+                   " symbols that the model knows");
+  }
+  return out;
+}
+
+OutputFolder make_output_folder(const Config& config) {
+  std::vector<std::string> files = {kMetricsFile, kPictureFile};
+  if (trains(config)) files.emplace_back(kModelFile);
+  return OutputFolder(config.out, files);
+}
+
+Experiment prepare(const Config& config) {
+  check(config);
+  set_num_threads(config.threads);
+  // Streams of their own: what one of them is asked for moves none of the others.
+  Generator root(config.seed);
+  Generator for_model = root.split();
+  const Generator for_held_out = root.split();
+  Experiment out;
+  out.held_out = for_held_out.state();
+  out.batches = root.split();
+  const bool loads = !config.load.empty();
+  if (loads) out.learner = load_learner(config.load, config);
+  if (scores_held_out(config)) {
+    out.data = make_data_set(config, loads ? &out.learner.vocabulary : nullptr, out.held_out);
+  }
+  if (out.data.has_value()) {
+    const Seq2SeqOptions options = loads ? out.learner.model->options() : model_options(config, out.data->vocabulary);
+    require_memory(config, options, longest_item(config, *out.data), memory_of_machine());
+  }
+  if (!loads) out.learner = new_learner(config, out.data->vocabulary, for_model);
+  if (!config.eval.empty()) out.eval = make_eval_file(config, out.learner.vocabulary);
+  if (!config.out.empty()) out.out = make_output_folder(config);
+  return out;
+}
+
+/// A few items, evenly spread over those held out.
+std::vector<Item> sample_of(const std::vector<Item>& items) {
+  const size_t count = std::min(static_cast<size_t>(kSample), items.size());
+  std::vector<Item> out;
+  for (size_t i = 0; i < count; ++i) out.push_back(items[i * items.size() / count]);
+  return out;
+}
+
+void train(const Config& config, Experiment& experiment, std::ostream& out, const RunOptions& options,
+           Metrics& metrics) {
+  Learner& learner = experiment.learner;
+  const std::vector<Item> sample = sample_of(experiment.data->held_out);
+  TrainingBatches batches(*experiment.data, learner.task, config.batch, std::move(experiment.batches));
+  // A second moment that looks back over 50 steps instead of 1,000 ends, measured, at a third of the loss.
+  Trainer trainer(*learner.model, {.steps = config.steps, .learning_rate = config.learning_rate, .beta2 = 0.98});
+  Progress progress(out, {.steps = config.steps, .terminal = options.terminal});
+  for (int64_t step = 1; step <= config.steps; ++step) {
+    const Batch batch = batches.next();
+    const double loss = trainer.step(batch);
+    if (progress.wants_exact_match(step)) {
+      progress.set_exact_match(score(learner.task, sample, answers(learner, sample)).rate());
+    }
+    progress.step_done(step, loss, batch.tokens);
+  }
+  progress.finish();
+  metrics.loss = progress.final_loss();
+  metrics.train_seconds = progress.seconds();
+  metrics.tokens_per_second = progress.tokens_per_second();
+}
+
+/// Answers the items, says how well, and shows some of them; returns the answers.
+std::vector<Item> score_and_tell(const Learner& learner, const std::vector<Item>& items, const std::string& what,
+                                 int64_t unknown, Score& result, std::ostream& out) {
+  std::vector<Item> given = answers(learner, items);
+  result = score(learner.task, items, given);
+  result.items += unknown;
+  tell_score(out, what, result, unknown);
+  tell_answers(out, learner.task, items, given);
+  return given;
+}
+
+}  // namespace
+
+Metrics run(const Config& config, std::ostream& out, const RunOptions& options) {
+  Experiment experiment = prepare(config);
+  const Learner& learner = experiment.learner;
+  tell_beginning(out, config, learner, experiment.data.has_value() ? &*experiment.data : nullptr);
+
+  Metrics metrics;
+  metrics.parameters = learner.model->parameter_count();
+  metrics.steps = config.steps;
+  metrics.seed = config.seed;
+  if (trains(config)) {
+    train(config, experiment, out, options, metrics);
+    if (experiment.out.has_value()) save_learner(experiment.out->file(kModelFile), learner);
+  }
+
+  std::vector<Item> given;
+  const std::vector<Item>* shown = nullptr;
+  if (experiment.eval.has_value()) {
+    const EvalFile& file = *experiment.eval;
+    given =
+        score_and_tell(learner, file.known, "lines of " + config.eval, file.unknown, metrics.eval_file.emplace(), out);
+    shown = &file.known;
+  }
+  if (experiment.data.has_value()) {
+    complete_held_out(config, *experiment.data, experiment.held_out);
+    given = score_and_tell(learner, experiment.data->held_out, "held-out items", 0, metrics.held_out.emplace(), out);
+    shown = &experiment.data->held_out;
+  }
+
+  std::optional<Attention> attention;
+  if (learner.model->options().attention != AttentionKind::none) {
+    attention = attention_to_show(learner, *shown, given);
+    tell_attention(out, *attention);
+  }
+  if (experiment.out.has_value()) {
+    if (attention.has_value()) experiment.out->write(kPictureFile, heat_map_svg(*attention));
+    experiment.out->write(kMetricsFile, metrics_json(config, learner, metrics));
+    out << "\nResults are in " << printable(config.out) << ": "
+        << (trains(config) ? std::string(kModelFile) + ", " : "") << kMetricsFile
+        << (attention.has_value() ? std::string(", ") + kPictureFile : "") << "\n";
+  }
+  return metrics;
+}
+
+Metrics run(const Config& config) {
+  std::ostream silence(nullptr);
+  return run(config, silence);
+}
+
+}  // namespace gradus::examples

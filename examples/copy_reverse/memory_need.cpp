@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/examples/copy_reverse/memory_need.hpp>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include <gradus/examples/common/bad_input.hpp>
+
+namespace gradus::examples {
+namespace {
+
+int64_t gates(CellKind cell) { return cell == CellKind::rnn ? 1 : cell == CellKind::gru ? 3 : 4; }
+
+std::string gigabytes(double bytes) {
+  std::array<char, 40> text{};
+  std::snprintf(text.data(), text.size(), "%.1f GB", bytes / 1e9);
+  return text.data();
+}
+
+}  // namespace
+
+int64_t parameter_count(const Seq2SeqOptions& o) {
+  const int64_t h = o.hidden;
+  const auto cell = [&](int64_t input) { return gates(o.cell) * h * (input + h + 2); };
+  const int64_t bridges = o.cell == CellKind::lstm ? 2 : 1;
+  int64_t count = (o.source_vocab + o.target_vocab) * o.embedding;
+  count += 2 * cell(o.embedding) + bridges * (h + 1) * h + cell(o.embedding + 2 * h);
+  if (o.attention == AttentionKind::additive) count += h * h + 2 * h * h + h;
+  if (o.attention == AttentionKind::dot) count += 2 * h * h;
+  return count + o.target_vocab * (3 * h + o.embedding + 1);
+}
+
+void require_memory(const Config& config, const Seq2SeqOptions& options, int64_t longest, double available) {
+  const bool trains = config.steps > 0;
+  // Training adds to each number its gradient and Adam's two averages, and to each value of a batch its gradient.
+  const double copies = trains ? 4 : 1;
+  const double cells = static_cast<double>(config.batch) * static_cast<double>(longest);
+  const double of_step = static_cast<double>(options.target_vocab + 2 * gates(options.cell) * options.hidden);
+  double numbers = copies * static_cast<double>(parameter_count(options));
+  if (trains) numbers += 2 * cells * of_step;
+  if (config.data.empty()) {
+    const double length = static_cast<double>(config.min_length + config.max_length) / 2;
+    numbers += static_cast<double>(config.held_out) * length;
+  }
+  const double needed = 4 * numbers;
+  if (needed <= available) return;
+  throw BadInput("this takes at least " + gigabytes(needed) + " of memory, and there are " + gigabytes(available) +
+                 ": expected a smaller --hidden, --embedding, --vocab, --batch, --max-length or --held-out");
+}
+
+double memory_of_machine() {
+  const double physical = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return physical;
+  return std::min(physical, static_cast<double>(limit.rlim_cur));
+}
+
+}  // namespace gradus::examples

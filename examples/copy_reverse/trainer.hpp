@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <gradus/examples/copy_reverse/data/batches.hpp>
+#include <gradus/nn/models/seq2seq.hpp>
+#include <gradus/optim/adam.hpp>
+
+namespace gradus::examples {
+
+struct TrainerOptions {
+  int64_t steps = 0;              ///< how many there will be: the learning rate falls to 0 over them
+  double learning_rate = 4e-3;    ///< its peak, reached after a warm-up of 100 steps (a tenth of fewer than 1,000)
+  double beta2 = 0.999;           ///< Adam's
+  double largest_gradient = 1.0;  ///< norm over all parameters; longer ones are scaled down to it
+};
+
+/// Teaches a model, batch by batch: teacher forcing, mean cross-entropy over the tokens, clipped gradient, Adam, a
+/// linear warm-up and half a cosine down to 0.
+class Trainer {
+ public:
+  /// `model` must outlive it.
+  Trainer(Seq2Seq& model, const TrainerOptions& options);
+
+  /// One step; returns the batch's loss before it. Throws Error naming the parameter whose gradient is not finite.
+  double step(const Batch& batch);
+  int64_t steps_done() const noexcept { return steps_done_; }
+
+ private:
+  Seq2Seq& model_;
+  TrainerOptions options_;
+  std::vector<NamedParameter> parameters_;
+  Adam optimizer_;
+  int64_t steps_done_ = 0;
+};
+
+}  // namespace gradus::examples

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gradus/autograd/check/corruptions.hpp>
+#include <gradus/autograd/check/gradcheck.hpp>
+#include <gradus/nn/module.hpp>
+
+#include <type_traits>
+
+namespace gradus {
+
+/// Checks the derivatives of f with respect to `inputs` (initial states among them, if they are to be checked) and to
+/// every parameter of `module`, which f calls: the report names them by their full paths. f sees `inputs` alone. The
+/// module must be f64 (`module.to_(DType::f64)`); its values and its random streams are afterwards what they were, and
+/// each call of f starts from the same random numbers, so that dropout can be checked too.
+GRADUS_API GradcheckReport gradcheck(Module& module, const std::vector<NamedInput>& inputs, FunctionRef f,
+                                     const GradcheckOptions& options = {});
+
+/// The negative controls of that check: every op that f records, each corruption in turn
+/// (autograd/check/corruptions.hpp).
+GRADUS_API SelfTestReport self_test(Module& module, const std::vector<NamedInput>& inputs, FunctionRef f,
+                                    const GradcheckOptions& options = {});
+
+namespace detail {
+
+[[noreturn]] GRADUS_API void throw_wrong_inputs(const Module& layer, size_t count);
+
+/// What a layer gave, as a list: a Variable, a list of them, or a struct with each_variable(visit).
+template <class Result>
+std::vector<Variable> variables_of(Result result) {
+  std::vector<Variable> all;
+  if constexpr (std::is_convertible_v<Result, Variable>) {
+    all.push_back(std::move(result));
+  } else if constexpr (requires { result.each_variable([](Variable&) {}); }) {
+    result.each_variable([&](const Variable& v) { all.push_back(v); });
+  } else {
+    for (const Variable& v : result) all.push_back(v);
+  }
+  return all;
+}
+
+template <class L>
+concept TakesOneVariable = requires(L& layer, const Variable& x) {
+  layer.forward(x);
+};
+template <class L>
+concept TakesTwoVariables = requires(L& layer, const Variable& x) {
+  layer.forward(x, x);
+};
+
+template <class L>
+std::vector<Variable> call_layer(L& layer, const std::vector<Variable>& in) {
+  if constexpr (TakesTwoVariables<L>) {
+    if (in.size() == 2) return variables_of(layer(in[0], in[1]));
+  }
+  if constexpr (TakesOneVariable<L>) {
+    if (in.size() == 1) return variables_of(layer(in[0]));
+  }
+  throw_wrong_inputs(layer, in.size());
+}
+
+}  // namespace detail
+
+/// The same without f, for a layer that is called as `layer(x)` or `layer(x, y)`: its inputs in their order, all that
+/// it gives. Throws when it takes another number of Variables.
+template <class L>
+requires std::is_base_of_v<Module, L> GradcheckReport gradcheck(L& layer, const std::vector<NamedInput>& inputs,
+                                                                const GradcheckOptions& options = {}) {
+  const auto call = [&](const std::vector<Variable>& in) { return detail::call_layer(layer, in); };
+  return gradcheck(static_cast<Module&>(layer), inputs, call, options);
+}
+
+template <class L>
+requires std::is_base_of_v<Module, L> SelfTestReport self_test(L& layer, const std::vector<NamedInput>& inputs,
+                                                               const GradcheckOptions& options = {}) {
+  const auto call = [&](const std::vector<Variable>& in) { return detail::call_layer(layer, in); };
+  return self_test(static_cast<Module&>(layer), inputs, call, options);
+}
+
+}  // namespace gradus

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/nn/check/layer_list.hpp>
+
+#include <string_view>
+
+#include <gradus/nn/attention/attention.hpp>
+#include <gradus/nn/dropout.hpp>
+#include <gradus/nn/embedding.hpp>
+#include <gradus/nn/linear.hpp>
+#include <gradus/nn/models/seq2seq.hpp>
+#include <gradus/nn/recurrent/gru.hpp>
+#include <gradus/nn/recurrent/lstm.hpp>
+#include <gradus/nn/recurrent/rnn.hpp>
+
+namespace gradus {
+namespace {
+
+using Values = std::vector<Variable>;
+constexpr DType kF64 = DType::f64;
+
+template <class L>
+class Sample final : public LayerSample {
+ public:
+  template <class Options>
+  Sample(const Options& options, Generator& generator) : layer(options, generator), random_(generator) {
+    layer.to_(kF64);
+  }
+  Module& module() override { return layer; }
+  const std::vector<NamedInput>& inputs() const override { return inputs_; }
+  const std::vector<InputKeep>& keep() const override { return keep_; }
+  std::vector<Variable> run(const std::vector<Variable>& inputs) override { return call(layer, inputs); }
+
+  // Of shape [batch, time, unit], or [batch, layer, unit] for a state.
+  Sample& input(const char* name, const Shape& shape, const Tensor& keep = {}) {
+    const bool state = std::string_view(name) == "h0" || std::string_view(name) == "c0";
+    inputs_.push_back({.name = name,
+                       .value = uniform(shape, random_, {.low = -1.0, .high = 1.0, .dtype = kF64}),
+                       .axes = shape.rank() == 3
+                                   ? std::vector<AxisLabel>{{"batch item"}, {state ? "layer" : "time step"}, {"unit"}}
+                                   : std::vector<AxisLabel>{},
+                       .keep = keep.defined() ? keep.expand(shape).clone() : Tensor()});
+    return *this;
+  }
+  Sample& blocks(const char* parameter, const Tensor& keep) {
+    keep_.push_back({parameter, keep});
+    return *this;
+  }
+  Owned<LayerSample> as_function(Values (*function)(L&, const Values&)) {
+    call = function;
+    return Owned<LayerSample>(this);
+  }
+
+  L layer;
+  Values (*call)(L&, const Values&) = nullptr;
+
+ private:
+  Generator& random_;  // used while the sample is made
+  std::vector<NamedInput> inputs_;
+  std::vector<InputKeep> keep_;
+};
+
+template <class L, class Options>
+Sample<L>& sample(const Options& options, Generator& generator) {
+  return *new Sample<L>(options, generator);  // as_function hands it to its owner
+}
+
+Tensor integers(std::initializer_list<double> values, const Shape& shape) {
+  return Tensor::from(values, shape, {.dtype = DType::i64});
+}
+
+// [items, steps, 1]: true before each item's length.
+Tensor before_lengths(std::initializer_list<double> lengths, int64_t steps) {
+  const auto items = static_cast<int64_t>(lengths.size());
+  return Mask::from_lengths(integers(lengths, {items}), steps).tensor().reshape({items, steps, 1});
+}
+
+// [rows, columns]: false in the given row of a table.
+Tensor all_but_row(int64_t row, int64_t rows, int64_t columns) {
+  Tensor keep = ones({rows, columns}, {.dtype = DType::boolean});
+  keep.select(0, row).fill_(0.0);
+  return keep;
+}
+
+Values all_outputs(const RecurrentOutput& out) {
+  return out.c.defined() ? Values{out.output, out.h, out.c} : Values{out.output, out.h};
+}
+
+Owned<LayerSample> make_linear(Generator& g) {
+  return sample<Linear>(LinearOptions{.input_size = 4, .output_size = 3}, g)
+      .input("x", {2, 3, 4})
+      .as_function([](Linear& layer, const Values& in) { return Values{layer(in[0])}; });
+}
+
+Owned<LayerSample> make_linear_without_bias(Generator& g) {
+  return sample<Linear>(LinearOptions{.input_size = 3, .output_size = 5, .bias = false}, g)
+      .input("x", {4, 3})
+      .as_function([](Linear& layer, const Values& in) { return Values{layer(in[0])}; });
+}
+
+Owned<LayerSample> make_embedding(Generator& g) {
+  return sample<Embedding>(EmbeddingOptions{.num_embeddings = 5, .embedding_size = 3}, g)
+      .blocks("weight", all_but_row(3, 5, 3))
+      .as_function([](Embedding& layer, const Values&) {
+        return Values{layer(integers({1, 4, 1, 0, 2, 1}, {2, 3}))};  // row 3 unused, row 1 three times
+      });
+}
+
+Owned<LayerSample> make_dropout(Generator& g) {
+  return sample<Dropout>(DropoutOptions{.p = 0.4}, g)
+      .input("x", {4, 5})
+      .as_function([](Dropout& layer, const Values& in) { return Values{layer(in[0])}; });
+}
+
+template <class L, class Options>
+Owned<LayerSample> make_plain(const Options& options, Generator& g) {
+  return sample<L>(options, g).input("x", {2, 3, 3}).as_function([](L& layer, const Values& in) {
+    return all_outputs(layer(in[0]));
+  });
+}
+
+// Three layers in both directions, all states given, rows of length 5, 4, 1 and 0.
+template <class L, class Options>
+Owned<LayerSample> make_deep(Options options, Generator& g) {
+  constexpr bool has_cell = std::is_same_v<L, Lstm>;
+  options.input_size = 3;
+  options.hidden_size = 2;
+  options.num_layers = 3;
+  options.bidirectional = true;
+  options.dropout = 0.3;
+  Sample<L>& made = sample<L>(options, g).input("x", {4, 5, 3}, before_lengths({5, 4, 1, 0}, 5)).input("h0", {4, 6, 2});
+  if constexpr (has_cell) made.input("c0", {4, 6, 2});
+  return made.as_function([](L& layer, const Values& in) {
+    return all_outputs(
+        layer(in[0], {.h0 = in[1], .c0 = in.size() > 2 ? in[2] : Variable(), .lengths = integers({5, 4, 1, 0}, {4})}));
+  });
+}
+
+// Keys of different lengths, one query of row 0 that may attend to nothing, and row 2 without any key.
+Mask sample_mask() {
+  const Tensor keep =
+      Tensor::from({1, 1, 1, 1, /**/ 0, 0, 0, 0, /**/ 1, 0, 1, 1}, {1, 3, 4}, {.dtype = DType::boolean});
+  return Mask::from_lengths(integers({4, 2, 0}, {3}), 4) & Mask::keep(keep);
+}
+
+template <class L>
+Values attend(L& layer, const Values& in, const Mask& mask) {
+  const AttentionOutput out = layer(in[0], layer.prepare(in[1], mask));
+  return {out.context, out.weights};
+}
+
+template <class L, class Options>
+Owned<LayerSample> make_attention(const Options& options, Generator& g) {
+  return sample<L>(options, g)
+      .input("query", {3, 3, options.query_size})
+      .input("memory", {3, 4, options.key_size}, before_lengths({4, 2, 0}, 4))
+      .as_function([](L& layer, const Values& in) { return attend(layer, in, sample_mask()); });
+}
+
+template <class L, class Options>
+Owned<LayerSample> make_attention_without_mask(const Options& options, Generator& g) {
+  return sample<L>(options, g)
+      .input("query", {2, 1, options.query_size})
+      .input("memory", {2, 5, options.key_size})
+      .as_function([](L& layer, const Values& in) { return attend(layer, in, Mask::none()); });
+}
+
+template <CellKind cell, AttentionKind attention>
+Owned<LayerSample> make_seq2seq(Generator& g) {
+  const Seq2SeqOptions options{.source_vocab = 5,
+                               .target_vocab = 4,
+                               .embedding = 3,
+                               .hidden = 2,
+                               .cell = cell,
+                               .attention = attention,
+                               .dropout = cell == CellKind::lstm ? 0.2 : 0.0};
+  Sample<Seq2Seq>& made = sample<Seq2Seq>(options, g).blocks("source_embedding.weight", all_but_row(0, 5, 3));
+  return made.as_function([](Seq2Seq& layer, const Values&) {
+    // Symbol 0 of the source stands beyond the lengths alone.
+    const Tensor source = integers({1, 2, 3, 4, /**/ 4, 3, 0, 0, /**/ 2, 0, 0, 0}, {3, 4});
+    const Tensor target = integers({0, 1, 3, /**/ 0, 2, 2, /**/ 0, 3, 1}, {3, 3});
+    return Values{layer(source, integers({4, 2, 0}, {3}), target)};
+  });
+}
+
+const LayerCase kLayers[] = {
+    {"linear", make_linear},
+    {"linear without bias", make_linear_without_bias},
+    {"embedding", make_embedding},
+    {"dropout", make_dropout},
+    {"rnn", [](Generator& g) { return make_plain<Rnn>(RnnOptions{.input_size = 3, .hidden_size = 4}, g); }},
+    {"rnn, 3 layers, both directions, lengths", [](Generator& g) { return make_deep<Rnn>(RnnOptions{}, g); }},
+    {"gru", [](Generator& g) { return make_plain<Gru>(GruOptions{.input_size = 3, .hidden_size = 4}, g); }},
+    {"gru, 3 layers, both directions, lengths", [](Generator& g) { return make_deep<Gru>(GruOptions{}, g); }},
+    {"gru, reset before",
+     [](Generator& g) {
+       return make_plain<Gru>(GruOptions{.input_size = 3, .hidden_size = 4, .reset_after = false}, g);
+     }},
+    {"gru, reset before, 3 layers, both directions, lengths",
+     [](Generator& g) { return make_deep<Gru>(GruOptions{.reset_after = false}, g); }},
+    {"lstm", [](Generator& g) { return make_plain<Lstm>(LstmOptions{.input_size = 3, .hidden_size = 4}, g); }},
+    {"lstm, 3 layers, both directions, lengths",
+     [](Generator& g) { return make_deep<Lstm>(LstmOptions{.forget_bias = 1.0}, g); }},
+    {"additive attention",
+     [](Generator& g) {
+       return make_attention_without_mask<AdditiveAttention>(
+           AdditiveAttentionOptions{.query_size = 3, .key_size = 4, .attention_size = 5}, g);
+     }},
+    {"additive attention, masked",
+     [](Generator& g) {
+       return make_attention<AdditiveAttention>(
+           AdditiveAttentionOptions{.query_size = 2, .key_size = 3, .attention_size = 4}, g);
+     }},
+    {"dot attention",
+     [](Generator& g) {
+       return make_attention_without_mask<DotAttention>(DotAttentionOptions{.query_size = 3, .key_size = 3}, g);
+     }},
+    {"dot attention, projected, masked",
+     [](Generator& g) { return make_attention<DotAttention>(DotAttentionOptions{.query_size = 2, .key_size = 3}, g); }},
+    {"seq2seq, rnn", make_seq2seq<CellKind::rnn, AttentionKind::none>},
+    {"seq2seq, rnn, additive", make_seq2seq<CellKind::rnn, AttentionKind::additive>},
+    {"seq2seq, rnn, dot", make_seq2seq<CellKind::rnn, AttentionKind::dot>},
+    {"seq2seq, gru", make_seq2seq<CellKind::gru, AttentionKind::none>},
+    {"seq2seq, gru, additive", make_seq2seq<CellKind::gru, AttentionKind::additive>},
+    {"seq2seq, gru, dot", make_seq2seq<CellKind::gru, AttentionKind::dot>},
+    {"seq2seq, lstm", make_seq2seq<CellKind::lstm, AttentionKind::none>},
+    {"seq2seq, lstm, additive", make_seq2seq<CellKind::lstm, AttentionKind::additive>},
+    {"seq2seq, lstm, dot", make_seq2seq<CellKind::lstm, AttentionKind::dot>},
+};
+
+}  // namespace
+
+LayerSample::~LayerSample() = default;
+
+std::span<const LayerCase> all_layers() { return kLayers; }
+
+}  // namespace gradus

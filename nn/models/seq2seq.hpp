@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <optional>
+
+#include <gradus/nn/attention/attention.hpp>
+#include <gradus/nn/dropout.hpp>
+#include <gradus/nn/embedding.hpp>
+#include <gradus/nn/linear.hpp>
+#include <gradus/nn/recurrent/recurrent.hpp>
+
+namespace gradus {
+
+enum class AttentionKind : uint8_t { none, additive, dot };
+
+/// "none", "additive" or "dot".
+GRADUS_API const char* attention_name(AttentionKind attention);
+
+struct Seq2SeqOptions {
+  int64_t source_vocab = 0;  ///< >= 1
+  int64_t target_vocab = 0;  ///< >= 1
+  int64_t embedding = 32;
+  /// Of each encoder direction, of the decoder and of the additive attention.
+  int64_t hidden = 64;
+  CellKind cell = CellKind::gru;
+  AttentionKind attention = AttentionKind::additive;
+  /// On the embeddings and on what the output layer reads, in training mode.
+  double dropout = 0.0;
+  DType dtype = DType::f32;
+};
+
+struct GreedyOptions {
+  /// The symbol that starts, and the one that ends, a target, and how many symbols are decoded at most: to be given.
+  int64_t begin = -1;
+  int64_t end = -1;
+  int64_t max_length = -1;
+  bool want_attention = false;
+};
+
+struct [[nodiscard]] Decoded {
+  Tensor symbols;  ///< i64 [B, max_length], filled up with `end`
+  Tensor lengths;  ///< i64 [B], the end not counted
+  Tensor
+      attention;  ///< [B, max_length, Ts]: up to the end symbol, 0 after it; undefined unless asked for, or without one
+};
+
+/// Encoder and decoder joined by attention (Bahdanau et al. 2015), with the cells of this library.
+///   encoder: h_1 .. h_Ts, bidirectional over the embedded source; s_0 = tanh(W_s h_backward), the backward state at
+///   the
+///            first word (A.2.2); an LSTM's first cell is W_sc c_backward + b.
+///   decoder: alpha_i = attention(s_{i-1}, h); c_i = sum_j alpha_ij h_j; s_i = cell([E y_{i-1}; c_i], s_{i-1});
+///            logits_i = W_o [s_i; c_i; E y_{i-1}] + b (one linear layer where the paper has a maxout).
+/// Without attention, c_i is the two final encoder states, at every step.
+///
+/// Hooks on a module below see each of its calls in these formulas, and what they return takes effect:
+/// source_embedding, encoder, bridge, cell_bridge and attention.key_proj once for a source, target_embedding and output
+/// once for a target, attention.query_proj, attention and (with attention) decoder at each step, dropout wherever it
+/// acts; greedy() calls all but the first five at each step. Without hooks, some of these calls are computed together.
+class GRADUS_API Seq2Seq : public Layer<Seq2Seq> {
+ public:
+  Seq2Seq(const Seq2SeqOptions& options, Generator& generator);
+  const Seq2SeqOptions& options() const noexcept { return options_; }
+
+  /// Teacher forcing: source i64 [B, Ts] with its lengths i64 [B] (undefined: all Ts), beyond which it may hold
+  /// anything; target_in i64 [B, Tt], what the decoder reads (the target shifted by one, `begin` first) -> logits [B,
+  /// Tt, target_vocab].
+  Variable forward(const Tensor& source, const Tensor& source_lengths, const Tensor& target_in);
+
+  /// Decodes by the most probable symbol (the lowest of equal ones), in evaluation mode and unrecorded; stops when all
+  /// rows have ended.
+  Decoded greedy(const Tensor& source, const Tensor& source_lengths, const GreedyOptions& options);
+
+ private:
+  /// What the decoder reads of the source, prepared once.
+  struct Source {
+    PreparedMemory prepared;  // with attention
+    Variable memory_gates;    // [B, Ts, G H]: W_c h_j; W_c c_i is then their weighted sum
+    Variable context;         // without attention: [B, 1, 2 H]
+    Variable context_gates;   // and W_c times it, [B, 1, G H]
+    RecurrentState start;     // h and c [B, H]
+  };
+  struct States {
+    Variable h;        // [B, Tt, H]
+    Variable context;  // [B, Tt or 1, 2 H]
+  };
+
+  /// Symbols under one of the embeddings. `embedded` is there only where something needs it: hooks, or dropout.
+  struct Symbols {
+    EmbeddedSymbols plain;
+    Variable embedded;
+  };
+
+  /// Where a state looks; `context` is there only where something needs it of each step: hooks.
+  struct Look {
+    Variable weights;  // [B, 1, Ts]
+    Variable context;  // [B, 1, 2 H]
+  };
+
+  Symbols embed(Embedding& embedding, const Tensor& symbols);
+  Source encode(const Tensor& source, const Tensor& lengths);
+  bool attention_has_hooks() const;
+  bool needs_contexts() const { return attention_has_hooks() || decoder_.has_hooks(); }
+  Variable of_context(const Variable& x) const;
+  Look attend(const Variable& h, const Source& source);
+  Variable context_of(const Look& look, const Source& source) const;
+  Variable symbol_input(const Symbols& symbols) const;
+  SequenceOutput advance(const Variable& symbol_input, const Look& look, const Source& source,
+                         const RecurrentState& state);
+  States unroll(const Symbols& target, const Source& source);
+  Variable output_logits(const States& states, const Symbols& target);
+
+  Seq2SeqOptions options_;
+  Embedding source_embedding_;
+  Embedding target_embedding_;
+  Recurrent encoder_;
+  Linear bridge_;
+  std::optional<Linear> cell_bridge_;
+  std::optional<AdditiveAttention> additive_;
+  std::optional<DotAttention> dot_;
+  Recurrent decoder_;
+  Linear output_;
+  Dropout dropout_;
+};
+
+}  // namespace gradus

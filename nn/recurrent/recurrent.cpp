@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/nn/recurrent/recurrent.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/autograd/ops/indexing/indexing.hpp>
+#include <gradus/autograd/ops/linalg/linalg.hpp>
+#include <gradus/autograd/ops/views/views.hpp>
+#include <gradus/nn/required_size.hpp>
+#include <gradus/tensor/detail/lengths.hpp>
+
+namespace gradus {
+namespace {
+
+int64_t gate_count(CellKind cell) { return cell == CellKind::rnn ? 1 : cell == CellKind::gru ? 3 : 4; }
+
+void check_options(const char* kind, const RecurrentOptions& options) {
+  detail::require_size(kind, "input_size", options.input_size);
+  detail::require_size(kind, "hidden_size", options.hidden_size);
+  detail::require_size(kind, "num_layers", options.num_layers);
+  // Their multiples (gates, directions) are sizes of tensors.
+  GRADUS_CHECK(options.hidden_size <= INT32_MAX && options.num_layers <= INT32_MAX, "[", kind,
+               "] expected hidden_size and num_layers of at most ", INT32_MAX, ", got ", options.hidden_size, " and ",
+               options.num_layers);
+  GRADUS_CHECK(options.dropout == 0.0 || options.num_layers > 1, "[", kind, "] dropout ", options.dropout,
+               " acts between layers, and there is only one");
+}
+
+// `state` [B, L D, H] at one index, or zeros [B, H].
+Variable initial(const Variable& state, int64_t index, const Variable& zero) {
+  return state.defined() ? select(state, 1, index) : zero;
+}
+
+// x [B, T, in] with 0 beyond the lengths. The weights' derivative is a product over all steps, and 0 times what a
+// padded step holds may be NaN.
+Variable without_padding(const char* kind, const Variable& x, const Tensor& lengths) {
+  if (!lengths.defined()) return x;
+  const int64_t time = x.size(1);
+  if (require_lengths(kind, lengths, x.size(0), time).least == time) return x;
+  return where(unsqueeze(valid_steps(lengths, time), 2), x, zeros({}, {.dtype = x.dtype()}));
+}
+
+// bool [V, 1]: the rows of the table that some symbol asks for.
+Tensor asked_rows(const EmbeddedSymbols& x) {
+  const Tensor symbols = x.symbols.contiguous();
+  const int64_t* at = symbols.data<int64_t>();
+  Tensor asked = zeros({x.table.size(0), 1}, {.dtype = DType::boolean});
+  bool* is_asked = asked.mutable_data_<bool>();
+  for (int64_t i = 0; i < symbols.numel(); ++i) {
+    if (at[i] >= 0 && at[i] < asked.numel()) is_asked[at[i]] = true;
+  }
+  return asked;
+}
+
+// The table with 0 in the rows that no symbol asks for, should they hold what is not 0 when multiplied by 0.
+Variable without_unasked_rows(const EmbeddedSymbols& x) {
+  const Tensor asked = asked_rows(x);
+  const Tensor table = x.table.value().contiguous();
+  const int64_t width = table.size(1);
+  bool harmless = true;
+  dispatch_float(table.dtype(), [&](auto tag) {
+    const auto* row = table.data<typename decltype(tag)::type>();
+    for (int64_t i = 0; i < table.size(0) && harmless; ++i, row += width) {
+      harmless = asked.data<bool>()[i] || std::all_of(row, row + width, [](auto v) { return std::isfinite(v); });
+    }
+  });
+  return harmless ? x.table : where(asked, x.table, zeros({}, {.dtype = x.table.dtype()}));
+}
+
+// The axis of all gates, for reports.
+AxisLabel gate_label(CellKind cell) {
+  switch (cell) {
+    case CellKind::gru:
+      return {"gate", {"r", "z", "n"}};
+    case CellKind::lstm:
+      return {"gate", {"i", "f", "g", "o"}};
+    case CellKind::rnn:
+      break;
+  }
+  return {"unit"};
+}
+
+}  // namespace
+
+const char* cell_name(CellKind cell) {
+  constexpr const char* kNames[] = {"rnn", "gru", "lstm"};
+  return kNames[static_cast<int>(cell)];
+}
+
+Variable project_symbols(const EmbeddedSymbols& x, const Variable& weight, const Variable& bias) {
+  if (x.table.size(0) < x.symbols.numel()) {
+    return embedding(linear(without_unasked_rows(x), weight, bias), x.symbols);
+  }
+  return linear(embedding(x.table, x.symbols), weight, bias);
+}
+
+Tensor without_padding(const Tensor& symbols, const Tensor& lengths) {
+  const int64_t rows = symbols.size(0);
+  const int64_t time = symbols.size(1);
+  const LengthRange range = require_lengths("without_padding", lengths, rows, time);
+  if (range.least == time) return symbols;
+  Tensor out = symbols.contiguous().clone();
+  const Tensor dense = lengths.contiguous();
+  const int64_t* length = dense.data<int64_t>();
+  int64_t* symbol = out.mutable_data_<int64_t>();
+  // A symbol that is read anyway.
+  int64_t filler = 0;
+  for (int64_t row = 0; row < rows && range.most > 0; ++row) {
+    if (length[row] > 0) filler = symbol[row * time];
+  }
+  for (int64_t row = 0; row < rows; ++row) {
+    std::fill(symbol + row * time + length[row], symbol + (row + 1) * time, filler);
+  }
+  return out;
+}
+
+RecurrentModule::RecurrentModule(const char* kind, const RecurrentOptions& options, Generator& generator)
+    : Module(kind),
+      recurrent_((check_options(kind, options), options)),
+      weights_(static_cast<size_t>(options.num_layers * directions())),
+      dropout_({.p = options.dropout}, generator) {
+  const int64_t hidden = options.hidden_size;
+  const double bound = 1.0 / std::sqrt(static_cast<double>(hidden));
+  const UniformOptions range{.low = -bound, .high = bound, .dtype = options.dtype};
+  for (size_t index = 0; index < weights_.size(); ++index) {
+    RecurrentWeights& w = weights_[index];
+    const int64_t layer = static_cast<int64_t>(index) / directions();
+    std::string suffix = "_l";
+    suffix += std::to_string(layer);
+    if (static_cast<int64_t>(index) % directions() == 1) suffix += "_reverse";
+    w.weight_ih.reset_(
+        uniform({gates_size(), layer == 0 ? options.input_size : hidden * directions()}, generator, range));
+    w.weight_hh.reset_(uniform({gates_size(), hidden}, generator, range));
+    w.bias_ih.reset_(uniform({gates_size()}, generator, range));
+    w.bias_hh.reset_(uniform({gates_size()}, generator, range));
+    if (options.cell == CellKind::lstm && options.forget_bias != 0.0) {
+      Tensor forget = w.bias_ih.mutable_value_().slice(0, hidden, 2 * hidden);
+      forget.add_(full({hidden}, options.forget_bias, {.dtype = options.dtype}));
+    }
+    const AxisLabel gate = gate_label(options.cell);
+    register_parameter(("weight_ih" + suffix).c_str(), w.weight_ih, {gate, {"input unit"}});
+    register_parameter(("weight_hh" + suffix).c_str(), w.weight_hh, {gate, {"hidden unit"}});
+    register_parameter(("bias_ih" + suffix).c_str(), w.bias_ih, {gate});
+    register_parameter(("bias_hh" + suffix).c_str(), w.bias_hh, {gate});
+  }
+  if (options.dropout != 0.0) register_module("dropout", dropout_);
+}
+
+int64_t RecurrentModule::gates_size() const { return gate_count(recurrent_.cell) * recurrent_.hidden_size; }
+
+const RecurrentWeights& RecurrentModule::weights(int64_t layer, bool reverse) const {
+  GRADUS_CHECK(layer >= 0 && layer < recurrent_.num_layers && (!reverse || recurrent_.bidirectional), "[", kind(),
+               "] has no layer ", layer, reverse ? " in reverse" : "");
+  return weights_[static_cast<size_t>(layer * directions() + (reverse ? 1 : 0))];
+}
+
+void RecurrentModule::require_state(const Variable& state, const char* what, int64_t batch) const {
+  const Shape expected{batch, recurrent_.num_layers * directions(), recurrent_.hidden_size};
+  GRADUS_CHECK(!state.defined() || state.shape() == expected, "[", kind(), "] wrong shape of ", what, ": expected ",
+               expected, ", got ", describe(state));
+}
+
+void RecurrentModule::require_states(int64_t batch, const RecurrentInput& input) const {
+  require_state(input.h0, "h0", batch);
+  require_state(input.c0, "c0", batch);
+  GRADUS_CHECK(recurrent_.cell == CellKind::lstm || !input.c0.defined(), "[", kind(), "] has no cell state, but c0 is ",
+               describe(input.c0));
+}
+
+SequenceOutput RecurrentModule::recur(int64_t layer, const Variable& gates_x, const Variable& h0, const Variable& c0,
+                                      const Tensor& lengths, bool reverse) const {
+  const RecurrentWeights& w = weights(layer, reverse);
+  switch (recurrent_.cell) {
+    case CellKind::rnn:
+      return rnn_sequence(gates_x, h0, w.weight_hh, w.bias_hh, lengths, {.reverse = reverse});
+    case CellKind::gru:
+      return gru_sequence(gates_x, h0, w.weight_hh, w.bias_hh, lengths,
+                          {.reverse = reverse, .reset_after = recurrent_.reset_after});
+    case CellKind::lstm:
+      break;
+  }
+  return lstm_sequence(gates_x, h0, c0, w.weight_hh, w.bias_hh, lengths, {.reverse = reverse});
+}
+
+template <class Project>
+RecurrentOutput RecurrentModule::run(int64_t batch, DType dtype, const Project& project, const RecurrentInput& input) {
+  require_states(batch, input);
+  const bool has_cell = recurrent_.cell == CellKind::lstm;
+  const Variable zero = zeros({batch, recurrent_.hidden_size}, {.dtype = dtype});
+  std::vector<Variable> h;
+  std::vector<Variable> c;
+  Variable below;
+  for (int64_t layer = 0; layer < recurrent_.num_layers; ++layer) {
+    if (layer > 0 && recurrent_.dropout != 0.0) below = dropout_(below);
+    std::vector<Variable> outputs;
+    for (int64_t direction = 0; direction < directions(); ++direction) {
+      const bool reverse = direction == 1;
+      const RecurrentWeights& w = weights(layer, reverse);
+      const int64_t index = layer * directions() + direction;
+      const Variable gates = layer == 0 ? project(w.weight_ih, w.bias_ih) : linear(below, w.weight_ih, w.bias_ih);
+      const SequenceOutput out = recur(layer, gates, initial(input.h0, index, zero),
+                                       has_cell ? initial(input.c0, index, zero) : Variable(), input.lengths, reverse);
+      outputs.push_back(out.output);
+      h.push_back(out.h);
+      if (has_cell) c.push_back(out.c);
+    }
+    below = outputs.size() == 1 ? outputs[0] : concat(outputs, -1);
+  }
+  return {.output = below, .h = stack(h, 1), .c = has_cell ? stack(c, 1) : Variable()};
+}
+
+RecurrentOutput RecurrentModule::forward(const Variable& x, const RecurrentInput& input) {
+  GRADUS_CHECK(x.rank() == 3 && x.size(2) == recurrent_.input_size, "[", kind(), "] expected x [B, T, ",
+               recurrent_.input_size, "], got ", describe(x));
+  const Variable read = without_padding(kind(), x, input.lengths);
+  const auto project = [&](const Variable& weight, const Variable& bias) { return linear(read, weight, bias); };
+  return run(x.size(0), x.dtype(), project, input);
+}
+
+RecurrentOutput RecurrentModule::forward(const EmbeddedSymbols& x, const RecurrentInput& input) {
+  GRADUS_CHECK(
+      x.table.rank() == 2 && x.table.size(1) == recurrent_.input_size && x.symbols.defined() && x.symbols.rank() == 2,
+      "[", kind(), "] expected a table [V, ", recurrent_.input_size, "] and symbols [B, T], got ", describe(x.table),
+      " and ", describe(x.symbols));
+  EmbeddedSymbols read = x;
+  if (input.lengths.defined()) {
+    require_lengths(kind(), input.lengths, x.symbols.size(0), x.symbols.size(1));
+    read.symbols = without_padding(x.symbols, input.lengths);
+  }
+  const auto project = [&](const Variable& weight, const Variable& bias) {
+    return project_symbols(read, weight, bias);
+  };
+  return run(x.symbols.size(0), x.table.dtype(), project, input);
+}
+
+RecurrentOutput RecurrentModule::operator()(const Variable& x, const RecurrentInput& input) {
+  const NameScope scope(name().c_str());
+  RecurrentOutput result = forward(x, input);
+  run_hooks(result);
+  return result;
+}
+
+RecurrentOutput RecurrentModule::operator()(const EmbeddedSymbols& x, const RecurrentInput& input) {
+  const NameScope scope(name().c_str());
+  RecurrentOutput result = forward(x, input);
+  run_hooks(result);
+  return result;
+}
+
+RecurrentState RecurrentModule::initial_state(int64_t batch) const {
+  const Tensor zero = zeros({batch, recurrent_.num_layers, recurrent_.hidden_size},
+                            {.dtype = weights_[0].weight_ih.variable().dtype()});
+  return {.h = zero, .c = recurrent_.cell == CellKind::lstm ? zero : Tensor()};
+}
+
+RecurrentState RecurrentModule::step(const Variable& x, const RecurrentState& state) {
+  GRADUS_CHECK(!recurrent_.bidirectional, "[", kind(), "] a bidirectional layer cannot go step by step");
+  const RecurrentOutput out = (*this)(unsqueeze(x, 1), {.h0 = state.h, .c0 = state.c});
+  return {.h = out.h, .c = out.c};
+}
+
+}  // namespace gradus

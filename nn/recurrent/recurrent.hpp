@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <vector>
+
+#include <gradus/autograd/ops/sequence/recurrent.hpp>
+#include <gradus/nn/dropout.hpp>
+#include <gradus/nn/module.hpp>
+
+namespace gradus {
+
+enum class CellKind : uint8_t { rnn, gru, lstm };
+
+/// "rnn", "gru" or "lstm".
+GRADUS_API const char* cell_name(CellKind cell);
+
+struct RecurrentOptions {
+  CellKind cell = CellKind::gru;
+  int64_t input_size = 0;   ///< >= 1
+  int64_t hidden_size = 0;  ///< >= 1
+  int64_t num_layers = 1;
+  bool bidirectional = false;
+  /// On the output of every layer but the last, in training mode; needs num_layers >= 2.
+  double dropout = 0.0;
+  /// GRU only: see GruSequenceOptions.
+  bool reset_after = true;
+  /// LSTM only: added to the forget gate's bias_ih at the start.
+  double forget_bias = 0.0;
+  DType dtype = DType::f32;
+};
+
+/// What may be given beside x; L layers in D directions.
+struct RecurrentInput {
+  Variable h0 = {};     ///< [B, L D, H]; zeros when undefined
+  Variable c0 = {};     ///< LSTM: [B, L D, H]; zeros when undefined
+  Tensor lengths = {};  ///< i64 [B], each in [0, T]; undefined: all T. What lies beyond them is not touched
+};
+
+struct [[nodiscard]] RecurrentOutput {
+  Variable output;  ///< [B, T, D H]: the last layer, both directions side by side; exactly 0 beyond a length
+  Variable h;       ///< [B, L D, H]: final states, layer by layer, forward before reverse
+  Variable c;       ///< LSTM: [B, L D, H]
+
+  template <class Visit>
+  void each_variable(Visit&& visit) {
+    visit(output);
+    visit(h);
+    if (c.defined()) visit(c);
+  }
+};
+
+/// Between two steps of a unidirectional layer.
+struct [[nodiscard]] RecurrentState {
+  Variable h;  ///< [B, L, H]
+  Variable c;  ///< LSTM: [B, L, H]
+};
+
+/// One direction of one layer: G gates of size H. Shapes and gate orders are PyTorch's (rnn G = 1; gru r, z, n; lstm
+/// i, f, g, o).
+struct RecurrentWeights {
+  Parameter weight_ih;  ///< [G H, in]
+  Parameter weight_hh;  ///< [G H, H]
+  Parameter bias_ih;    ///< [G H]
+  Parameter bias_hh;    ///< [G H]
+};
+
+/// A sequence of embedded symbols, before the look-up: x = embedding(table, symbols).
+struct EmbeddedSymbols {
+  Variable table;  ///< [V, in]
+  Tensor symbols;  ///< i64 [B, T]
+};
+
+/// `symbols` i64 [B, T] with a symbol that is read anyway in place of those beyond the lengths (i64 [B]), which may be
+/// anything. Throws `[without_padding] wrong lengths: ...`.
+GRADUS_API Tensor without_padding(const Tensor& symbols, const Tensor& lengths);
+
+/// linear(embedding(table, symbols), weight, bias), computed the cheaper way: with fewer rows in the table than
+/// symbols, the table is projected, and the look-up copies finished rows. Rows that no symbol asks for are not touched.
+GRADUS_API Variable project_symbols(const EmbeddedSymbols& x, const Variable& weight, const Variable& bias = {});
+
+/// What all recurrent layers share: the one driver for several layers and two directions. Parameters are named as in
+/// PyTorch: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, weight_ih_l0_reverse, ...; all start uniform within
+/// 1 / sqrt(H).
+class GRADUS_API RecurrentModule : public Module {
+ public:
+  /// x [B, T, in]. Each direction of each layer is one product for the input's share of all gates and one fused op over
+  /// the time steps. Throws Error naming the layer's path when shapes do not fit.
+  RecurrentOutput forward(const Variable& x, const RecurrentInput& input = {});
+  RecurrentOutput operator()(const Variable& x, const RecurrentInput& input = {});
+  /// The same for x = embedding(table, symbols), by way of project_symbols.
+  RecurrentOutput forward(const EmbeddedSymbols& x, const RecurrentInput& input = {});
+  RecurrentOutput operator()(const EmbeddedSymbols& x, const RecurrentInput& input = {});
+
+  /// Zeros.
+  RecurrentState initial_state(int64_t batch) const;
+  /// One step of a unidirectional layer, x [B, in]: what forward gives for T = 1. The output is the last layer's h.
+  RecurrentState step(const Variable& x, const RecurrentState& state);
+
+  /// The recurrence alone, for decoders that make their own gates_x [B, T, G H]; c0 is read by the LSTM only.
+  SequenceOutput recur(int64_t layer, const Variable& gates_x, const Variable& h0, const Variable& c0,
+                       const Tensor& lengths = {}, bool reverse = false) const;
+
+  const RecurrentWeights& weights(int64_t layer, bool reverse = false) const;
+  int64_t hidden_size() const noexcept { return recurrent_.hidden_size; }
+  int64_t directions() const noexcept { return recurrent_.bidirectional ? 2 : 1; }
+  int64_t gates_size() const;
+
+ protected:
+  RecurrentModule(const char* kind, const RecurrentOptions& options, Generator& generator);
+  ~RecurrentModule() = default;
+  const RecurrentOptions& recurrent_options() const noexcept { return recurrent_; }
+
+ private:
+  /// `project(weight, bias)`: the first layer's share of the input.
+  template <class Project>
+  RecurrentOutput run(int64_t batch, DType dtype, const Project& project, const RecurrentInput& input);
+  void require_states(int64_t batch, const RecurrentInput& input) const;
+  void require_state(const Variable& state, const char* what, int64_t batch) const;
+
+  RecurrentOptions recurrent_;
+  std::vector<RecurrentWeights> weights_;
+  Dropout dropout_;
+};
+
+/// A recurrent layer whose cell is chosen at run time. Rnn, Gru and Lstm are the same with the cell in the type.
+class GRADUS_API Recurrent : public Layer<Recurrent, RecurrentModule> {
+ public:
+  Recurrent(const RecurrentOptions& options, Generator& generator)
+      : Layer(cell_name(options.cell), options, generator) {}
+  const RecurrentOptions& options() const noexcept { return recurrent_options(); }
+  using RecurrentModule::operator();
+};
+
+}  // namespace gradus

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+
+// Writing; safetensors.cpp reads, and describes the format.
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <stdexcept>
+#include <unordered_set>
+
+#include <nlohmann/json.hpp>
+
+#include <gradus/tensor/files/replace_file.hpp>
+#include <gradus/tensor/files/safetensors.hpp>
+
+namespace gradus {
+namespace {
+
+using nlohmann::json;
+using Metadata = std::vector<std::pair<std::string, std::string>>;
+
+constexpr size_t kLongestHeader = 100'000'000;
+
+template <class... Parts>
+[[noreturn]] void fail(const std::string& path, const Parts&... parts) {
+  detail::throw_error(detail::join("[save_safetensors] ", path, ": ", parts...));
+}
+
+size_t byte_count(const Tensor& tensor) { return static_cast<size_t>(tensor.numel()) * dtype_size(tensor.dtype()); }
+
+std::string file_dtype(DType dtype) {
+  constexpr const char* kNames[] = {"F32", "F64", "I64", "BOOL"};
+  return kNames[static_cast<int>(dtype)];
+}
+
+void check_names(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
+  std::unordered_set<std::string> seen;
+  for (const NamedTensor& tensor : tensors) {
+    if (tensor.name == "__metadata__") fail(path, "a tensor cannot be named '__metadata__'");
+    if (!seen.insert(tensor.name).second) fail(path, "two tensors are named '", tensor.name, "'");
+    if (!tensor.value.defined()) fail(path, "there is no tensor under the name '", tensor.name, "'");
+  }
+  seen.clear();
+  for (const auto& item : metadata) {
+    if (!seen.insert(item.first).second) fail(path, "the metadata name '", item.first, "' twice");
+  }
+}
+
+// The order of the bytes: wide elements first, so that every tensor stands at a multiple of its element's size, which
+// some readers need. The header keeps the caller's order.
+std::vector<size_t> data_order(const std::vector<NamedTensor>& tensors) {
+  std::vector<size_t> order(tensors.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return dtype_size(tensors[a].value.dtype()) > dtype_size(tensors[b].value.dtype());
+  });
+  return order;
+}
+
+std::string header_text(const std::vector<NamedTensor>& tensors, const std::vector<size_t>& order,
+                        const Metadata& metadata) {
+  std::vector<size_t> begins(tensors.size());
+  size_t position = 0;
+  for (const size_t i : order) {
+    begins[i] = position;
+    position += byte_count(tensors[i].value);
+  }
+  std::string text = "{";
+  const auto add = [&text](const std::string& key, const std::string& value) {
+    if (text.size() > 1) text += ',';
+    text += json(key).dump();
+    text += ':';
+    text += value;
+  };
+  if (!metadata.empty()) {
+    std::string items;
+    for (const auto& [key, value] : metadata) {
+      items += items.empty() ? '{' : ',';
+      items += json(key).dump();
+      items += ':';
+      items += json(value).dump();
+    }
+    items += '}';
+    add("__metadata__", items);
+  }
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const Tensor& value = tensors[i].value;
+    const json sizes = std::vector<int64_t>(value.shape().begin(), value.shape().end());
+    const json offsets = {begins[i], begins[i] + byte_count(value)};
+    add(tensors[i].name, "{\"dtype\":\"" + file_dtype(value.dtype()) + "\",\"shape\":" + sizes.dump() +
+                             ",\"data_offsets\":" + offsets.dump() + "}");
+  }
+  text += "}";
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  return text;
+}
+
+}  // namespace
+
+void save_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
+  check_names(path, tensors, metadata);
+  const std::vector<size_t> order = data_order(tensors);
+  std::string header;
+  try {
+    header = header_text(tensors, order, metadata);
+  } catch (const json::exception&) {
+    fail(path, "a name or a text of the metadata is not UTF-8");
+  }
+  if (header.size() > kLongestHeader) fail(path, "the names take more than ", kLongestHeader, " bytes");
+
+  try {
+    detail::ReplaceFile file(path);
+    const uint64_t length = header.size();
+    file.write(&length, sizeof length);
+    file.write(header.data(), header.size());
+    for (const size_t i : order) {
+      const Tensor dense = tensors[i].value.contiguous();
+      file.write(dense.raw_data(), byte_count(dense));
+    }
+    file.commit();
+  } catch (const std::runtime_error& failure) {
+    fail(path, "cannot write the file: ", failure.what());
+  }
+}
+
+}  // namespace gradus

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+
+// The loops that every elementwise kernel shares. Whole vectors, then one partial vector computed by the same
+// instructions, so that an element's result does not depend on its position.
+
+#include <hwy/cache_control.h>
+
+#include <gradus/tensor/kernels/simd/simd-inl.hpp>
+
+#if defined(GRADUS_TENSOR_KERNELS_ELEMENTWISE_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef GRADUS_TENSOR_KERNELS_ELEMENTWISE_INL
+#undef GRADUS_TENSOR_KERNELS_ELEMENTWISE_INL
+#else
+#define GRADUS_TENSOR_KERNELS_ELEMENTWISE_INL
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace gradus::kernels::HWY_NAMESPACE {
+
+/// How far ahead of a long computation memory is asked for: the machine's own prefetching sees too few loads a
+/// microsecond to keep up. Beyond an array's end it is harmless.
+inline constexpr size_t kPrefetchElements = 256;
+
+/// y[i] = op(x[i]).
+template <class T, class Op>
+HWY_INLINE void MapUnary(Op op, const T* x, T* y, int64_t n) {
+  const hn::ScalableTag<T> d;
+  const size_t lanes = hn::Lanes(d);
+  const size_t count = static_cast<size_t>(n);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    hwy::Prefetch(x + i + kPrefetchElements);
+    hwy::Prefetch(y + i + kPrefetchElements);
+    hn::StoreU(op(d, hn::LoadU(d, x + i)), d, y + i);
+  }
+  if (i < count) StorePart(d, op(d, LoadPart(d, x + i, count - i)), y + i, count - i);
+}
+
+/// An operand of a binary loop: an array, or one value for all elements.
+template <class T>
+struct ArrayOperand {
+  const T* data;
+
+  template <class D>
+  HWY_INLINE hn::Vec<D> Whole(D d, size_t i) const {
+    return hn::LoadU(d, data + i);
+  }
+  template <class D>
+  HWY_INLINE hn::Vec<D> Part(D d, size_t i, size_t count) const {
+    return LoadPart(d, data + i, count);
+  }
+};
+
+template <class T>
+struct OneOperand {
+  T value;
+
+  template <class D>
+  HWY_INLINE hn::Vec<D> Whole(D d, size_t) const {
+    return hn::Set(d, value);
+  }
+  template <class D>
+  HWY_INLINE hn::Vec<D> Part(D d, size_t, size_t) const {
+    return hn::Set(d, value);
+  }
+};
+
+/// y[i] = op(a[i], b[i]).
+template <class T, class Op, class A, class B>
+HWY_INLINE void MapBinary(Op op, A a, B b, T* y, int64_t n) {
+  const hn::ScalableTag<T> d;
+  const size_t lanes = hn::Lanes(d);
+  const size_t count = static_cast<size_t>(n);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) hn::StoreU(op(d, a.Whole(d, i), b.Whole(d, i)), d, y + i);
+  if (i == count) return;
+  const size_t rest = count - i;
+  StorePart(d, op(d, a.Part(d, i, rest), b.Part(d, i, rest)), y + i, rest);
+}
+
+/// Chooses the loop for the strides of the operands (0 or 1): run(a, b).
+template <class T, class Run>
+HWY_INLINE void WithStrides(const T* a, int64_t a_stride, const T* b, int64_t b_stride, int64_t n, Run run) {
+  if (n <= 0) return;
+  if (a_stride != 0 && b_stride != 0) {
+    run(ArrayOperand<T>{a}, ArrayOperand<T>{b});
+  } else if (a_stride != 0) {
+    run(ArrayOperand<T>{a}, OneOperand<T>{*b});
+  } else if (b_stride != 0) {
+    run(OneOperand<T>{*a}, ArrayOperand<T>{b});
+  } else {
+    run(OneOperand<T>{*a}, OneOperand<T>{*b});
+  }
+}
+
+}  // namespace gradus::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per target

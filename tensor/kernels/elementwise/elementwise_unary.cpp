@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "gradus/tensor/kernels/elementwise/elementwise_unary.cpp"
+#include <gradus/tensor/kernels/elementwise/elementwise-inl.hpp>
+#include <gradus/tensor/kernels/elementwise/elementwise.hpp>
+#include <gradus/tensor/kernels/simd/simd_math-inl.hpp>
+
+HWY_BEFORE_NAMESPACE();
+namespace gradus::kernels::HWY_NAMESPACE {
+
+/// The nearest integer, halves to the even one: adding 2^p rounds to an integer, if p is the number of bits after the
+/// first. Larger numbers are integers already; infinities and NaN pass. (Highway's one-lane Round rounds the largest
+/// number below 0.5 up.)
+template <class D, class V>
+HWY_INLINE V RoundToEven(D d, V x) {
+  const V big = hn::Set(d, LogConstants<hn::TFromD<D>>::kInteger);
+  const V y = hn::Abs(x);
+  return hn::CopySign(hn::IfThenElse(hn::Lt(y, big), hn::Sub(hn::Add(y, big), big), y), x);
+}
+
+template <class D, class V>
+HWY_INLINE V RoundDown(D d, V x) {
+  const V r = RoundToEven(d, x);
+  return hn::IfThenElse(hn::Gt(r, x), hn::Sub(r, hn::Set(d, hn::TFromD<D>{1})), r);
+}
+
+template <UnaryFn kFn>
+struct UnaryOp {
+  template <class D, class V = hn::Vec<D>>
+  HWY_INLINE V operator()(D d, V x) const {
+    using T = hn::TFromD<D>;
+    [[maybe_unused]] const V zero = hn::Zero(d);
+    [[maybe_unused]] const V one = hn::Set(d, T{1});
+    if constexpr (kFn == UnaryFn::neg) return hn::Neg(x);
+    if constexpr (kFn == UnaryFn::abs) return hn::Abs(x);
+    if constexpr (kFn == UnaryFn::sign) {
+      return hn::IfThenElse(hn::Gt(x, zero), one, hn::IfThenElse(hn::Lt(x, zero), hn::Neg(one), x));
+    }
+    if constexpr (kFn == UnaryFn::square) return hn::Mul(x, x);
+    if constexpr (kFn == UnaryFn::sqrt) return hn::Sqrt(x);
+    if constexpr (kFn == UnaryFn::rsqrt) return hn::Div(one, hn::Sqrt(x));
+    if constexpr (kFn == UnaryFn::reciprocal) return hn::Div(one, x);
+    if constexpr (kFn == UnaryFn::exp) return Exp(d, x);
+    if constexpr (kFn == UnaryFn::expm1) return Expm1(d, x);
+    if constexpr (kFn == UnaryFn::log) return Log(d, x);
+    if constexpr (kFn == UnaryFn::log1p) return Log1p(d, x);
+    if constexpr (kFn == UnaryFn::tanh) return Tanh(d, x);
+    if constexpr (kFn == UnaryFn::sigmoid) return Sigmoid(d, x);
+    // NaN is not <= 0, so it passes.
+    if constexpr (kFn == UnaryFn::relu) return hn::IfThenZeroElse(hn::Le(x, zero), x);
+    if constexpr (kFn == UnaryFn::sin) return Sin(d, x);
+    if constexpr (kFn == UnaryFn::cos) return Cos(d, x);
+    if constexpr (kFn == UnaryFn::erf) return Erf(d, x);
+    if constexpr (kFn == UnaryFn::floor) return RoundDown(d, x);
+    if constexpr (kFn == UnaryFn::ceil) return hn::Neg(RoundDown(d, hn::Neg(x)));
+    if constexpr (kFn == UnaryFn::round) return RoundToEven(d, x);
+  }
+};
+
+template <UnaryFn kFn, class T>
+HWY_NOINLINE void RunUnary(const T* x, T* y, int64_t n) {
+  MapUnary(UnaryOp<kFn>(), x, y, n);
+}
+
+template <class T>
+void Unary(UnaryFn fn, const T* x, T* y, int64_t n) {
+  switch (fn) {
+    case UnaryFn::neg:
+      return RunUnary<UnaryFn::neg>(x, y, n);
+    case UnaryFn::abs:
+      return RunUnary<UnaryFn::abs>(x, y, n);
+    case UnaryFn::sign:
+      return RunUnary<UnaryFn::sign>(x, y, n);
+    case UnaryFn::square:
+      return RunUnary<UnaryFn::square>(x, y, n);
+    case UnaryFn::sqrt:
+      return RunUnary<UnaryFn::sqrt>(x, y, n);
+    case UnaryFn::rsqrt:
+      return RunUnary<UnaryFn::rsqrt>(x, y, n);
+    case UnaryFn::reciprocal:
+      return RunUnary<UnaryFn::reciprocal>(x, y, n);
+    case UnaryFn::exp:
+      return RunUnary<UnaryFn::exp>(x, y, n);
+    case UnaryFn::expm1:
+      return RunUnary<UnaryFn::expm1>(x, y, n);
+    case UnaryFn::log:
+      return RunUnary<UnaryFn::log>(x, y, n);
+    case UnaryFn::log1p:
+      return RunUnary<UnaryFn::log1p>(x, y, n);
+    case UnaryFn::tanh:
+      return RunUnary<UnaryFn::tanh>(x, y, n);
+    case UnaryFn::sigmoid:
+      return RunUnary<UnaryFn::sigmoid>(x, y, n);
+    case UnaryFn::relu:
+      return RunUnary<UnaryFn::relu>(x, y, n);
+    case UnaryFn::sin:
+      return RunUnary<UnaryFn::sin>(x, y, n);
+    case UnaryFn::cos:
+      return RunUnary<UnaryFn::cos>(x, y, n);
+    case UnaryFn::erf:
+      return RunUnary<UnaryFn::erf>(x, y, n);
+    case UnaryFn::floor:
+      return RunUnary<UnaryFn::floor>(x, y, n);
+    case UnaryFn::ceil:
+      return RunUnary<UnaryFn::ceil>(x, y, n);
+    case UnaryFn::round:
+      return RunUnary<UnaryFn::round>(x, y, n);
+  }
+}
+
+}  // namespace gradus::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gradus::kernels {
+
+template <class T>
+void unary(UnaryFn fn, const T* x, T* y, int64_t n) {
+  GRADUS_SIMD(Unary<T>)(fn, x, y, n);
+}
+
+template void unary<float>(UnaryFn, const float*, float*, int64_t);
+template void unary<double>(UnaryFn, const double*, double*, int64_t);
+
+}  // namespace gradus::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "gradus/tensor/kernels/gemm/gemm.cpp"
+#include <gradus/tensor/kernels/simd/simd-inl.hpp>
+
+#include <algorithm>
+
+#include <gradus/tensor/kernels/gemm/gemm.hpp>
+#include <gradus/tensor/kernels/gemm/gemm_pack-inl.hpp>
+#include <gradus/tensor/kernels/gemm/gemm_packed-inl.hpp>
+#include <gradus/tensor/kernels/gemm/gemm_tile-inl.hpp>
+#include <gradus/tensor/kernels/simd/lane_sums-inl.hpp>
+#include <gradus/tensor/memory/allocator.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
+
+HWY_BEFORE_NAMESPACE();
+namespace gradus::kernels::HWY_NAMESPACE {
+
+template <class T>
+void PackB(int64_t k, int64_t n, const T* b, int64_t row_stride, int64_t col_stride, T* packed) {
+  PackPanels(hn::ScalableTag<T>(), PackSource<T>{k, n, b, row_stride, col_stride}, packed);
+}
+
+/// A product of length 0: C = beta * C.
+template <class T>
+void ScaleC(int64_t m, int64_t n, T beta, T* c, int64_t c_row) {
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t j = 0; j < n; ++j) c[i * c_row + j] = beta == T{0} ? T{0} : beta * c[i * c_row + j];
+  }
+}
+
+template <class T>
+void RunPacked(const PackedGemm<T>& p) {
+  const hn::ScalableTag<T> d;
+  const int64_t width = 2 * static_cast<int64_t>(hn::Lanes(d));
+  if (p.m <= 0 || p.n <= 0) return;
+  const T beta = p.accumulate ? T{1} : T{0};
+  if (p.k <= 0) return ScaleC(p.m, p.n, beta, p.c, p.ldc);
+  RunProduct(d, TileProduct<T>{p.m, p.n, p.k, T{1}, beta, p.a, p.lda, 1, p.packed, width, p.k * width, p.c, p.ldc});
+}
+
+template void RunPacked<float>(const PackedGemm<float>&);
+template void RunPacked<double>(const PackedGemm<double>&);
+
+/// c[j] = alpha * sum_p a[p] B(j, p) + beta * c[j] for one row of A and the rows of a transposed B: here packing B
+/// would cost more than the product.
+template <class T>
+void RunDots(const Gemm<T>& p) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t whole = p.k / lanes * lanes;
+  const auto rest = static_cast<size_t>(p.k - whole);
+  const auto a_rest = LoadPart(d, p.a + whole, rest);
+  for (int64_t j = 0; j < p.n; j += 4) {
+    // Beyond the last row of B, the last one is summed again.
+    const T* b0 = p.b + j * p.ldb;
+    const T* b1 = j + 1 < p.n ? b0 + p.ldb : b0;
+    const T* b2 = j + 2 < p.n ? b1 + p.ldb : b1;
+    const T* b3 = j + 3 < p.n ? b2 + p.ldb : b2;
+    auto s0 = hn::Mul(a_rest, LoadPart(d, b0 + whole, rest)), s1 = hn::Mul(a_rest, LoadPart(d, b1 + whole, rest));
+    auto s2 = hn::Mul(a_rest, LoadPart(d, b2 + whole, rest)), s3 = hn::Mul(a_rest, LoadPart(d, b3 + whole, rest));
+    for (int64_t q = 0; q < whole; q += lanes) {
+      const auto a = hn::LoadU(d, p.a + q);
+      s0 = hn::MulAdd(a, hn::LoadU(d, b0 + q), s0);
+      s1 = hn::MulAdd(a, hn::LoadU(d, b1 + q), s1);
+      s2 = hn::MulAdd(a, hn::LoadU(d, b2 + q), s2);
+      s3 = hn::MulAdd(a, hn::LoadU(d, b3 + q), s3);
+    }
+    T sums[4];
+    StoreLaneSums(d, s0, s1, s2, s3, sums);
+    const int64_t columns = std::min<int64_t>(4, p.n - j);
+    for (int64_t i = 0; i < columns; ++i) {
+      T& c = p.c[j + i];
+      c = p.beta == T{0} ? p.alpha * sums[i] : p.alpha * sums[i] + p.beta * c;
+    }
+  }
+}
+
+/// The product on the calling thread; `panel` is room for one panel of B, or null to read B as it lies.
+template <class T>
+void RunBlock(const Gemm<T>& p, T* panel) {
+  const hn::ScalableTag<T> d;
+  const int64_t width = 2 * static_cast<int64_t>(hn::Lanes(d));
+  TileProduct<T> tile;
+  tile.m = p.m;
+  tile.n = p.n;
+  tile.k = p.k;
+  tile.alpha = p.alpha;
+  tile.beta = p.beta;
+  tile.a = p.a;
+  tile.a_row = p.trans_a ? 1 : p.lda;
+  tile.a_col = p.trans_a ? p.lda : 1;
+  tile.c = p.c;
+  tile.c_row = p.ldc;
+  if (panel == nullptr) {
+    tile.b = p.b;
+    tile.b_row = p.ldb;
+    tile.b_panel = width;
+    return RunProduct(d, tile);
+  }
+  // Parts of k, so that the part of A that all panels read fits the second cache.
+  constexpr int64_t kPart = 256;
+  const bool in_parts = p.alpha == T{1} && p.beta == T{0};
+  tile.b_row = width;
+  int64_t first = 0;
+  do {
+    tile.k = in_parts ? HWY_MIN(kPart, p.k - first) : p.k;
+    tile.a = p.a + first * tile.a_col;
+    const T* b = p.b + first * (p.trans_b ? 1 : p.ldb);
+    const PackSource<T> source{tile.k, p.n, b, p.trans_b ? 1 : p.ldb, p.trans_b ? p.ldb : 1};
+    for (int64_t column = 0; column < p.n; column += width) {
+      PackPanel(d, source, column, panel);
+      RunPanel(d, tile, panel, column);
+    }
+    first += tile.k;
+    tile.resumes = true;
+  } while (first < p.k);
+}
+
+/// Products [begin, end) of the batch, by dot products if `dots`.
+template <class T>
+void RunBatch(const BatchedGemm<T>& batch, int64_t begin, int64_t end, bool dots, T* panel) {
+  Gemm<T> p = batch.item;
+  for (int64_t i = begin; i < end; ++i) {
+    p.a = batch.item.a + i * batch.stride_a;
+    p.b = batch.item.b + i * batch.stride_b;
+    p.c = batch.item.c + i * batch.stride_c;
+    if (p.k <= 0) {
+      ScaleC(p.m, p.n, p.beta, p.c, p.ldc);
+    } else if (dots) {
+      RunDots(p);
+    } else {
+      RunBlock(p, panel);
+    }
+  }
+}
+
+}  // namespace gradus::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gradus::kernels {
+namespace {
+
+// The multiply-adds of one block of a large product or of a batch: about 20 us.
+constexpr int64_t kBlockWork = int64_t{1} << 20;
+// Cutting the rows means packing B once more for each block.
+constexpr int64_t kBlockRows = 256;
+
+constexpr int64_t ceil_div(int64_t n, int64_t divisor) { return (n + divisor - 1) / divisor; }
+constexpr int64_t round_up(int64_t n, int64_t multiple) { return ceil_div(n, multiple) * multiple; }
+
+template <class T>
+constexpr int64_t kPanelWidth = 128 / sizeof(T);  // two of the widest vectors
+
+// Reading B as it lies is best while its rows stay in the caches for the few row tiles that use them.
+template <class T>
+bool packs_panels(const Gemm<T>& p) {
+  return p.trans_b || (p.k >= 192 && p.m > 64);
+}
+
+// From here on OpenBLAS is the faster one on some machines (by 15 % at 1024 on a Sapphire Rapids).
+constexpr double kBlasWork = 600.0 * 600.0 * 600.0;
+
+// Asked of a whole product, never of a block of it. Below kBlasWork our kernels are the faster ones, by 3 to 40 %, but
+// do not pack A: a long transposed A costs a new page at each step. And a baseline without vectors is no match for
+// OpenBLAS.
+template <class T>
+bool uses_blas(const Gemm<T>& p) {
+  constexpr bool kPlainBaseline = HWY_STATIC_TARGET > HWY_AVX2;
+  const bool plain = kPlainBaseline && simd_level.load(std::memory_order_relaxed) == 0;
+  const double work = static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
+  if (p.k <= 0 || work <= static_cast<double>(kBlockWork) / 16) return false;
+  if (std::max({p.m, p.n, p.k, p.lda, p.ldb, p.ldc}) > INT32_MAX) return false;  // it counts in 32 bits
+  return plain || (p.trans_a && p.k > 1024) || (work > kBlasWork && p.m >= 64 && p.n >= 64);
+}
+
+template <class T>
+Gemm<T> batch_item(const BatchedGemm<T>& batch, int64_t i) {
+  Gemm<T> p = batch.item;
+  p.a += i * batch.stride_a;
+  p.b += i * batch.stride_b;
+  p.c += i * batch.stride_c;
+  return p;
+}
+
+// Asked of a whole product, never of a block that may by chance have one row.
+template <class T>
+bool is_dots(const Gemm<T>& p) {
+  return p.m == 1 && p.trans_b && (!p.trans_a || p.lda == 1);
+}
+
+// What is decided for a whole product and holds for its blocks.
+struct Way {
+  bool blas;
+  bool dots;
+};
+
+template <class T>
+Way way_of(const Gemm<T>& p) {
+  return {uses_blas(p), is_dots(p)};
+}
+
+template <class T>
+void run_batch(const BatchedGemm<T>& batch, int64_t begin, int64_t end, Way way) {
+  const Gemm<T>& p = batch.item;
+  if (way.blas) {
+    for (int64_t i = begin; i < end; ++i) blas_gemm(batch_item(batch, i));
+  } else if (packs_panels(p) && !way.dots) {
+    detail::Scratch scratch(static_cast<size_t>(p.k * kPanelWidth<T>) * sizeof(T));
+    GRADUS_SIMD(RunBatch<T>)(batch, begin, end, way.dots, scratch.as<T>());
+  } else {
+    GRADUS_SIMD(RunBatch<T>)(batch, begin, end, way.dots, static_cast<T*>(nullptr));
+  }
+}
+
+// How C is cut: `rows` x `columns` blocks of C, each but the last of a side of the same size.
+struct Cut {
+  int64_t rows, columns, across;
+};
+
+template <class T>
+Cut cut_product(const Gemm<T>& p) {
+  if (uses_blas(p)) {
+    // Each block packs its part of A and of B anew: few and large ones, at least two.
+    const int64_t pieces = std::max<int64_t>(2, std::max(p.m, p.n) / (3 * kBlockRows));
+    if (p.m >= p.n) return {round_up(ceil_div(p.m, pieces), 16), p.n, 1};
+    const int64_t columns = round_up(ceil_div(p.n, pieces), 16);
+    return {p.m, columns, ceil_div(p.n, columns)};
+  }
+  int64_t rows = p.m < 2 * kBlockRows ? p.m : round_up(ceil_div(p.m, p.m / kBlockRows), 8);
+  const int64_t panels = ceil_div(p.n, kPanelWidth<T>), panel_work = kPanelWidth<T> * p.k;
+  // Several panels use what they read of A while it is in the second cache, but eight blocks come first.
+  const int64_t shared = std::min({p.k / 128, int64_t{8}, ceil_div(panels * ceil_div(p.m, rows), 8)});
+  const int64_t columns = kPanelWidth<T> * std::max(ceil_div(kBlockWork, rows * panel_work), shared);
+  const int64_t across = ceil_div(p.n, columns);
+  while (ceil_div(p.m, rows) * across < 4 && rows >= 96 && rows * std::min(p.n, columns) * p.k > 2 * kBlockWork) {
+    rows = round_up(rows / 2, 8);
+  }
+  return {rows, columns, across};
+}
+
+template <class T>
+void run_cut(const Gemm<T>& p) {
+  const Cut cut = cut_product(p);
+  const Way way = way_of(p);
+  const auto run_blocks = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row = i / cut.across * cut.rows, column = i % cut.across * cut.columns;
+      Gemm<T> block = p;
+      block.m = std::min(cut.rows, p.m - row);
+      block.n = std::min(cut.columns, p.n - column);
+      block.a += row * (p.trans_a ? 1 : p.lda);
+      block.b += column * (p.trans_b ? p.ldb : 1);
+      block.c += row * p.ldc + column;
+      run_batch(BatchedGemm<T>{block, 1, 0, 0, 0}, 0, 1, way);
+    }
+  };
+  parallel_for(ceil_div(p.m, cut.rows) * cut.across, run_blocks, 1);
+}
+
+}  // namespace
+
+template <class T>
+void gemm(const Gemm<T>& p) {
+  if (p.m <= 0 || p.n <= 0) return;
+  if (p.m * p.n * p.k <= 2 * kBlockWork) {
+    run_batch(BatchedGemm<T>{p, 1, 0, 0, 0}, 0, 1, way_of(p));
+  } else {
+    run_cut(p);
+  }
+}
+
+template <class T>
+void batched_gemm(const BatchedGemm<T>& batch) {
+  const Gemm<T>& p = batch.item;
+  if (p.m <= 0 || p.n <= 0 || batch.batch <= 0) return;
+  if (batch.batch == 1) return gemm(p);
+  const int64_t grain = std::max<int64_t>(1, kBlockWork / std::max<int64_t>(1, p.m * p.n * p.k));
+  const Way way = way_of(p);
+  parallel_for(
+      batch.batch, [&](int64_t begin, int64_t end) { run_batch(batch, begin, end, way); }, grain);
+}
+
+template <class T>
+int64_t packed_b_size(int64_t k, int64_t n) {
+  return k * round_up(n, kPanelWidth<T>);
+}
+
+template <class T>
+void pack_b(int64_t k, int64_t n, const T* b, int64_t row_stride, int64_t col_stride, T* packed) {
+  if (k > 0 && n > 0) GRADUS_SIMD(PackB<T>)(k, n, b, row_stride, col_stride, packed);
+}
+
+template <class T>
+void gemm_packed(const PackedGemm<T>& p) {
+  GRADUS_SIMD(RunPacked<T>)(p);
+}
+
+template void gemm<float>(const Gemm<float>&);
+template void gemm<double>(const Gemm<double>&);
+template void batched_gemm<float>(const BatchedGemm<float>&);
+template void batched_gemm<double>(const BatchedGemm<double>&);
+template int64_t packed_b_size<float>(int64_t, int64_t);
+template int64_t packed_b_size<double>(int64_t, int64_t);
+template void pack_b<float>(int64_t, int64_t, const float*, int64_t, int64_t, float*);
+template void pack_b<double>(int64_t, int64_t, const double*, int64_t, int64_t, double*);
+template void gemm_packed<float>(const PackedGemm<float>&);
+template void gemm_packed<double>(const PackedGemm<double>&);
+
+}  // namespace gradus::kernels
+#endif  // HWY_ONCE

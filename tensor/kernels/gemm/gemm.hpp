@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include <gradus/tensor/kernels/gemm/blas.hpp>
+
+namespace gradus::kernels {
+
+/// The product p (see Gemm in blas.hpp), any sizes >= 0 (with k = 0, C = beta * C); C overlaps neither A nor B. Most
+/// products run in kernels of ours, where a row of C has the same bits whatever the number of rows, two exceptions
+/// apart: a single row times a transposed B, and long transposed A (k > 1024), which go to OpenBLAS. Large products are
+/// cut into blocks of C, by their sizes alone, that parallel_for spreads over the threads.
+template <class T>
+void gemm(const Gemm<T>& p);
+
+/// `batch` products of one shape: number i works on a + i * stride_a, b + i * stride_b, c + i * stride_c (in elements).
+/// stride_a or stride_b may be 0, stride_c only if batch <= 1: the products run on different threads.
+template <class T>
+struct BatchedGemm {
+  Gemm<T> item;
+  int64_t batch = 0;
+  int64_t stride_a = 0;
+  int64_t stride_b = 0;
+  int64_t stride_c = 0;
+};
+
+template <class T>
+void batched_gemm(const BatchedGemm<T>& p);
+
+/// How many elements a packed B [k, n] takes; the buffer must be 64-byte aligned.
+template <class T>
+int64_t packed_b_size(int64_t k, int64_t n);
+
+/// Arranges B [k, n], element (p, j) at b[p * row_stride + j * col_stride], for gemm_packed: a weight that several
+/// products use is packed once. The arrangement depends on the machine; it never leaves memory.
+template <class T>
+void pack_b(int64_t k, int64_t n, const T* b, int64_t row_stride, int64_t col_stride, T* packed);
+
+/// C [m, n] = A [m, k] * B, or C += A * B when `accumulate`; on the calling thread alone. A row of C has the same bits
+/// whatever m is.
+template <class T>
+struct PackedGemm {
+  int64_t m = 0;
+  int64_t n = 0;
+  int64_t k = 0;
+  const T* a = nullptr;
+  int64_t lda = 0;
+  const T* packed = nullptr;
+  T* c = nullptr;
+  int64_t ldc = 0;
+  bool accumulate = false;
+};
+
+template <class T>
+void gemm_packed(const PackedGemm<T>& p);
+
+extern template void gemm<float>(const Gemm<float>&);
+extern template void gemm<double>(const Gemm<double>&);
+extern template void batched_gemm<float>(const BatchedGemm<float>&);
+extern template void batched_gemm<double>(const BatchedGemm<double>&);
+extern template int64_t packed_b_size<float>(int64_t, int64_t);
+extern template int64_t packed_b_size<double>(int64_t, int64_t);
+extern template void pack_b<float>(int64_t, int64_t, const float*, int64_t, int64_t, float*);
+extern template void pack_b<double>(int64_t, int64_t, const double*, int64_t, int64_t, double*);
+extern template void gemm_packed<float>(const PackedGemm<float>&);
+extern template void gemm_packed<double>(const PackedGemm<double>&);
+
+}  // namespace gradus::kernels

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+
+// The register tile under every product of ours: C(i, j) = alpha * sum_p A(i, p) B(p, j) + beta * C(i, j) for a few
+// rows and a few vectors of columns. Each element has one accumulator that runs over p in ascending order, whatever the
+// tile's shape, so a row of C has the same bits whatever the number of rows.
+
+#include <hwy/cache_control.h>
+
+#include <cstdint>
+
+#include <gradus/tensor/kernels/simd/simd-inl.hpp>
+
+#if defined(GRADUS_TENSOR_KERNELS_GEMM_TILE_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef GRADUS_TENSOR_KERNELS_GEMM_TILE_INL
+#undef GRADUS_TENSOR_KERNELS_GEMM_TILE_INL
+#else
+#define GRADUS_TENSOR_KERNELS_GEMM_TILE_INL
+#endif  // per target
+
+HWY_BEFORE_NAMESPACE();
+namespace gradus::kernels::HWY_NAMESPACE {
+
+/// One product as the tiles see it. B comes in panels two vectors wide: inside a panel, row p starts at p * b_row; the
+/// next panel is b_panel further. A plain matrix is the case b_row = ldb, b_panel = two vectors.
+template <class T>
+struct TileProduct {
+  int64_t m, n, k;
+  T alpha, beta;
+  const T* a;
+  int64_t a_row, a_col;
+  const T* b;
+  int64_t b_row, b_panel;
+  T* c;
+  int64_t c_row;
+  bool resumes = false;  // the sums go on from what C holds: with alpha 1 and beta 0, p can be run in several parts
+};
+
+// 16 or 32 vector registers: accumulators, one row of B and one element of A must fit.
+inline constexpr int kTileRows = HWY_CAP_GE512 ? 8 : 6;
+
+// Few rows take more vectors each, so that enough accumulators are in flight to hide the latency of an FMA.
+constexpr int tile_vectors(int rows) {
+  const int accumulators = HWY_CAP_GE512 ? 16 : 12;
+  return rows * 8 <= accumulators || rows == 1 ? 8 : rows * 4 <= accumulators ? 4 : 2;
+}
+
+/// How much of the last vector of columns there is. A half has loads and stores of its own; a masked load in each round
+/// costs a small product a twentieth.
+enum class Last : uint8_t { whole, half, part };
+
+template <Last kLast, class D, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> LoadLast(D d, const T* p, [[maybe_unused]] size_t count) {
+  if constexpr (kLast == Last::whole) return hn::LoadU(d, p);
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (kLast == Last::half) return hn::ZeroExtendVector(d, hn::LoadU(hn::Half<D>(), p));
+#endif
+  if constexpr (kLast == Last::part) return LoadPart(d, p, count);
+}
+
+template <Last kLast, class D, class T = hn::TFromD<D>>
+HWY_INLINE void StoreLast(D d, hn::Vec<D> v, T* p, [[maybe_unused]] size_t count) {
+  if constexpr (kLast == Last::whole) hn::StoreU(v, d, p);
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (kLast == Last::half) hn::StoreU(hn::LowerHalf(hn::Half<D>(), v), hn::Half<D>(), p);
+#endif
+  if constexpr (kLast == Last::part) StorePart(d, v, p, count);
+}
+
+/// C = alpha * sums + beta * C.
+template <int kRows, int kVectors, Last kLast, class D, class T = hn::TFromD<D>>
+HWY_INLINE void StoreTile(D d, const TileProduct<T>& t, hn::Vec<D> (&acc)[kRows][kVectors], T* HWY_RESTRICT c,
+                          size_t last) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto alpha = hn::Set(d, t.alpha), beta = hn::Set(d, t.beta);
+  const bool plain = t.alpha == T{1} && t.beta == T{0}, reads_c = t.beta != T{0};
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      T* at = c + i * t.c_row + v * lanes;
+      auto sum = acc[i][v];
+      if (!plain) sum = hn::Mul(alpha, sum);
+      if (v == kVectors - 1) {
+        if (reads_c) sum = hn::MulAdd(beta, LoadLast<kLast>(d, at, last), sum);
+        StoreLast<kLast>(d, sum, at, last);
+      } else {
+        if (reads_c) sum = hn::MulAdd(beta, hn::LoadU(d, at), sum);
+        hn::StoreU(sum, d, at);
+      }
+    }
+  }
+}
+
+/// Rows [0, kRows) of a and c, kVectors vectors of columns from panel `b` on; the last vector has `last` columns.
+template <int kRows, int kVectors, Last kLast, class D, class T = hn::TFromD<D>>
+HWY_INLINE void RunTile(D d, const TileProduct<T>& t, const T* HWY_RESTRICT a, const T* HWY_RESTRICT b,
+                        T* HWY_RESTRICT c, size_t last) {
+  using V = hn::Vec<D>;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  V acc[kRows][kVectors];
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      const T* at = c + i * t.c_row + v * lanes;
+      if (!t.resumes) {
+        acc[i][v] = hn::Zero(d);
+        hwy::Prefetch(at);
+      } else {
+        acc[i][v] = v == kVectors - 1 ? LoadLast<kLast>(d, at, last) : hn::LoadU(d, at);
+      }
+    }
+  }
+  int64_t row_offset[kRows];
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i) row_offset[i] = i * t.a_row;
+  const int64_t a_col = t.a_col, b_row = t.b_row, b_panel = t.b_panel;
+#pragma GCC unroll 4
+  for (int64_t p = t.k; p > 0; --p) {
+    V row[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      const T* at = b + (v / 2) * b_panel + (v % 2) * lanes;
+      row[v] = v == kVectors - 1 ? LoadLast<kLast>(d, at, last) : hn::LoadU(d, at);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) {
+      const V element = hn::Set(d, a[row_offset[i]]);
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) acc[i][v] = hn::MulAdd(element, row[v], acc[i][v]);
+    }
+    a += a_col;
+    b += b_row;
+  }
+  StoreTile<kRows, kVectors, kLast>(d, t, acc, c, last);
+}
+
+/// kRows rows from row `i` on, as many whole groups of kVectors vectors of columns as there are from `column` on;
+/// returns where they end.
+template <int kRows, int kVectors, class D, class T = hn::TFromD<D>>
+HWY_INLINE int64_t RunFlatGroups(D d, const TileProduct<T>& t, int64_t i, int64_t column) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  if constexpr (kVectors <= tile_vectors(kRows)) {
+    for (; column + kVectors * lanes <= t.n; column += kVectors * lanes) {
+      const T* b = t.b + column / (2 * lanes) * t.b_panel;
+      RunTile<kRows, kVectors, Last::whole>(d, t, t.a + i * t.a_row, b, t.c + i * t.c_row + column, 0);
+    }
+  }
+  return column;
+}
+
+/// As many groups of kRows rows as there are from row `i` on, the kVectors vectors of columns from `column` on, which
+/// stand at `b` (the last one may be shorter); returns where the rows end.
+template <int kRows, int kVectors, class D, class T = hn::TFromD<D>>
+HWY_NOINLINE int64_t RunRows(D d, const TileProduct<T>& t, const T* b, int64_t column, int64_t i) {
+  constexpr bool kHasHalf = hn::MaxLanes(d) * sizeof(T) > 16;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t last = t.n - column - (kVectors - 1) * lanes;
+  const T* a = t.a + i * t.a_row;
+  T* c = t.c + i * t.c_row + column;
+  for (; i + kRows <= t.m; i += kRows, a += kRows * t.a_row, c += kRows * t.c_row) {
+    if (last >= lanes) {
+      RunTile<kRows, kVectors, Last::whole>(d, t, a, b, c, 0);
+    } else if (kHasHalf && 2 * last == lanes) {
+      RunTile<kRows, kVectors, kHasHalf ? Last::half : Last::part>(d, t, a, b, c, static_cast<size_t>(last));
+    } else {
+      RunTile<kRows, kVectors, Last::part>(d, t, a, b, c, static_cast<size_t>(last));
+    }
+  }
+  return i;
+}
+
+/// The rows from row `i` on by fours, twos and ones: a tile for each number would take longer to compile than it ever
+/// saves.
+template <int kVectors, class D, class T = hn::TFromD<D>>
+HWY_INLINE void RunFewRows(D d, const TileProduct<T>& t, const T* b, int64_t column, int64_t i) {
+  if (i + 4 <= t.m) i = RunRows<4, kVectors>(d, t, b, column, i);
+  if (i + 2 <= t.m) i = RunRows<2, kVectors>(d, t, b, column, i);
+  if (i < t.m) RunRows<1, kVectors>(d, t, b, column, i);
+}
+
+/// All rows, at most one vector of columns: the narrowest one that holds them.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void RunNarrow(D d, const TileProduct<T>& t, const T* b, int64_t column) {
+  if constexpr (hn::MaxLanes(d) * sizeof(T) > 16) {
+    if (2 * (t.n - column) <= static_cast<int64_t>(hn::Lanes(d))) return RunNarrow(hn::Half<D>(), t, b, column);
+  }
+  RunFewRows<1>(d, t, b, column, RunRows<8, 1>(d, t, b, column, 0));
+}
+
+/// All rows, the columns of one panel, which stays in the first cache.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void RunPanel(D d, const TileProduct<T>& t, const T* b, int64_t column) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t left = t.n - column;
+  if (left <= lanes) return RunNarrow(d, t, b, column);
+  if (HWY_CAP_GE512 && 2 * left <= 3 * lanes) {  // half of a vector of 64 bytes may cost half as much
+    RunNarrow(d, t, b, column);
+    return RunNarrow(d, t, b + lanes, column + lanes);
+  }
+  RunFewRows<2>(d, t, b, column, RunRows<kTileRows, 2>(d, t, b, column, 0));
+}
+
+/// kRows rows of a flat product from row `i` on, all columns.
+template <int kRows, class D, class T = hn::TFromD<D>>
+HWY_NOINLINE void RunFlat(D d, const TileProduct<T>& t, int64_t i) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  TileProduct<T> rows = t;
+  rows.m = i + kRows;
+  int64_t column = RunFlatGroups<kRows, 8>(d, t, i, 0);
+  column = RunFlatGroups<kRows, 6>(d, t, i, column);
+  column = RunFlatGroups<kRows, 4>(d, t, i, column);
+  for (; column < t.n; column += 2 * lanes) {
+    const T* b = t.b + column / (2 * lanes) * t.b_panel;
+    if (t.n - column <= lanes) {
+      RunRows<kRows, 1>(d, rows, b, column, i);
+    } else {
+      RunRows<kRows, 2>(d, rows, b, column, i);
+    }
+  }
+}
+
+/// The whole product on the calling thread.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void RunProduct(D d, const TileProduct<T>& t) {
+  const int64_t width = 2 * static_cast<int64_t>(hn::Lanes(d));
+  if (t.m >= kTileRows) {
+    const T* b = t.b;
+    for (int64_t column = 0; column < t.n; column += width, b += t.b_panel) {
+      if (t.n - column > width && 2 * (t.n - column) <= 3 * width) return RunFewRows<3>(d, t, b, column, 0);
+      RunPanel(d, t, b, column);
+    }
+    return;
+  }
+  int64_t i = 0;
+  for (; i + 4 <= t.m; i += 4) RunFlat<4>(d, t, i);
+  for (; i + 2 <= t.m; i += 2) RunFlat<2>(d, t, i);
+  for (; i < t.m; ++i) RunFlat<1>(d, t, i);
+}
+
+}  // namespace gradus::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per target

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/tensor/kernels/movement/indexing.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+#include <gradus/tensor/kernels/elementwise/elementwise.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
+
+namespace gradus::kernels {
+namespace {
+
+constexpr int64_t kGrain = 8 << 10;  // elements to a piece of work
+constexpr int64_t kRun = 16;         // neighbouring lines that are worth walking together
+
+// A dense tensor as [outer, size, inner] around one axis.
+struct Around {
+  int64_t outer = 1;
+  int64_t inner = 1;
+  Around(const Shape& shape, int axis) {
+    for (int k = 0; k < axis; ++k) outer *= shape[k];
+    for (int k = axis + 1; k < shape.rank(); ++k) inner *= shape[k];
+  }
+};
+
+int64_t resolve(int64_t index, int64_t size) { return index < 0 ? index + size : index; }
+
+const int64_t* checked(const Tensor& indices, int64_t size, const char* op) {
+  const auto* index = static_cast<const int64_t*>(indices.raw_data());
+  for (int64_t i = 0; i < indices.numel(); ++i) {
+    GRADUS_CHECK(index[i] >= -size && index[i] < size, "[", op, "] index out of range: expected ", -size,
+                 " <= index < ", size, ", got ", index[i], " at position ", i);
+  }
+  return index;
+}
+
+// Calls body(o, begin, end) for lines begin..end of each outer index. A line is what one thread does alone, so that
+// additions along it keep their order.
+template <class Body>
+void for_lines(const Around& around, int64_t length, Body&& body) {
+  const int64_t lines = around.outer * around.inner;
+  const int64_t grain = std::max(kRun, kGrain / std::max<int64_t>(1, length));
+  const auto piece = [&](int64_t begin, int64_t end) {
+    while (begin < end) {
+      const int64_t o = begin / around.inner;
+      const int64_t first = o * around.inner;
+      const int64_t stop = std::min(end, first + around.inner);
+      body(o, begin - first, stop - first);
+      begin = stop;
+    }
+  };
+  if (lines <= grain) return piece(0, lines);
+  parallel_for(lines, piece, grain);
+}
+
+}  // namespace
+
+void take_along_axis(const Tensor& x, const Tensor& indices, int axis, Tensor& y, const char* op) {
+  const Tensor source = x.contiguous();
+  const Tensor order = indices.contiguous();
+  const int64_t size = x.shape()[axis];
+  const int64_t* index = checked(order, size, op);
+  const int64_t count = y.shape()[axis];
+  const Around around(y.shape(), axis);
+  dispatch_all(y.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* from = static_cast<const T*>(source.raw_data());
+    T* to = static_cast<T*>(y.raw_data());
+    for_lines(around, count, [&](int64_t o, int64_t begin, int64_t end) {
+      const T* block = from + o * size * around.inner;
+      for (int64_t j = 0; j < count; ++j) {
+        const int64_t row = (o * count + j) * around.inner;
+        for (int64_t i = begin; i < end; ++i) to[row + i] = block[resolve(index[row + i], size) * around.inner + i];
+      }
+    });
+  });
+}
+
+void scatter_add_along_axis(const Tensor& source, const Tensor& indices, int axis, Tensor& y, const char* op) {
+  const Tensor added = source.contiguous();
+  const Tensor order = indices.contiguous();
+  const int64_t size = y.shape()[axis];
+  const int64_t* index = checked(order, size, op);
+  const int64_t count = source.shape()[axis];
+  const Around around(y.shape(), axis);
+  dispatch_float(y.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* from = static_cast<const T*>(added.raw_data());
+    T* to = static_cast<T*>(y.raw_data());
+    for_lines(around, count, [&](int64_t o, int64_t begin, int64_t end) {
+      T* block = to + o * size * around.inner;
+      for (int64_t j = 0; j < count; ++j) {
+        const int64_t row = (o * count + j) * around.inner;
+        for (int64_t i = begin; i < end; ++i) block[resolve(index[row + i], size) * around.inner + i] += from[row + i];
+      }
+    });
+  });
+}
+
+void select_along_axis(const Tensor& x, const Tensor& indices, int axis, Tensor& y, const char* op) {
+  const Tensor source = x.contiguous();
+  const Tensor order = indices.contiguous();
+  const int64_t size = x.shape()[axis];
+  const int64_t* index = checked(order, size, op);
+  const int64_t count = y.shape()[axis];
+  const Around around(y.shape(), axis);
+  const size_t row_bytes = static_cast<size_t>(around.inner) * dtype_size(y.dtype());
+  if (row_bytes == 0) return;
+  const auto* from = static_cast<const char*>(source.raw_data());
+  auto* to = static_cast<char*>(y.raw_data());
+  const auto piece = [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t taken = row / count * size + resolve(index[row % count], size);
+      std::memcpy(to + static_cast<size_t>(row) * row_bytes, from + static_cast<size_t>(taken) * row_bytes, row_bytes);
+    }
+  };
+  const int64_t grain = std::max<int64_t>(1, kGrain / around.inner);
+  if (around.outer * count <= grain) return piece(0, around.outer * count);
+  parallel_for(around.outer * count, piece, grain);
+}
+
+void add_along_axis(const Tensor& source, const Tensor& indices, int axis, Tensor& y, const char* op) {
+  const Tensor added = source.contiguous();
+  const Tensor order = indices.contiguous();
+  const int64_t size = y.shape()[axis];
+  const int64_t* index = checked(order, size, op);
+  const int64_t count = source.shape()[axis];
+  const Around around(y.shape(), axis);
+  dispatch_float(y.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* from = static_cast<const T*>(added.raw_data());
+    T* to = static_cast<T*>(y.raw_data());
+    for_lines(around, count, [&](int64_t o, int64_t begin, int64_t end) {
+      for (int64_t j = 0; j < count; ++j) {
+        const T* row = from + (o * count + j) * around.inner;
+        add_inplace<T>(row + begin, to + (o * size + resolve(index[j], size)) * around.inner + begin, end - begin);
+      }
+    });
+  });
+}
+
+void class_indices(const Tensor& targets, int64_t classes, int64_t ignored, Tensor& y, const char* op) {
+  const Tensor given = targets.contiguous();
+  const auto* target = given.data<int64_t>();
+  auto* to = static_cast<int64_t*>(y.raw_data());
+  for (int64_t i = 0; i < y.numel(); ++i) {
+    to[i] = target[i] == ignored ? 0 : target[i];
+    GRADUS_CHECK(to[i] >= 0 && to[i] < classes, "[", op, "] target out of range: expected 0 <= target < ", classes,
+                 " or the ignored index ", ignored, ", got ", target[i], " in row ", i);
+  }
+}
+
+Tensor true_positions(const Tensor& mask) {
+  const Tensor dense = mask.contiguous();
+  const bool* holds = dense.data<bool>();
+  const int64_t count = dense.numel();
+  Tensor positions = Tensor::empty({std::count(holds, holds + count, true)}, DType::i64);
+  auto* to = static_cast<int64_t*>(positions.raw_data());
+  for (int64_t i = 0; i < count; ++i) {
+    if (holds[i]) *to++ = i;
+  }
+  return positions;
+}
+
+}  // namespace gradus::kernels

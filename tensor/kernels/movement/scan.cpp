@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/tensor/kernels/movement/scan.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+#include <gradus/tensor/kernels/reduce/reduce.hpp>
+
+namespace gradus::kernels {
+
+template <class T>
+void cumsum_cols(const T* x, int64_t n, int64_t cols, int64_t step, T* y) {
+  constexpr int64_t kWidth = 64;
+  const int64_t first = step > 0 ? 0 : n - 1;
+  for (int64_t c = 0; c < cols; c += kWidth) {
+    const int64_t width = std::min(kWidth, cols - c);
+    double sums[kWidth] = {};
+    for (int64_t i = 0, row = first; i < n; ++i, row += step) {
+      const T* from = x + row * cols + c;
+      T* to = y + row * cols + c;
+      for (int64_t k = 0; k < width; ++k) to[k] = static_cast<T>(sums[k] += static_cast<double>(from[k]));
+    }
+  }
+}
+
+template <class T>
+void products_of_others(const T* x, int64_t n, T g, T* y) {
+  T product = g;  // of g and all before
+  for (int64_t i = 0; i < n; ++i) {
+    y[i] = product;
+    product *= x[i];
+  }
+  product = T{1};  // of all after
+  for (int64_t i = n - 1; i >= 0; --i) {
+    y[i] *= product;
+    product *= x[i];
+  }
+}
+
+template <class T>
+ScaledNorm scaled_norm(const T* x, int64_t n, double p) {
+  double largest = 0.0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double magnitude = std::fabs(static_cast<double>(x[i]));
+    if (!(magnitude <= largest)) largest = magnitude;
+    if (std::isnan(largest)) return {largest, 1.0};
+  }
+  if (largest == 0.0 || std::isinf(largest)) return {largest, 1.0};
+  double sum = 0.0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double ratio = std::fabs(static_cast<double>(x[i])) / largest;
+    sum += p == 2.0 ? ratio * ratio : std::pow(ratio, p);
+  }
+  return {largest, p == 2.0 ? std::sqrt(sum) : std::pow(sum, 1.0 / p)};
+}
+
+template <class T>
+T norm_of_run(const T* x, int64_t n, double p) {
+  if (p == 2.0) {
+    const double squares = sum_squares(x, n);
+    // Beyond these, squares of doubles over- or underflow (squares of floats never do); the scaled sum is slower.
+    if (squares == 0.0 ? sizeof(T) == sizeof(float) : squares > 1e-280 && squares < 1e300) {
+      return static_cast<T>(std::sqrt(squares));
+    }
+  }
+  const ScaledNorm norm = scaled_norm(x, n, p);
+  return static_cast<T>(norm.largest * norm.ratio);
+}
+
+template void cumsum_cols<float>(const float*, int64_t, int64_t, int64_t, float*);
+template void cumsum_cols<double>(const double*, int64_t, int64_t, int64_t, double*);
+template void products_of_others<float>(const float*, int64_t, float, float*);
+template void products_of_others<double>(const double*, int64_t, double, double*);
+template ScaledNorm scaled_norm<float>(const float*, int64_t, double);
+template ScaledNorm scaled_norm<double>(const double*, int64_t, double);
+template float norm_of_run<float>(const float*, int64_t, double);
+template double norm_of_run<double>(const double*, int64_t, double);
+
+}  // namespace gradus::kernels

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/tensor/kernels/movement/sort.hpp>
+
+#include <algorithm>
+#include <vector>
+
+#include <gradus/tensor/runtime/parallel.hpp>
+
+namespace gradus::kernels {
+namespace {
+
+constexpr int64_t kGrain = 2 << 10;  // elements to a piece of work
+
+template <class T>
+struct Entry {
+  T value;
+  int64_t index;
+};
+
+// A total order: the index decides between equals, which makes any sort a stable one.
+template <class T, bool kDescending>
+bool before(const Entry<T>& a, const Entry<T>& b) {
+  const bool a_nan = a.value != a.value;
+  const bool b_nan = b.value != b.value;
+  if (a_nan != b_nan) return b_nan;
+  if (!a_nan && a.value != b.value) return kDescending ? a.value > b.value : a.value < b.value;
+  return a.index < b.index;
+}
+
+template <class T, bool kDescending>
+void sort_entries(std::vector<Entry<T>>& entries, int64_t count) {
+  const auto middle = entries.begin() + count;
+  // A heap of the first few is cheaper than sorting all, as long as they are few.
+  if (count < static_cast<int64_t>(entries.size()) / 4) {
+    std::partial_sort(entries.begin(), middle, entries.end(), before<T, kDescending>);
+  } else {
+    std::sort(entries.begin(), entries.end(), before<T, kDescending>);
+  }
+}
+
+template <class T>
+void sort_lines(const Tensor& x, int axis, bool descending, Tensor& values, Tensor& indices) {
+  const int64_t n = x.shape()[axis];
+  const int64_t count = values.shape()[axis];
+  int64_t inner = 1;
+  for (int k = axis + 1; k < x.rank(); ++k) inner *= x.shape()[k];
+  const int64_t lines = x.shape().without(axis).numel();
+  const T* from = static_cast<const T*>(x.raw_data());
+  T* value = static_cast<T*>(values.raw_data());
+  auto* index = static_cast<int64_t*>(indices.raw_data());
+  const auto piece = [&](int64_t begin, int64_t end) {
+    std::vector<Entry<T>> entries(static_cast<size_t>(n));
+    for (int64_t line = begin; line < end; ++line) {
+      const T* in = from + line / inner * n * inner + line % inner;
+      for (int64_t j = 0; j < n; ++j) entries[static_cast<size_t>(j)] = {in[j * inner], j};
+      descending ? sort_entries<T, true>(entries, count) : sort_entries<T, false>(entries, count);
+      const int64_t at = line / inner * count * inner + line % inner;
+      for (int64_t j = 0; j < count; ++j) {
+        value[at + j * inner] = entries[static_cast<size_t>(j)].value;
+        index[at + j * inner] = entries[static_cast<size_t>(j)].index;
+      }
+    }
+  };
+  const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, n));
+  if (lines <= grain) return piece(0, lines);
+  parallel_for(lines, piece, grain);
+}
+
+}  // namespace
+
+void sort(const Tensor& x, int axis, bool descending, Tensor& values, Tensor& indices) {
+  const Tensor source = x.contiguous();
+  if (values.numel() == 0) return;
+  dispatch_float(x.dtype(), [&](auto tag) {
+    sort_lines<typename decltype(tag)::type>(source, axis, descending, values, indices);
+  });
+}
+
+}  // namespace gradus::kernels

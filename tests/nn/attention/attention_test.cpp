@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+// Masks and attention: against scalar loops, and what a blocked position may do, which is nothing.
+#include <cmath>
+
+#include <gradus/autograd/grad.hpp>
+#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/reduce/reduce.hpp>
+#include <gradus/nn/attention/attention.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/close.hpp"
+#include "tests/support/random.hpp"
+#include "tests/support/seed.hpp"
+
+using namespace gradus;
+
+namespace {
+
+constexpr int64_t kBatch = 3, kQueries = 2, kKeys = 4, kQuerySize = 3, kKeySize = 5, kWidth = 6;
+
+Tensor integers(std::initializer_list<double> values, const Shape& shape) {
+  return Tensor::from(values, shape, {.dtype = DType::i64});
+}
+
+Tensor bools(std::initializer_list<double> values, const Shape& shape) {
+  return Tensor::from(values, shape, {.dtype = DType::boolean});
+}
+
+AdditiveAttention additive(Generator& generator) {
+  return AdditiveAttention(
+      {.query_size = kQuerySize, .key_size = kKeySize, .attention_size = kWidth, .dtype = DType::f64}, generator);
+}
+
+DotAttention dot(Generator& generator) {
+  return DotAttention({.query_size = kQuerySize, .key_size = kKeySize, .dtype = DType::f64}, generator);
+}
+
+struct Data {
+  explicit Data(uint64_t seed) : random(seed) {
+    query = random.floating({kBatch, kQueries, kQuerySize});
+    memory = random.floating({kBatch, kKeys, kKeySize});
+  }
+  tests::RandomTensors random;
+  Tensor query;
+  Tensor memory;
+};
+
+// Weights and context by the formulas, one number at a time; score(b, i, j).
+template <class Score>
+AttentionOutput by_loops(const Data& data, const Tensor& keep, const Score& score) {
+  Tensor weights = zeros({kBatch, kQueries, kKeys}, {.dtype = DType::f64});
+  Tensor context = zeros({kBatch, kQueries, kKeySize}, {.dtype = DType::f64});
+  double* w = weights.mutable_data_<double>();
+  double* c = context.mutable_data_<double>();
+  for (int64_t b = 0; b < kBatch; ++b) {
+    for (int64_t i = 0; i < kQueries; ++i) {
+      double total = 0.0;
+      for (int64_t j = 0; j < kKeys; ++j) {
+        if (keep.at({b, i, j}) != 0.0) total += w[(b * kQueries + i) * kKeys + j] = std::exp(score(b, i, j));
+      }
+      for (int64_t j = 0; j < kKeys && total > 0; ++j) {
+        double& weight = w[(b * kQueries + i) * kKeys + j];
+        weight /= total;
+        for (int64_t d = 0; d < kKeySize; ++d) {
+          c[(b * kQueries + i) * kKeySize + d] += weight * data.memory.at({b, j, d});
+        }
+      }
+    }
+  }
+  return {context, weights};
+}
+
+double dot_product(int64_t n, const Tensor& a, int64_t row_a, const Tensor& x, int64_t b, int64_t i) {
+  double sum = 0.0;
+  for (int64_t d = 0; d < n; ++d) sum += a.at({row_a, d}) * x.at({b, i, d});
+  return sum;
+}
+
+// Row 0 whole, row 1 two keys, row 2 nothing.
+Mask lengths_mask() { return Mask::from_lengths(integers({4, 2, 0}, {3}), kKeys); }
+
+// Runs on either kind of attention.
+template <class Check>
+void for_both(uint64_t seed, const Check& check) {
+  Generator generator(seed);
+  AdditiveAttention first = additive(generator);
+  DotAttention second = dot(generator);
+  {
+    INFO("additive, seed " << seed);
+    check(first);
+  }
+  INFO("dot, seed " << seed);
+  check(second);
+}
+
+struct Gradients {
+  AttentionOutput out;
+  Variable query;
+  Variable memory;
+  std::vector<Tensor> parameters;
+};
+
+// Of a random combination of context and weights.
+template <class Attention>
+Gradients differentiate(Attention& attention, const Tensor& query, const Tensor& memory, const Mask& mask) {
+  tests::RandomTensors random(77);
+  const Variable q = leaf(query);
+  const Variable m = leaf(memory);
+  for (const NamedParameter& named : attention.parameters()) named.parameter->zero_grad_();
+  AttentionOutput out = attention(q, attention.prepare(m, mask));
+  const Variable loss = sum(out.context * Variable(random.floating(out.context.shape()))) +
+                        sum(out.weights * Variable(random.floating(out.weights.shape())));
+  std::vector<Variable> targets = {q, m};
+  for (const NamedParameter& named : attention.parameters()) targets.push_back(named.parameter->variable());
+  const std::vector<Variable> gradients = grad({loss}, targets);
+  Gradients result{out, gradients[0], gradients[1], {}};
+  for (size_t i = 2; i < gradients.size(); ++i) result.parameters.push_back(gradients[i].value());
+  return result;
+}
+
+bool row_is_zero(const Tensor& x, int64_t row) { return tests::all_zero(x.select(0, row)); }
+
+}  // namespace
+
+TEST_CASE("masks: true means may be attended, whatever they are made from") {
+  const Mask lengths = Mask::from_lengths(integers({2, 0, 3}, {3}), 3);
+  CHECK(bitwise_equal(lengths.tensor(), bools({1, 1, 0, 0, 0, 0, 1, 1, 1}, {3, 1, 3})));
+  CHECK(bitwise_equal(Mask::causal(2, 2).tensor(), bools({1, 0, 1, 1}, {1, 2, 2})));
+  CHECK(bitwise_equal(Mask::causal(2, 3).tensor(), bools({1, 1, 0, 1, 1, 1}, {1, 2, 3})));
+  const Mask both = Mask::causal(3, 3) & lengths;
+  CHECK(both.tensor().shape() == Shape{3, 3, 3});
+  CHECK(bitwise_equal(both.tensor().select(0, 0), bools({1, 0, 0, 1, 1, 0, 1, 1, 0}, {3, 3}).clone()));
+  CHECK(bitwise_equal((Mask::none() & lengths).tensor(), lengths.tensor()));
+  CHECK(bitwise_equal((lengths & Mask::none()).tensor(), lengths.tensor()));
+  CHECK(!Mask::none().defined());
+  CHECK_THROWS_WITH(Mask::from_lengths(integers({4}, {1}), 3),
+                    "[Mask::from_lengths] wrong lengths: expected i64 [B], each from 0 to 3, got 4 in row 0");
+  CHECK_THROWS_WITH(Mask::from_lengths(integers({-1}, {1}), 3), tests::contains_text("got -1 in row 0"));
+  CHECK_THROWS_WITH(Mask::from_lengths(zeros({2}), 3), tests::contains_text("got f32 [2]"));
+  CHECK_THROWS_WITH(Mask::keep(zeros({2})), tests::contains_text("expected a bool tensor"));
+}
+
+TEST_CASE("additive attention is Bahdanau's formula") {
+  const uint64_t seed = tests::seed(41);
+  INFO("seed " << seed);
+  const Data data(seed);
+  Generator generator(seed);
+  AdditiveAttention attention = additive(generator);
+  const StateDict state = attention.state_dict();
+  const Tensor& v = state[0].value;
+  const Tensor& query_weight = state[1].value;
+  const Tensor& key_weight = state[2].value;
+  const Tensor keep = lengths_mask().tensor().expand({kBatch, kQueries, kKeys});
+  const AttentionOutput expected = by_loops(data, keep, [&](int64_t b, int64_t i, int64_t j) {
+    double score = 0.0;
+    for (int64_t a = 0; a < kWidth; ++a) {
+      score += v.at({a}) * std::tanh(dot_product(kQuerySize, query_weight, a, data.query, b, i) +
+                                     dot_product(kKeySize, key_weight, a, data.memory, b, j));
+    }
+    return score;
+  });
+  const AttentionOutput out = attention(data.query, attention.prepare(data.memory, lengths_mask()));
+  // Measured over four seeds: at most 4.2e-16.
+  CHECK(tests::largest_error(out.weights.value(), expected.weights.value()) < 1e-14);
+  CHECK(tests::largest_error(out.context.value(), expected.context.value()) < 1e-14);
+}
+
+TEST_CASE("dot attention is Vaswani's formula, with the query projected when the sizes differ") {
+  const uint64_t seed = tests::seed(42);
+  INFO("seed " << seed);
+  const Data data(seed);
+  Generator generator(seed);
+  DotAttention attention = dot(generator);
+  CHECK(attention.state_dict()[0].name == "query_proj.weight");
+  const Tensor weight = attention.state_dict()[0].value;
+  const Tensor keep = lengths_mask().tensor().expand({kBatch, kQueries, kKeys});
+  const AttentionOutput expected = by_loops(data, keep, [&](int64_t b, int64_t i, int64_t j) {
+    double score = 0.0;
+    for (int64_t d = 0; d < kKeySize; ++d) {
+      score += dot_product(kQuerySize, weight, d, data.query, b, i) * data.memory.at({b, j, d});
+    }
+    return score / std::sqrt(static_cast<double>(kKeySize));
+  });
+  const AttentionOutput out = attention(data.query, attention.prepare(data.memory, lengths_mask()));
+  CHECK(tests::largest_error(out.weights.value(), expected.weights.value()) < 1e-14);
+  CHECK(tests::largest_error(out.context.value(), expected.context.value()) < 1e-14);
+  Generator other(seed);
+  CHECK(DotAttention({.query_size = 4, .key_size = 4}, other).state_dict().empty());
+}
+
+TEST_CASE("a query that may attend to nothing has output, weights and gradients of exactly 0") {
+  const uint64_t seed = tests::seed(43);
+  const Data data(seed);
+  for_both(seed, [&](auto& attention) {
+    const Gradients result = differentiate(attention, data.query, data.memory, lengths_mask());
+    CHECK(row_is_zero(result.out.weights.value(), 2));
+    CHECK(row_is_zero(result.out.context.value(), 2));
+    CHECK(row_is_zero(result.query.value(), 2));
+    CHECK(row_is_zero(result.memory.value(), 2));
+    CHECK(!row_is_zero(result.query.value(), 1));
+    CHECK(!row_is_zero(result.memory.value(), 1));
+    const Gradients nothing =
+        differentiate(attention, data.query, data.memory, Mask::keep(bools({0}, {1}).expand({kKeys}).clone()));
+    CHECK(tests::all_zero(nothing.out.context.value()));
+    CHECK(tests::all_zero(nothing.memory.value()));
+    for (const Tensor& gradient : nothing.parameters) CHECK(tests::all_zero(gradient));
+  });
+}
+
+TEST_CASE("what a blocked position holds changes no bit of output or gradient, and gets a gradient of 0") {
+  const uint64_t seed = tests::seed(44);
+  Data data(seed);
+  Tensor changed = data.memory.clone();
+  double* values = changed.mutable_data_<double>();
+  const auto row = [&](int64_t b, int64_t j) { return values + (b * kKeys + j) * kKeySize; };
+  for (int64_t d = 0; d < kKeySize; ++d) row(1, 2)[d] = 1e30;  // blocked by its length
+  for (int64_t d = 0; d < kKeySize; ++d) row(1, 3)[d] = -17.0;
+  for (int64_t d = 0; d < kKeySize; ++d) row(2, 0)[d] = 1e-300;
+  for_both(seed, [&](auto& attention) {
+    const Gradients before = differentiate(attention, data.query, data.memory, lengths_mask());
+    const Gradients after = differentiate(attention, data.query, changed, lengths_mask());
+    CHECK(bitwise_equal(before.out.context.value(), after.out.context.value()));
+    CHECK(bitwise_equal(before.out.weights.value(), after.out.weights.value()));
+    CHECK(bitwise_equal(before.query.value(), after.query.value()));
+    CHECK(bitwise_equal(before.memory.value(), after.memory.value()));
+    for (size_t i = 0; i < before.parameters.size(); ++i) {
+      CHECK(bitwise_equal(before.parameters[i], after.parameters[i]));
+    }
+    CHECK(tests::all_zero(after.memory.value().select(0, 1).slice(0, 2, 4)));
+    CHECK(!tests::all_zero(after.memory.value().select(0, 1).slice(0, 0, 2)));
+  });
+}
+
+TEST_CASE("asking for the weights does not change the context, nor do the weights alone differ") {
+  const uint64_t seed = tests::seed(45);
+  const Data data(seed);
+  for_both(seed, [&](auto& attention) {
+    const PreparedMemory prepared = attention.prepare(data.memory, lengths_mask());
+    const AttentionOutput out = attention(data.query, prepared);
+    CHECK(bitwise_equal(out.weights.value(), attention.weights(data.query, prepared).value()));
+    CHECK(bitwise_equal(out.context.value(), attention(data.query, prepared).context.value()));
+    // One query at a time, as a decoder asks.
+    for (int64_t i = 0; i < kQueries; ++i) {
+      const Tensor one = attention(data.query.slice(1, i, i + 1).clone(), prepared).weights.value();
+      CHECK(tests::largest_error(one, out.weights.value().slice(1, i, i + 1)) < 1e-14);
+    }
+  });
+}
+
+TEST_CASE("attention names shapes that do not fit") {
+  Generator generator(1);
+  AdditiveAttention attention = additive(generator);
+  const Variable memory = zeros({2, 4, kKeySize}, {.dtype = DType::f64});
+  CHECK_THROWS_WITH(attention.prepare(zeros({2, 4, 7})),
+                    "[additive_attention] expected a memory [B, Tk, 5], got f32 [2, 4, 7] (in additive_attention)");
+  CHECK_THROWS_WITH(attention(zeros({1, 1, 3}, {.dtype = DType::f64}), attention.prepare(memory)),
+                    "[additive_attention] expected a query [2, Tq, 3], got f64 [1, 1, 3] (in additive_attention)");
+  CHECK_THROWS_WITH(attention.prepare(memory, lengths_mask()),
+                    tests::contains_text("the mask [3, 1, 4] does not broadcast to [2, Tq, 4]"));
+  CHECK_THROWS_WITH(DotAttention({.query_size = 0, .key_size = 1}, generator),
+                    "[dot_attention] expected query_size >= 1, got 0");
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// The recurrent layers' options and errors.
+#include <gradus/nn/recurrent/gru.hpp>
+#include <gradus/nn/recurrent/lstm.hpp>
+#include <gradus/nn/recurrent/rnn.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/random.hpp"
+#include "tests/support/seed.hpp"
+
+using namespace gradus;
+
+namespace {
+
+constexpr int64_t kBatch = 4, kSteps = 5, kInput = 3, kHidden = 4;
+
+}  // namespace
+
+TEST_CASE("dropout acts between layers, in training mode only") {
+  Generator generator(6);
+  Gru layer({.input_size = kInput, .hidden_size = kHidden, .num_layers = 2, .dropout = 0.5}, generator);
+  const Tensor x = uniform({kBatch, kSteps, kInput}, generator);
+  const Tensor one = layer(x).output.value();
+  CHECK(!bitwise_equal(one, layer(x).output.value()));
+  layer.eval_();
+  const Tensor calm = layer(x).output.value();
+  CHECK(bitwise_equal(calm, layer(x).output.value()));
+  Generator again(6);
+  Gru without({.input_size = kInput, .hidden_size = kHidden, .num_layers = 2}, again);
+  CHECK(bitwise_equal(calm, without(x).output.value()));
+  CHECK_THROWS_WITH(Gru({.input_size = 1, .hidden_size = 1, .dropout = 0.5}, generator),
+                    "[gru] dropout 0.5 acts between layers, and there is only one");
+}
+
+TEST_CASE("Rnn, Gru and Lstm hand every option on: each equals a Recurrent of its cell from the same generator") {
+  const uint64_t seed = tests::seed(59);
+  INFO("seed " << seed);
+  const Tensor x = tests::RandomTensors(seed).floating({kBatch, kSteps, kInput});
+  const auto filled = [&](auto options) {
+    options.input_size = kInput;
+    options.hidden_size = kHidden;
+    options.num_layers = 2;
+    options.bidirectional = true;
+    options.dropout = 0.25;
+    options.dtype = DType::f64;
+    return options;
+  };
+  const auto same = [&](auto& layer, const RecurrentOptions& options) {
+    Generator generator(seed);
+    Recurrent general(filled(options), generator);
+    CHECK(std::string(layer.kind()) == cell_name(options.cell));
+    return bitwise_equal(layer(x).output.value(), general(x).output.value());
+  };
+  Generator one(seed);
+  Rnn rnn(filled(RnnOptions{}), one);
+  CHECK(same(rnn, {.cell = CellKind::rnn}));
+  for (bool reset_after : {true, false}) {
+    Generator two(seed);
+    Gru gru(filled(GruOptions{.reset_after = reset_after}), two);
+    CHECK(same(gru, {.cell = CellKind::gru, .reset_after = reset_after}));
+  }
+  Generator three(seed);
+  Lstm lstm(filled(LstmOptions{.forget_bias = 0.5}), three);
+  CHECK(same(lstm, {.cell = CellKind::lstm, .forget_bias = 0.5}));
+}
+
+TEST_CASE("recurrent layers name shapes that do not fit") {
+  Generator generator(7);
+  Gru gru({.input_size = 3, .hidden_size = 4, .bidirectional = true}, generator);
+  const Variable x = zeros({2, 5, 3});
+  CHECK_THROWS_WITH(gru(zeros({2, 5, 4})), "[gru] expected x [B, T, 3], got f32 [2, 5, 4] (in gru)");
+  CHECK_THROWS_WITH(gru(x, {.h0 = zeros({2, 1, 4})}),
+                    "[gru] wrong shape of h0: expected [2, 2, 4], got f32 [2, 1, 4] (in gru)");
+  CHECK_THROWS_WITH(gru(x, {.c0 = zeros({2, 2, 4})}), "[gru] has no cell state, but c0 is f32 [2, 2, 4] (in gru)");
+  CHECK_THROWS_WITH(gru.step(zeros({2, 3}), gru.initial_state(2)),
+                    "[gru] a bidirectional layer cannot go step by step");
+  CHECK_THROWS_WITH(Rnn({.input_size = 3}, generator), "[rnn] expected hidden_size >= 1, got 0");
+  CHECK_THROWS_WITH(Lstm({.input_size = 3, .hidden_size = 1, .num_layers = 0}, generator),
+                    "[lstm] expected num_layers >= 1, got 0");
+  CHECK_THROWS_AS(gru(x, {.lengths = Tensor::from({6, 1}, {2}, {.dtype = DType::i64})}), Error);
+  CHECK_THROWS_AS(gru(x, {.lengths = Tensor::from({-1, 1}, {2}, {.dtype = DType::i64})}), Error);
+}
