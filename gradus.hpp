@@ -2,16 +2,14 @@
 #pragma once
 
 // All of gradus: tensors, derivatives of any order, layers, optimisers.
-#include <gradus/autograd/anomaly.hpp>
-#include <gradus/autograd/apply.hpp>
-#include <gradus/autograd/check/check_fused.hpp>
 #include <gradus/autograd/check/check_op.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/checkpoint.hpp>
-#include <gradus/autograd/engine/closure.hpp>
+#include <gradus/autograd/engine/attrs.hpp>
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/hook.hpp>
+#include <gradus/autograd/inspect.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops.hpp>
 #include <gradus/autograd/transforms.hpp>
 #include <gradus/nn/attention/attention.hpp>
@@ -24,19 +22,16 @@
 #include <gradus/nn/linear.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/nn/module.hpp>
-#include <gradus/nn/recurrent/gru.hpp>
-#include <gradus/nn/recurrent/lstm.hpp>
-#include <gradus/nn/recurrent/rnn.hpp>
+#include <gradus/nn/recurrent/recurrent.hpp>
 #include <gradus/optim/adam.hpp>
-#include <gradus/optim/clip.hpp>
+#include <gradus/optim/optimizer.hpp>
 #include <gradus/optim/schedule.hpp>
 #include <gradus/optim/sgd.hpp>
+#include <gradus/tensor/api.hpp>
 #include <gradus/tensor/compare.hpp>
 #include <gradus/tensor/creation.hpp>
 #include <gradus/tensor/files/safetensors.hpp>
 #include <gradus/tensor/memory/allocator.hpp>
 #include <gradus/tensor/random/random.hpp>
-#include <gradus/tensor/runtime/parallel.hpp>
-#include <gradus/tensor/runtime/simd.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 #include <gradus/tensor/tensor.hpp>
-#include <gradus/tensor/version.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/autograd/anomaly.hpp>
+#include <gradus/autograd/inspect.hpp>
 
 #include <cmath>
 #include <mutex>

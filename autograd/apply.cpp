@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/op.hpp>
 
 #include <climits>
 
-#include <gradus/autograd/anomaly.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/engine/inline_array.hpp>
 #include <gradus/autograd/engine/node.hpp>
+#include <gradus/autograd/inspect.hpp>
 
 namespace gradus {
 namespace {

@@ -7,9 +7,9 @@
 #include <memory>
 #include <unordered_set>
 
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/engine/pass.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/views/alias.hpp>
 #include <gradus/tensor/random/random_tape.hpp>
 

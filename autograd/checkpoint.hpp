@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include <gradus/autograd/engine/closure.hpp>
-#include <gradus/autograd/engine/function_ref.hpp>
+#include <gradus/autograd/engine/attrs.hpp>
+#include <gradus/autograd/transforms.hpp>
 
 namespace gradus {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/autograd/hook.hpp>
+#include <gradus/autograd/inspect.hpp>
 
-#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/op.hpp>
 
 namespace gradus {
 namespace {

@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/error.hpp>
 
 namespace gradus::bench {
 

@@ -10,11 +10,10 @@
 #include <vector>
 
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
-#include <gradus/nn/recurrent/gru.hpp>
+#include <gradus/nn/recurrent/recurrent.hpp>
 
 #include "checks.hpp"
 #include "roofline.hpp"

@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/api.hpp>
+#include <gradus/tensor/error.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
-#include <gradus/tensor/runtime/simd.hpp>
-#include <gradus/tensor/version.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 
 namespace {
 

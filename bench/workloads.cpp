@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "workloads.hpp"
 
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
 

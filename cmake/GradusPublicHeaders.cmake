@@ -3,50 +3,35 @@
 set(GRADUS_PUBLIC_HEADERS
   gradus.hpp
   tensor/api.hpp
-  tensor/check.hpp
+  tensor/error.hpp
   tensor/compare.hpp
   tensor/creation.hpp
   tensor/dtype.hpp
   tensor/files/safetensors.hpp
-  tensor/layout.hpp
   tensor/memory/allocator.hpp
-  tensor/memory/reference_count.hpp
   tensor/memory/storage.hpp
-  tensor/memory/tensor_body.hpp
   tensor/random/random.hpp
-  tensor/runtime/parallel.hpp
-  tensor/runtime/simd.hpp
+  tensor/runtime/runtime.hpp
   tensor/shape.hpp
   tensor/tensor.hpp
-  tensor/version.hpp
-  autograd/anomaly.hpp
-  autograd/apply.hpp
-  autograd/check/axis_label.hpp
-  autograd/check/check_fused.hpp
   autograd/check/check_op.hpp
   autograd/check/corruptions.hpp
   autograd/check/example.hpp
   autograd/check/gradcheck.hpp
-  autograd/check/require_gradcheck.hpp
   autograd/checkpoint.hpp
   autograd/engine/attrs.hpp
-  autograd/engine/closure.hpp
   autograd/engine/context.hpp
-  autograd/engine/function_ref.hpp
   autograd/grad.hpp
-  autograd/hook.hpp
+  autograd/inspect.hpp
   autograd/op.hpp
   autograd/ops.hpp
-  autograd/ops/elementwise/arithmetic.hpp
   autograd/ops/elementwise/elementwise.hpp
   autograd/ops/indexing/indexing.hpp
   autograd/ops/linalg/linalg.hpp
   autograd/ops/losses/losses.hpp
   autograd/ops/neural/neural.hpp
   autograd/ops/reduce/reduce.hpp
-  autograd/ops/reduce/reduction.hpp
-  autograd/ops/sequence/recurrent.hpp
-  autograd/ops/views/movement.hpp
+  autograd/ops/sequence/sequence.hpp
   autograd/ops/views/views.hpp
   autograd/parameter.hpp
   autograd/transforms.hpp
@@ -61,13 +46,8 @@ set(GRADUS_PUBLIC_HEADERS
   nn/linear.hpp
   nn/models/seq2seq.hpp
   nn/module.hpp
-  nn/owned.hpp
-  nn/recurrent/gru.hpp
-  nn/recurrent/lstm.hpp
   nn/recurrent/recurrent.hpp
-  nn/recurrent/rnn.hpp
   optim/adam.hpp
-  optim/clip.hpp
   optim/optimizer.hpp
   optim/schedule.hpp
   optim/sgd.hpp

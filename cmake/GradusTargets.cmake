@@ -5,7 +5,7 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 endif()
 
-# `#include <gradus/nn/recurrent/lstm.hpp>` is spelt alike before and after installation: here `gradus` is a folder of links.
+# `#include <gradus/nn/recurrent/recurrent.hpp>` is spelt alike before and after installation: here `gradus` is a folder of links.
 set(GRADUS_INCLUDE_DIR "${PROJECT_BINARY_DIR}/include")
 file(MAKE_DIRECTORY "${GRADUS_INCLUDE_DIR}/gradus")
 foreach(_gradus_name IN ITEMS tensor autograd nn optim examples gradus.hpp)

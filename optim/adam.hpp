@@ -18,7 +18,7 @@ struct AdamOptions {
 ///   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
 ///   p -= rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
 /// m and v have the parameter's dtype. With the default beta2, a gradient of more than 5e20 in f32 (4e155 in f64) makes
-/// v infinite, and the parameter stays where it is from then on: clip such gradients (optim/clip.hpp).
+/// v infinite, and the parameter stays where it is from then on: clip such gradients (optim/optimizer.hpp).
 class GRADUS_API Adam : public Optimizer {
  public:
   explicit Adam(const std::vector<NamedParameter>& parameters, const AdamOptions& options = {});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/optim/clip.hpp>
+#include <gradus/optim/optimizer.hpp>
 
 #include <algorithm>
 #include <cmath>

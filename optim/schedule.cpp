@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/error.hpp>
 
 namespace gradus {
 

@@ -7,3 +7,8 @@
 #else
 #define GRADUS_API
 #endif
+
+#define GRADUS_VERSION_MAJOR 0
+#define GRADUS_VERSION_MINOR 1
+#define GRADUS_VERSION_PATCH 0
+#define GRADUS_VERSION "0.1.0"

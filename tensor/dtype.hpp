@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include <gradus/tensor/api.hpp>
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/error.hpp>
 
 namespace gradus {
 

@@ -8,9 +8,7 @@
 
 #include <gradus/tensor/api.hpp>
 #include <gradus/tensor/dtype.hpp>
-#include <gradus/tensor/layout.hpp>
 #include <gradus/tensor/memory/storage.hpp>
-#include <gradus/tensor/memory/tensor_body.hpp>
 #include <gradus/tensor/shape.hpp>
 
 namespace gradus {

@@ -16,7 +16,7 @@
 #include <string>
 
 #include <gradus/tensor/memory/allocator.hpp>
-#include <gradus/tensor/runtime/simd.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 
 namespace {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/autograd/check/check_fused.hpp>
+#include <gradus/autograd/check/check_op.hpp>
 
 #include <algorithm>
 #include <string_view>
@@ -8,7 +8,7 @@
 #include <gradus/autograd/check/diagnosis/op_failures.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
-#include <gradus/tensor/runtime/simd.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 
 namespace gradus {
 namespace {

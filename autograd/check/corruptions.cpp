@@ -5,9 +5,9 @@
 #include <cmath>
 #include <numeric>
 
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/diagnosis/axis_view.hpp>
 #include <gradus/autograd/check/differences/differences.hpp>
+#include <gradus/autograd/op.hpp>
 
 namespace gradus {
 namespace {

@@ -4,10 +4,23 @@
 #include <string>
 #include <vector>
 
-#include <gradus/autograd/check/axis_label.hpp>
-#include <gradus/autograd/engine/function_ref.hpp>
+#include <gradus/autograd/transforms.hpp>
 
 namespace gradus {
+
+/// What an axis means, for the report. Without blocks position 3 reads "time step 3"; with them the axis is cut into
+/// as many equal parts: {"gate", {"i", "f", "g", "o"}} makes position 5 of 12 read "gate f, unit 2".
+struct AxisLabel {
+  std::string name;
+  std::vector<std::string> blocks = {};
+};
+
+/// Labels for inputs that are named elsewhere, as a module's parameters are.
+struct InputLabels {
+  /// The whole name, or its end after a dot: "weight_hh" stands for "encoder.weight_hh" too.
+  std::string input;
+  std::vector<AxisLabel> axes;
+};
 
 /// An input of a checked function, by the name that the report shall use.
 struct NamedInput {
@@ -290,3 +303,13 @@ GRADUS_API GradcheckReport gradcheck(FunctionRef f, const std::vector<NamedInput
                                      const GradcheckOptions& options = {});
 
 }  // namespace gradus
+
+/// For a user's own tests with Catch2, 2 or 3, whose header comes first: REQUIRE_GRADCHECK(f, inputs, options) runs
+/// gradcheck with these arguments, and fails the test with the whole report when it does not pass. A module's check
+/// takes its arguments too (include nn/check/gradcheck.hpp). No header of Catch2 is included here.
+#define REQUIRE_GRADCHECK(...)                                                           \
+  do {                                                                                   \
+    const ::gradus::GradcheckReport gradcheck_report = ::gradus::gradcheck(__VA_ARGS__); \
+    INFO(gradcheck_report.text());                                                       \
+    REQUIRE(gradcheck_report.ok);                                                        \
+  } while (false)

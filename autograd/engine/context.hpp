@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/error.hpp>
 
 namespace gradus {
 

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <atomic>
 
-#include <gradus/autograd/anomaly.hpp>
-#include <gradus/autograd/apply.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/inspect.hpp>
+#include <gradus/autograd/op.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 
 namespace gradus {
 namespace {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/autograd/anomaly.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/engine/node.hpp>
 #include <gradus/autograd/engine/pass.hpp>
+#include <gradus/autograd/inspect.hpp>
 #include <gradus/autograd/op.hpp>
 
 namespace gradus {

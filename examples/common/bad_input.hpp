@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/error.hpp>
 
 namespace gradus::examples {
 

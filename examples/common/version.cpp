@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/examples/common/version.hpp>
 
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/api.hpp>
+#include <gradus/tensor/error.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
-#include <gradus/tensor/runtime/simd.hpp>
-#include <gradus/tensor/version.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 
 namespace gradus::examples {
 

@@ -6,8 +6,8 @@
 
 #include <ostream>
 
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops.hpp>
 #include <gradus/tensor/random/random.hpp>
 

@@ -4,11 +4,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
-#include <gradus/autograd/ops/sequence/recurrent.hpp>
+#include <gradus/autograd/ops/sequence/sequence.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/nn/required_size.hpp>
 

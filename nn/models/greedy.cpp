@@ -2,7 +2,7 @@
 // Greedy decoding of a Seq2Seq.
 #include <algorithm>
 
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/tensor/detail/lengths.hpp>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/nn/models/seq2seq.hpp>
 
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>

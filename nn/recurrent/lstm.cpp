@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/nn/recurrent/lstm.hpp>
+#include <gradus/nn/recurrent/recurrent.hpp>
 
 namespace gradus {
 namespace {

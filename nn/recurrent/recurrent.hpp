@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include <gradus/autograd/ops/sequence/recurrent.hpp>
+#include <gradus/autograd/ops/sequence/sequence.hpp>
 #include <gradus/nn/dropout.hpp>
 #include <gradus/nn/module.hpp>
 
@@ -129,6 +129,76 @@ class GRADUS_API Recurrent : public Layer<Recurrent, RecurrentModule> {
       : Layer(cell_name(options.cell), options, generator) {}
   const RecurrentOptions& options() const noexcept { return recurrent_options(); }
   using RecurrentModule::operator();
+};
+
+struct GruOptions {
+  int64_t input_size = 0;   ///< >= 1
+  int64_t hidden_size = 0;  ///< >= 1
+  int64_t num_layers = 1;
+  bool bidirectional = false;
+  /// Between layers, in training mode; needs num_layers >= 2.
+  double dropout = 0.0;
+  /// true: PyTorch's and cuDNN's GRU; false: Cho et al. 2014 (see gru_sequence).
+  bool reset_after = true;
+  DType dtype = DType::f32;
+};
+
+/// GRU (Cho et al. 2014), gate order r, z, n; formulas at gru_sequence.
+/// Called with x [B, T, input_size]: see RecurrentModule.
+class GRADUS_API Gru : public Layer<Gru, RecurrentModule> {
+ public:
+  Gru(const GruOptions& options, Generator& generator);
+  const GruOptions& options() const noexcept { return options_; }
+  using RecurrentModule::operator();
+
+ private:
+  GruOptions options_;
+};
+
+struct LstmOptions {
+  int64_t input_size = 0;   ///< >= 1
+  int64_t hidden_size = 0;  ///< >= 1
+  int64_t num_layers = 1;
+  bool bidirectional = false;
+  /// Between layers, in training mode; needs num_layers >= 2.
+  double dropout = 0.0;
+  /// Added to the forget gate's bias_ih at the start.
+  double forget_bias = 0.0;
+  DType dtype = DType::f32;
+};
+
+/// LSTM (Hochreiter and Schmidhuber 1997, with forget gates), gate order i, f, g, o; formulas at lstm_sequence.
+/// Called with x [B, T, input_size]: see RecurrentModule.
+class GRADUS_API Lstm : public Layer<Lstm, RecurrentModule> {
+ public:
+  Lstm(const LstmOptions& options, Generator& generator);
+  const LstmOptions& options() const noexcept { return options_; }
+  using RecurrentModule::operator();
+
+ private:
+  LstmOptions options_;
+};
+
+struct RnnOptions {
+  int64_t input_size = 0;   ///< >= 1
+  int64_t hidden_size = 0;  ///< >= 1
+  int64_t num_layers = 1;
+  bool bidirectional = false;
+  /// Between layers, in training mode; needs num_layers >= 2.
+  double dropout = 0.0;
+  DType dtype = DType::f32;
+};
+
+/// Elman's recurrent network: h' = tanh(W_ih x + b_ih + W_hh h + b_hh).
+/// Called with x [B, T, input_size]: see RecurrentModule.
+class GRADUS_API Rnn : public Layer<Rnn, RecurrentModule> {
+ public:
+  Rnn(const RnnOptions& options, Generator& generator);
+  const RnnOptions& options() const noexcept { return options_; }
+  using RecurrentModule::operator();
+
+ private:
+  RnnOptions options_;
 };
 
 }  // namespace gradus

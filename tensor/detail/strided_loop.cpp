@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/tensor/detail/strided_loop.hpp>
 
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/error.hpp>
 
 namespace gradus {
 

@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include <gradus/tensor/layout.hpp>
+#include <gradus/tensor/shape.hpp>
 
 namespace gradus {
 

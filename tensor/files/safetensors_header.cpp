@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/error.hpp>
 
 namespace gradus::detail {
 namespace {

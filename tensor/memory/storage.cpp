@@ -4,9 +4,8 @@
 
 #include <new>
 
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/error.hpp>
 #include <gradus/tensor/memory/block_cache.hpp>
-#include <gradus/tensor/memory/tensor_body.hpp>
 
 namespace gradus {
 namespace detail {

@@ -6,10 +6,49 @@
 #include <utility>
 
 #include <gradus/tensor/api.hpp>
-#include <gradus/tensor/memory/reference_count.hpp>
+#include <gradus/tensor/dtype.hpp>
+#include <gradus/tensor/shape.hpp>
+
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#endif
+
+// Counts shared by handles on several threads. While the process has one thread, as the C library knows it, plain
+// arithmetic does: an atomic addition costs about 5 ns, and a recorded op needs some ten of them. Compiler builtins,
+// because <atomic> alone would take a quarter of a user's compile time.
+
+namespace gradus::detail {
+
+inline bool single_threaded() noexcept {
+#if __has_include(<sys/single_threaded.h>)
+  return __libc_single_threaded != 0;
+#else
+  return false;
+#endif
+}
+
+inline void retain_reference(uint32_t& references) noexcept {
+  if (single_threaded()) {
+    ++references;
+  } else {
+    __atomic_add_fetch(&references, 1, __ATOMIC_RELAXED);
+  }
+}
+
+/// Gives one reference back; true when it was the last one. Who holds the only one needs no atomic write to know it.
+inline bool release_reference(uint32_t& references) noexcept {
+  if (single_threaded()) return --references == 0;
+  return __atomic_load_n(&references, __ATOMIC_ACQUIRE) == 1 ||
+         __atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL) == 0;
+}
+
+inline bool is_only_reference(const uint32_t& references) noexcept {
+  return __atomic_load_n(&references, __ATOMIC_ACQUIRE) == 1;
+}
+
+}  // namespace gradus::detail
 
 namespace gradus {
-
 namespace detail {
 
 struct ThreadCache;
@@ -89,3 +128,32 @@ class [[nodiscard]] GRADUS_API Storage {
 };
 
 }  // namespace gradus
+
+namespace gradus::detail {
+
+/// What all copies of one Tensor share: where its elements lie. Never changed once made. The body of a fresh tensor
+/// stands between the head and the bytes of its storage, so that an op's output costs one block.
+struct alignas(64) TensorBody {
+  constexpr TensorBody() = default;
+  explicit TensorBody(const Layout& where) noexcept : layout(where) {}
+  explicit TensorBody(const Shape& dense) noexcept : layout(dense) {}
+
+  uint32_t references = 1;
+  DType dtype = DType::f32;
+  bool contiguous = true;
+  bool embedded = false;  // within the block of its storage
+  void* data = nullptr;   // the first element
+  int64_t numel = 1;
+  ThreadCache* owner = nullptr;  // of a block of its own
+  Storage storage;
+  Layout layout;
+};
+
+[[noreturn, gnu::cold]] GRADUS_API void throw_no_tensor(const char* accessor);
+
+GRADUS_API TensorBody* make_body(Storage storage, const Layout& layout, DType dtype);
+/// A body in front of fresh bytes, dense.
+GRADUS_API TensorBody* make_dense_body(const Shape& shape, DType dtype);
+GRADUS_API void destroy_body(TensorBody* body) noexcept;
+
+}  // namespace gradus::detail

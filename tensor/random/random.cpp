@@ -30,14 +30,14 @@ void Generator::set_state(const GeneratorState& state) noexcept {
   usable_ = true;
 }
 
-DropoutKey Generator::reserve(int64_t words) {
+RandomPosition Generator::reserve(int64_t words) {
   GRADUS_CHECK(usable_, "[generator] this generator was moved away and would repeat numbers");
   GRADUS_CHECK(words >= 0, "[generator] expected a number of words >= 0, got ", words);
   return t_tape == nullptr ? advance(words) : t_tape->take(*this, words);
 }
 
-DropoutKey Generator::advance(int64_t words) {
-  const DropoutKey out{.key = state_.seed, .counter = state_.counter};
+RandomPosition Generator::advance(int64_t words) {
+  const RandomPosition out{.key = state_.seed, .counter = state_.counter};
   state_.counter += (static_cast<uint64_t>(words) + 3) / 4;
   return out;
 }
@@ -48,20 +48,20 @@ RandomTape::Scope::Scope(RandomTape& tape, bool replay) : tape_(tape), replay_(r
 
 RandomTape::Scope::~Scope() { t_tape = outer_; }
 
-DropoutKey RandomTape::Scope::take(Generator& generator, int64_t words) {
+RandomPosition RandomTape::Scope::take(Generator& generator, int64_t words) {
   if (replay_) {
     GRADUS_CHECK(next_ < tape_.draws_.size(),
                  "[generator] a replayed function draws more random numbers than before: ", tape_.draws_.size(),
                  " draws were written down");
     return tape_.draws_[next_++];
   }
-  const DropoutKey out = outer_ == nullptr ? generator.advance(words) : outer_->take(generator, words);
+  const RandomPosition out = outer_ == nullptr ? generator.advance(words) : outer_->take(generator, words);
   tape_.draws_.push_back(out);
   return out;
 }
 
 Generator Generator::split() {
-  const DropoutKey at = reserve(4);
+  const RandomPosition at = reserve(4);
   uint32_t words[4];
   kernels::philox(at.key, at.counter, static_cast<uint64_t>(kernels::RandomStream::split), words, 1);
   return Generator(words[0] | static_cast<uint64_t>(words[1]) << 32);
@@ -78,7 +78,7 @@ Tensor uniform(const Shape& shape, Generator& generator, const UniformOptions& o
   GRADUS_CHECK(low <= high && finite, "[uniform] expected finite low <= high with a finite difference, got low ", low,
                " and high ", high);
   Tensor out = Tensor::empty(shape, options.dtype);
-  const DropoutKey at = generator.reserve(out.numel() * (options.dtype == DType::f32 ? 1 : 2));
+  const RandomPosition at = generator.reserve(out.numel() * (options.dtype == DType::f32 ? 1 : 2));
   kernels::uniform(at.key, at.counter, low, high, out);
   return out;
 }
@@ -89,7 +89,7 @@ Tensor normal(const Shape& shape, Generator& generator, const NormalOptions& opt
                "[normal] expected a finite mean and a finite std >= 0, got mean ", options.mean, " and std ",
                options.std);
   Tensor out = Tensor::empty(shape, options.dtype);
-  const DropoutKey at = generator.reserve(out.numel() * (options.dtype == DType::f32 ? 2 : 4));
+  const RandomPosition at = generator.reserve(out.numel() * (options.dtype == DType::f32 ? 2 : 4));
   kernels::normal(at.key, at.counter, options.mean, options.std, out);
   return out;
 }
@@ -98,7 +98,7 @@ Tensor randint(const Shape& shape, Generator& generator, const RandintOptions& o
   GRADUS_CHECK(options.low < options.high, "[randint] expected low < high, got low ", options.low, " and high ",
                options.high);
   Tensor out = Tensor::empty(shape, DType::i64);
-  const DropoutKey at = generator.reserve(out.numel() * 2);
+  const RandomPosition at = generator.reserve(out.numel() * 2);
   const uint64_t range = static_cast<uint64_t>(options.high) - static_cast<uint64_t>(options.low);
   kernels::randint(at.key, at.counter, options.low, range, out);
   return out;
@@ -107,7 +107,7 @@ Tensor randint(const Shape& shape, Generator& generator, const RandintOptions& o
 Tensor bernoulli(const Shape& shape, Generator& generator, double p) {
   GRADUS_CHECK(p >= 0.0 && p <= 1.0, "[bernoulli] expected a probability in [0, 1], got ", p);
   Tensor out = Tensor::empty(shape, DType::boolean);
-  const DropoutKey at = generator.reserve(out.numel());
+  const RandomPosition at = generator.reserve(out.numel());
   kernels::bernoulli(at.key, at.counter, p, out);
   return out;
 }
@@ -115,7 +115,7 @@ Tensor bernoulli(const Shape& shape, Generator& generator, double p) {
 Tensor permutation(int64_t count, Generator& generator) {
   GRADUS_CHECK(count >= 0, "[permutation] expected a count >= 0, got ", count);
   Tensor out = Tensor::empty({count}, DType::i64);
-  const DropoutKey at = generator.reserve(count * 2);
+  const RandomPosition at = generator.reserve(count * 2);
   kernels::permutation(at.key, at.counter, out);
   return out;
 }

@@ -16,7 +16,7 @@ struct GeneratorState {
 
 /// Names a piece of a random stream: whatever is drawn from it is a pure function of (key, counter, element index), so
 /// that a dropout mask can be made again instead of being stored.
-struct DropoutKey {
+struct RandomPosition {
   uint64_t key = 0;
   uint64_t counter = 0;
 };
@@ -41,11 +41,11 @@ class [[nodiscard]] GRADUS_API Generator {
   void set_state(const GeneratorState& state) noexcept;
 
   /// Takes the next `words` 32-bit words (>= 0) out of the stream, in whole counters of four.
-  DropoutKey reserve(int64_t words);
+  RandomPosition reserve(int64_t words);
 
  private:
   friend class RandomTape;
-  DropoutKey advance(int64_t words);
+  RandomPosition advance(int64_t words);
 
   GeneratorState state_;
   bool usable_ = true;

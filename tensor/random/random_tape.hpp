@@ -22,7 +22,7 @@ class GRADUS_API RandomTape {
 
    private:
     friend class Generator;
-    DropoutKey take(Generator& generator, int64_t words);
+    RandomPosition take(Generator& generator, int64_t words);
 
     RandomTape& tape_;
     bool replay_;
@@ -42,7 +42,7 @@ class GRADUS_API RandomTape {
   };
 
  private:
-  std::vector<DropoutKey> draws_;
+  std::vector<RandomPosition> draws_;
 };
 
 }  // namespace gradus

@@ -7,8 +7,8 @@
 #include <limits>
 #include <mutex>
 
-#include <gradus/tensor/check.hpp>
-#include <gradus/tensor/memory/reference_count.hpp>
+#include <gradus/tensor/error.hpp>
+#include <gradus/tensor/memory/storage.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
 #include <gradus/tensor/runtime/thread_team.hpp>
 

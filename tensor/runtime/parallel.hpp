@@ -4,17 +4,9 @@
 #include <cstdint>
 #include <type_traits>
 
-#include <gradus/tensor/api.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 
 namespace gradus {
-
-/// How many threads kernels may use from now on, in this process; throws Error unless 1 <= count <= 1024. No result
-/// depends on it: work is cut by size, never by the number of threads.
-GRADUS_API void set_num_threads(int count);
-
-/// The number of threads kernels may use; at first, the number of cores this process may run on. In the child of a
-/// fork() it is 1, whatever is set, when the parent had more than one thread: those do not exist there.
-GRADUS_API int num_threads();
 
 /// A reference to a callable `void(int64_t begin, int64_t end)`, which must outlive it.
 class RangeBody {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/tensor/runtime/simd.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 
 #include <array>
 #include <cstring>
 #include <string>
 
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/error.hpp>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/tensor/runtime/simd.cpp"

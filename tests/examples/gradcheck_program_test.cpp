@@ -14,7 +14,7 @@
 
 #include "tests/support/catch.hpp"
 
-#include <gradus/autograd/check/require_gradcheck.hpp>
+#include <gradus/autograd/check/gradcheck.hpp>
 
 using namespace gradus;
 using gradus::tests::contains_text;

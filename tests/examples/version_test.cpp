@@ -3,8 +3,8 @@
 #include <string>
 
 #include <gradus/examples/gradcheck/library_check.hpp>
-#include <gradus/tensor/runtime/simd.hpp>
-#include <gradus/tensor/version.hpp>
+#include <gradus/tensor/api.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 
 #include "tests/examples/program.hpp"
 #include "tests/support/catch.hpp"

@@ -123,7 +123,7 @@ spdx_line() {
 messages_are_asserted() {
   local tests checks
   mapfile -t tests < <(sources tests autograd/ops | grep -E '\.(cpp|hpp)$')
-  mapfile -t checks < <(sources tensor autograd nn optim | grep -vxF 'tensor/check.hpp')
+  mapfile -t checks < <(sources tensor autograd nn optim | grep -vxF 'tensor/error.hpp')
   awk -f "$here/messages.awk" "${tests[@]}" sources=1 "${checks[@]}"
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Each line marked `lost` throws away what it is for, and must be warned of; lost_results.sh checks it.
-#include <gradus/autograd/anomaly.hpp>
+#include <gradus/autograd/inspect.hpp>
 #include <gradus/gradus.hpp>
 
 using namespace gradus;

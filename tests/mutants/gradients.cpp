@@ -5,11 +5,11 @@
 #include <cmath>
 #include <set>
 
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/diagnosis/tape.hpp>
 #include <gradus/autograd/check/differences/derivative.hpp>
 #include <gradus/autograd/check/differences/differences.hpp>
 #include <gradus/autograd/grad.hpp>
+#include <gradus/autograd/op.hpp>
 
 #include "tests/mutants/active.hpp"
 #include "tests/mutants/pattern.hpp"

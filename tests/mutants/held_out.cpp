@@ -9,9 +9,7 @@
 #include <gradus/nn/embedding.hpp>
 #include <gradus/nn/linear.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
-#include <gradus/nn/recurrent/gru.hpp>
-#include <gradus/nn/recurrent/lstm.hpp>
-#include <gradus/nn/recurrent/rnn.hpp>
+#include <gradus/nn/recurrent/recurrent.hpp>
 
 #include "tests/mutants/cases.hpp"
 

@@ -5,11 +5,11 @@
 #include <vector>
 
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/nn/check/layer_list.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
-#include <gradus/nn/recurrent/gru.hpp>
+#include <gradus/nn/recurrent/recurrent.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/close.hpp"

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 // What layers say when they are used wrongly, as far as the tests of each do not hold it.
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/nn/attention/attention.hpp>
 #include <gradus/nn/embedding.hpp>
 #include <gradus/nn/linear.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
-#include <gradus/nn/recurrent/gru.hpp>
-#include <gradus/nn/recurrent/lstm.hpp>
-#include <gradus/nn/recurrent/rnn.hpp>
+#include <gradus/nn/recurrent/recurrent.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/error_text.hpp"

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Names, state dictionaries, modes and copies of modules.
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/nn/linear.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
-#include <gradus/nn/recurrent/gru.hpp>
-#include <gradus/nn/recurrent/lstm.hpp>
+#include <gradus/nn/recurrent/recurrent.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/close.hpp"

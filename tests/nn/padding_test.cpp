@@ -6,7 +6,7 @@
 #include <limits>
 
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/nn/attention/attention.hpp>

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include <gradus/optim/adam.hpp>
-#include <gradus/optim/clip.hpp>
+#include <gradus/optim/optimizer.hpp>
 #include <gradus/optim/schedule.hpp>
 #include <gradus/optim/sgd.hpp>
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/error.hpp>
 
 namespace gradus::tests {
 

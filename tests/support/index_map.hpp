@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include <gradus/tensor/layout.hpp>
+#include <gradus/tensor/shape.hpp>
 #include <tests/support/random_numbers.hpp>
 
 // Layouts the slow way: every index written out.

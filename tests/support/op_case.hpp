@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/battery/op_case.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/grad.hpp>
+#include <gradus/autograd/op.hpp>
 
 #include "tests/support/random.hpp"
 

@@ -3,8 +3,8 @@
 #include <functional>
 #include <vector>
 
-#include <gradus/tensor/check.hpp>
-#include <gradus/tensor/layout.hpp>
+#include <gradus/tensor/error.hpp>
+#include <gradus/tensor/shape.hpp>
 #include <tests/support/catch.hpp>
 #include <tests/support/error_text.hpp>
 #include <tests/support/index_map.hpp>

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <vector>
 
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/error.hpp>
 #include <gradus/tensor/shape.hpp>
 #include <tests/support/catch.hpp>
 #include <tests/support/error_text.hpp>

@@ -2,11 +2,11 @@
 // What every op refuses, and in which words.
 #include <exception>
 
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/battery/battery.hpp>
 #include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/grad.hpp>
+#include <gradus/autograd/op.hpp>
 
 namespace gradus::detail {
 namespace {

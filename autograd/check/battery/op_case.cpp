@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/autograd/check/battery/op_case.hpp>
 
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/grad.hpp>
+#include <gradus/autograd/op.hpp>
 
 namespace gradus::detail {
 namespace {

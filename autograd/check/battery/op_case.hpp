@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <gradus/autograd/check/example.hpp>
-#include <gradus/autograd/engine/function_ref.hpp>
+#include <gradus/autograd/transforms.hpp>
 
 namespace gradus::detail {
 

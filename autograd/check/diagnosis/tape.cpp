@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/differences/order_check.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/op.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 
 namespace gradus::detail {
 namespace {

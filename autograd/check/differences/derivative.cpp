@@ -6,7 +6,7 @@
 
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 
 namespace gradus::detail {
 namespace {

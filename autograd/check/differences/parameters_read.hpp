@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include <gradus/autograd/engine/function_ref.hpp>
 #include <gradus/autograd/parameter.hpp>
+#include <gradus/autograd/transforms.hpp>
 
 namespace gradus::detail {
 

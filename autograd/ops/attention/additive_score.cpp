@@ -3,15 +3,14 @@
 // With t = tanh(q + k) and a cotangent g, d(q + k) = g v (1 - t^2):
 //   dq = its sum over j,  dk = its sum over i,  dv = sum of g t.  The backward kernel computes t again, so that nothing
 // of size Tq x Tk x A is ever stored.
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/rules.hpp>
-#include <gradus/autograd/ops/sequence/recurrent.hpp>
+#include <gradus/autograd/ops/sequence/sequence.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/tensor/kernels/attention/tensor_attention.hpp>
 

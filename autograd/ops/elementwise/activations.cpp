@@ -4,9 +4,8 @@
 //   tanh_backward(y, g) = g (1 - y^2)      d/dg: the same on the new cotangent c;  d/dy = -2 c g y
 //   sigmoid_backward(y, g) = g y (1 - y)   d/dg: the same;                         d/dy = c g (1 - 2y)
 //   relu_backward(x, g) = g where x > 0    d/dg: the same;                         d/dx = 0
-#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/elementwise/unary_op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>

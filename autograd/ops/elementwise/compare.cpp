@@ -3,10 +3,9 @@
 #include <cmath>
 #include <limits>
 
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>

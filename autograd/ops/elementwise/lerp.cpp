@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // y = a + w (b - a):   da = g (1 - w),   db = g w,   dw = g (b - a)
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/tensor/detail/called_as.hpp>

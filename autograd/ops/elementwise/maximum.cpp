@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // y = max(a, b) and y = min(a, b): the gradient goes to the operand chosen, half to each where they are equal.
-#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/elementwise/unary_op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>

@@ -2,9 +2,8 @@
 // clamp, leaky_relu, elu: functions with a kink. Each derivative is one op, h(x, g) = g f'(x), with
 //   dg = h(x, c),   dx = c g f''(x):   0 for clamp and leaky_relu;   h(x, c g) where x <= 0 and 0 elsewhere for elu,
 // where c and g are left out each by itself: their product would have a derivative that multiplies by them.
-#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/elementwise/unary_op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>

@@ -5,9 +5,8 @@
 // of 0. (The power's own output would do for the value, but its derivative is infinite there, and the convention's 0
 // times that NaN.) Where both are 0, b - 1 would be -1 and the factor b times infinity NaN: the exponent 1 gives the 0
 // that is due.
-#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/elementwise/unary_op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>

@@ -8,8 +8,7 @@
 //   gelu_tanh    f = x t, t = sigmoid(w), w = 2 sqrt(2 / pi) (x + 0.044715 x^3)
 //                f' = t + x t (1 - t) w'                         f'' = t (1 - t) (2w' + x ((1 - 2t) w'^2 + w''))
 // Where a factor is clamped, the product is 0 beyond the bound in f64 too: infinity times 0 must not arise.
-#include <gradus/autograd/apply.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/elementwise/unary_op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>

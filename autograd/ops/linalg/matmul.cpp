@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // c = a b over equal leading axes;  da = g b^T,  db = a^T g. Transposes are views: the kernel reads them as they lie.
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/example.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/op.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>

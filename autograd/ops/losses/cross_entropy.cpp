@@ -3,11 +3,10 @@
 // dx_i = (softmax(x_i) - (1 - s) onehot(t_i) - s / C) g_i, made from x and lse by the backward op. s is the smoothing.
 // The auxiliary output holds lse in two parts, the largest logit and the rest: added up they would have lost what the
 // gradient is made of when logits are large.
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/losses/class_losses.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>

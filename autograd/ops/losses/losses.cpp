@@ -4,7 +4,6 @@
 
 #include <cmath>
 
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/tensor/detail/called_as.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gradus/autograd/ops/reduce/reduction.hpp>
+#include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/variable.hpp>
 
 // Losses element by element: input and target of one shape and floating dtype, both differentiable. The mean is over

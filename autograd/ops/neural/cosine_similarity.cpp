@@ -2,7 +2,6 @@
 // y = sum(a b) / (max(|a|, eps) max(|b|, eps)). Where a norm is not larger than eps it is a constant, whose derivative
 // is 0: y is then finite and differentiable everywhere.
 #include <gradus/autograd/ops/choice.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // y = x m / (1 - p), m a 0-or-1 mask that is a pure function of the attributes; linear in x, so dx is the same op on g.
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>
@@ -49,7 +49,7 @@ const OpDef dropout_op = {
         },
 };
 
-Variable dropout(const Variable& x, double p, DropoutKey key) {
+Variable dropout(const Variable& x, double p, RandomPosition key) {
   return apply(dropout_op, DropoutAttrs{p, key.key, key.counter}, {&x});
 }
 

@@ -6,10 +6,9 @@
 // mean and rstd are auxiliary outputs: the backward op starts from them.
 #include <cmath>
 
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>

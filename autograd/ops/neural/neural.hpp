@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gradus/autograd/ops/reduce/reduction.hpp>
+#include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/variable.hpp>
 #include <gradus/tensor/random/random.hpp>
 
@@ -86,6 +86,6 @@ GRADUS_API Variable rms_norm(const Variable& x, const RmsNormOptions& options = 
 
 /// x / (1 - p) with probability 1 - p, else 0 (Srivastava et al. 2014). The mask is a function of `key` alone, so that
 /// the derivative, at any order, repeats it. Requires 0 <= p < 1.
-GRADUS_API Variable dropout(const Variable& x, double p, DropoutKey key);
+GRADUS_API Variable dropout(const Variable& x, double p, RandomPosition key);
 
 }  // namespace gradus

@@ -8,7 +8,6 @@
 
 #include <gradus/autograd/check/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>

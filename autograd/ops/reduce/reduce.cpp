@@ -3,9 +3,9 @@
 // by the number of elements for a mean.
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/example.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/op.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce_axes.hpp>
 #include <gradus/autograd/ops/rules.hpp>

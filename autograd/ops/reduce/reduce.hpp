@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 
 #include <gradus/autograd/variable.hpp>
+
+namespace gradus {
+
+enum class Reduction : uint8_t { mean, sum, none };
+
+}  // namespace gradus
 
 // Reductions over a set of axes (negative: from the end; each at most once; an empty list means all), or over all axes.
 // Floating inputs unless said otherwise. Throws Error when an axis is out of range or named twice.

@@ -3,7 +3,7 @@
 
 #include <initializer_list>
 
-#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/rules.hpp>
 
 // What reductions share. Inside an op each reduced axis is kept with size 1, so that its result broadcasts against its

@@ -2,7 +2,6 @@
 // max, min, argmax, argmin, any, all. With k elements equal to the extreme y, each of them has derivative g / k: the
 // middle of what a step up and a step down give.
 #include <gradus/autograd/check/example.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>

@@ -4,7 +4,7 @@
 // cumsum: y_i = x_0 + ... + x_i;  dx_i = g_i + ... + g_{n-1}, the cumsum of g from the other end.
 #include <gradus/autograd/check/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/reduce/reduce_axes.hpp>

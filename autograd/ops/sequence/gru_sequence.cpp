@@ -5,19 +5,19 @@
 //   gru_sequence          gates_x, h0, w_hh, b_hh, lengths              ->  y, h_n, [gate activations]
 //   gru_sequence_backward the same, dy, dh_n, [y], [gate activations]   ->  dgates_x, dh0, dw_hh, db_hh
 // What stands in brackets is auxiliary: it only saves the backward kernel work, and its reference recomputes it.
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>
-#include <gradus/autograd/ops/sequence/recurrence.hpp>
+#include <gradus/autograd/ops/sequence/recurrent.hpp>
 #include <gradus/tensor/kernels/sequence/tensor_gru.hpp>
 
 namespace gradus {
 namespace {
 
-using recurrence::gate;
+using recurrent::gate;
 
 struct GruAttrs {
   bool reverse;
@@ -39,7 +39,7 @@ kernels::GruInputs kernel_inputs(const ForwardArgs& f) {
 }
 
 void forward_shape(ShapeArgs& s) {
-  recurrence::require_inputs("gru_sequence", 3, s.inputs());
+  recurrent::require_inputs("gru_sequence", 3, s.inputs());
   const int64_t batch = s.shape(0)[0];
   const int64_t steps = s.shape(0)[1];
   const int64_t hidden = s.shape(1)[1];
@@ -67,7 +67,7 @@ void forward_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
     return std::vector<Variable>{add(n, mul(z, sub(h, n)))};
   };
   const bool reverse = attrs.as<GruAttrs>().reverse;
-  SequenceOutput out = recurrence::walk("gru_sequence", *in[0], {*in[1]}, *in[4], reverse, step);
+  SequenceOutput out = recurrent::walk("gru_sequence", *in[0], {*in[1]}, *in[4], reverse, step);
   outputs[0] = out.output;
   outputs[1] = out.h;
 }
@@ -85,7 +85,7 @@ void vjp(VjpArgs& v) {
 }
 
 void backward_shape(ShapeArgs& s) {
-  recurrence::require_inputs("gru_sequence_backward", 3, s.inputs().first(5));
+  recurrent::require_inputs("gru_sequence_backward", 3, s.inputs().first(5));
   const Shape sequence = {s.shape(0)[0], s.shape(0)[1], s.shape(1)[1]};
   if (s.has(5)) rules::require_shape(s, 5, sequence, "dy");
   if (s.has(6)) rules::require_shape(s, 6, s.shape(1), "dh_n");

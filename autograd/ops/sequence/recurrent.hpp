@@ -1,52 +1,111 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gradus/autograd/variable.hpp>
+#include <algorithm>
+#include <initializer_list>
+#include <vector>
 
-// Recurrent layers over a whole sequence, one direction. The input's share of the gates comes in, computed for all
-// steps by one product: gates_x [B, T, G H] = x W_ih^T + b_ih. `lengths` (i64 [B], each in [0, T], or undefined: all
-// T): beyond its length a row's output is exactly 0 and its padding is never read; the final state is that of the last
-// valid step (length 0: the initial state). `reverse` starts at the last valid step and walks to the first.
+#include <gradus/autograd/op.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/autograd/ops/reduce/reduce.hpp>
+#include <gradus/autograd/ops/sequence/sequence.hpp>
+#include <gradus/autograd/ops/views/views.hpp>
+#include <gradus/tensor/detail/lengths.hpp>
 
-namespace gradus {
+// What the recurrent layers over a sequence share: the walk over time that defines lengths and direction, in public
+// ops, and the shape rule.
 
-struct SequenceOptions {
-  bool reverse = false;
+namespace gradus::recurrent {
+
+/// Checks `lengths` against gates_x [B, T, G H]. They are integers, which carry no derivative.
+inline LengthRange range_of(const char* op, const Variable& gates_x, const Variable& lengths) {
+  return require_lengths(op, lengths.value(), gates_x.size(0), gates_x.size(1));
+}
+
+/// Which steps of gates_x [B, T, G H] are taken, and what is read of them.
+class Padding {
+ public:
+  Padding(const char* op, const Variable& gates_x, const Variable& lengths) : time_(gates_x.size(1)), steps_(time_) {
+    if (!lengths.defined()) return;
+    const LengthRange range = range_of(op, gates_x, lengths);
+    // One step at least: every input then has a gradient, if only of zeros.
+    steps_ = std::min(time_, std::max<int64_t>(range.most, 1));
+    full_ = range.least;
+    if (full_ < time_) valid_ = valid_steps(lengths.value(), steps_);
+  }
+
+  int64_t steps() const { return steps_; }
+  /// Some row has ended before step t.
+  bool any_ended(int64_t t) const { return valid_.defined() && t >= full_; }
+  /// bool [B, 1]: the rows that have not.
+  Variable active(int64_t t) const { return valid_.slice(1, t, t + 1); }
+  /// The steps that are taken, with 0 in place of padding, which may hold anything.
+  Variable read(const Variable& gates_x) const {
+    if (!valid_.defined()) return gates_x;
+    return where(unsqueeze(valid_, 2), narrow(gates_x, 1, 0, steps_), nothing(gates_x));
+  }
+
+  static Variable nothing(const Variable& like) { return zeros({}, {.dtype = like.dtype()}); }
+
+ private:
+  int64_t time_;
+  int64_t steps_;
+  int64_t full_ = 0;  // the steps that all rows take
+  Tensor valid_;      // bool [B, steps]; undefined: all
 };
 
-struct GruSequenceOptions {
-  bool reverse = false;
-  /// true: PyTorch's and cuDNN's GRU, r * (W_hn h + b_hn); false: Cho et al. 2014, W_hn (r * h) + b_hn.
-  bool reset_after = true;
-};
+/// Of no steps: the output [B, 0, H] and the states as they were, both of which depend on all inputs, with zeros for
+/// gradients.
+template <class Step>
+SequenceOutput walk_nothing(const Variable& gates_x, std::vector<Variable> states, Step&& step) {
+  const Shape& h = states[0].shape();
+  const Shape empty = {h[0], 0, h[1]};
+  std::vector<Variable> no_rows;
+  no_rows.reserve(states.size());
+  for (const Variable& state : states) no_rows.push_back(narrow(state, 0, 0, 0));
+  const std::vector<Variable> next = step(reshape(gates_x, {0, gates_x.size(2)}), no_rows);
+  for (size_t s = 0; s < states.size(); ++s) states[s] = add(states[s], sum(reshape(next[s], empty), {1}));
+  return {.output = reshape(next[0], empty), .h = states[0], .c = states.size() > 1 ? states[1] : Variable()};
+}
 
-struct [[nodiscard]] SequenceOutput {
-  Variable output;  ///< [B, T, H]
-  Variable h;       ///< [B, H], the final state
-  Variable c;       ///< [B, H], the final cell (LSTM only)
-};
+/// gates_x [B, T, G H], states (h, and c for LSTM) each [B, H]. step(x_t [B, G H], states) gives the next states.
+/// At a step beyond a row's length its states stay as they are and its output is 0; the step itself sees zeros there.
+template <class Step>
+SequenceOutput walk(const char* op, const Variable& gates_x, std::vector<Variable> states, const Variable& lengths,
+                    bool reverse, Step&& step) {
+  const Padding padding(op, gates_x, lengths);
+  if (gates_x.size(1) == 0) return walk_nothing(gates_x, std::move(states), step);
+  const std::vector<Variable> steps = unbind(padding.read(gates_x), 1);
+  const Variable nothing = Padding::nothing(gates_x);
+  std::vector<Variable> outputs(static_cast<size_t>(gates_x.size(1)), expand(nothing, states[0].shape()));
+  for (int64_t i = 0; i < padding.steps(); ++i) {
+    const int64_t t = reverse ? padding.steps() - 1 - i : i;
+    const Variable& x = steps[static_cast<size_t>(t)];
+    Variable& output = outputs[static_cast<size_t>(t)];
+    if (!padding.any_ended(t)) {
+      states = step(x, states);
+      output = states[0];
+      continue;
+    }
+    const Variable active = padding.active(t);
+    std::vector<Variable> given;
+    given.reserve(states.size());
+    for (const Variable& state : states) given.push_back(where(active, state, nothing));
+    const std::vector<Variable> next = step(x, given);
+    output = where(active, next[0], nothing);
+    for (size_t s = 0; s < states.size(); ++s) states[s] = where(active, next[s], states[s]);
+  }
+  return {.output = stack(outputs, 1), .h = states[0], .c = states.size() > 1 ? states[1] : Variable()};
+}
 
-/// GRU (Cho et al. 2014), gate order r, z, n as in PyTorch: gates_x [B, T, 3H], h0 [B, H], w_hh [3H, H], b_hh [3H].
-///   r = sigmoid(x_r + W_hr h + b_hr)   z = sigmoid(x_z + W_hz h + b_hz)
-///   n = tanh(x_n + r * (W_hn h + b_hn))   h' = (1 - z) * n + z * h
-GRADUS_API SequenceOutput gru_sequence(const Variable& gates_x, const Variable& h0, const Variable& w_hh,
-                                       const Variable& b_hh, const Variable& lengths = {},
-                                       GruSequenceOptions options = {});
+/// Gate k of G in x [B, G H].
+inline Variable gate(const Variable& x, int64_t k, int64_t hidden) { return narrow(x, 1, k * hidden, hidden); }
 
-/// LSTM (Hochreiter & Schmidhuber 1997, with forget gates), gate order i, f, g, o as in PyTorch: gates_x [B, T, 4H],
-/// h0 and c0 [B, H], w_hh [4H, H], b_hh [4H].
-///   c' = f * c + i * g   h' = o * tanh(c')
-GRADUS_API SequenceOutput lstm_sequence(const Variable& gates_x, const Variable& h0, const Variable& c0,
-                                        const Variable& w_hh, const Variable& b_hh, const Variable& lengths = {},
-                                        SequenceOptions options = {});
+/// Checks the inputs gates_x [B, T, G H], initial states [B, H] (h0, and c0 for LSTM), w_hh [G H, H], b_hh [G H],
+/// lengths i64 [B], each from 0 to T (optional), in this order. Throws `[op] wrong w_hh: expected ..., got ...`.
+void require_inputs(const char* op, int64_t gates, InputSpan inputs);
+inline void require_inputs(const char* op, int64_t gates, std::initializer_list<const Variable*> inputs) {
+  require_inputs(op, gates, InputSpan(inputs.begin(), inputs.size()));
+}
 
-/// Elman's RNN: h' = tanh(x + W_hh h + b_hh); gates_x [B, T, H], h0 [B, H], w_hh [H, H], b_hh [H].
-GRADUS_API SequenceOutput rnn_sequence(const Variable& gates_x, const Variable& h0, const Variable& w_hh,
-                                       const Variable& b_hh, const Variable& lengths = {},
-                                       SequenceOptions options = {});
-
-/// Additive score (Bahdanau et al. 2015, A.1.2): score[b, i, j] = sum_a v[a] tanh(query[b, i, a] + key[b, j, a]);
-/// query [B, Tq, A], key [B, Tk, A], v [A] -> [B, Tq, Tk]. Nothing of size Tq x Tk x A is stored.
-GRADUS_API Variable additive_score(const Variable& query, const Variable& key, const Variable& v);
-
-}  // namespace gradus
+}  // namespace gradus::recurrent

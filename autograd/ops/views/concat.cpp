@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // y = the parts, one after the other along an axis. The derivative of each part is its slice of the cotangent.
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views/views.hpp>

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 //   d flip: flip      d roll: roll back      d pad: the part inside      d repeat: the sum of the copies
-#include <gradus/autograd/ops/views/movement.hpp>
+#include <gradus/autograd/ops/views/views.hpp>
 
 #include <gradus/autograd/check/example.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/reduce/reduce_axes.hpp>
 #include <gradus/autograd/ops/rules.hpp>
-#include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/tensor/detail/called_as.hpp>
 #include <gradus/tensor/kernels/movement/copy.hpp>
 #include <gradus/tensor/kernels/movement/movement.hpp>

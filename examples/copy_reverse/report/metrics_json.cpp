@@ -3,7 +3,7 @@
 
 #include <gradus/examples/copy_reverse/report/report.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
-#include <gradus/tensor/runtime/simd.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 
 namespace gradus::examples {
 

@@ -7,11 +7,11 @@
 #include <span>
 #include <string>
 
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/error.hpp>
 #include <gradus/tensor/kernels/gemm/blas.hpp>
 #include <gradus/tensor/kernels/gemm/blas_core.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
-#include <gradus/tensor/runtime/simd.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 
 namespace gradus::kernels {
 namespace {

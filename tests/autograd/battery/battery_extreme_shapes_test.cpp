@@ -7,7 +7,6 @@
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
-#include <gradus/autograd/ops/views/movement.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 
 #include "tests/support/battery.hpp"

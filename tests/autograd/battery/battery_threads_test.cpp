@@ -2,14 +2,12 @@
 // Shapes large enough that the work is split: values and gradients have the same bits with 1, 2 and 3 threads.
 #include <functional>
 
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
-#include <gradus/autograd/ops/sequence/recurrent.hpp>
-#include <gradus/autograd/ops/views/movement.hpp>
+#include <gradus/autograd/ops/sequence/sequence.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 
 #include "tests/support/battery.hpp"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // check_fused: the library's kernels hold to their references on every path; kernels that do not are found.
-#include <gradus/autograd/check/check_fused.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/check/check_op.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
-#include <gradus/tensor/runtime/simd.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/seed.hpp"

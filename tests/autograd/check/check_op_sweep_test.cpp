@@ -2,9 +2,9 @@
 // check_op on ops that are right for their own examples, and wrong for other sizes, layouts or values.
 #include <chrono>
 
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/check_op.hpp>
 #include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops.hpp>
 
 #include "tests/support/battery.hpp"

@@ -2,12 +2,11 @@
 // check_op on ops from outside the library: a sound one passes, and each way to be wrong fails in its own sentence.
 #include <cmath>
 
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/check_op.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/example.hpp>
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>

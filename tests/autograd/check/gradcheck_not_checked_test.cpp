@@ -2,12 +2,12 @@
 // Never PASS on what was not checked; and what `keep` promises.
 #include <nlohmann/json.hpp>
 
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/check_op.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/example.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
-#include <gradus/autograd/hook.hpp>
+#include <gradus/autograd/inspect.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops.hpp>
 
 #include "tests/support/catch.hpp"

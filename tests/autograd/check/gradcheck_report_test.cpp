@@ -2,9 +2,9 @@
 // What the report says: labels, signatures, the first bad op, JSON, preconditions, forward mode, f32.
 #include <nlohmann/json.hpp>
 
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
-#include <gradus/autograd/hook.hpp>
+#include <gradus/autograd/inspect.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 

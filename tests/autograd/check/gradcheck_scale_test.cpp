@@ -4,7 +4,7 @@
 
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
-#include <gradus/autograd/hook.hpp>
+#include <gradus/autograd/inspect.hpp>
 #include <gradus/autograd/ops.hpp>
 
 #include "tests/support/catch.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Signatures of what is wrong between the steps of a recurrence, and the step of an op that is.
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/diagnosis/step_signature.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 

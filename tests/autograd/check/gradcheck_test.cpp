@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // gradcheck on functions whose derivatives are known, right and wrong.
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Kinks, ties, unreachable inputs, and what a sweep over step sizes says of a failure.
 #include <gradus/autograd/check/gradcheck.hpp>
-#include <gradus/autograd/hook.hpp>
+#include <gradus/autograd/inspect.hpp>
 #include <gradus/autograd/ops.hpp>
 
 #include "tests/support/catch.hpp"

@@ -3,7 +3,7 @@
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/checkpoint.hpp>
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/hook.hpp>
+#include <gradus/autograd/inspect.hpp>
 #include <gradus/autograd/ops.hpp>
 #include <gradus/tensor/creation.hpp>
 

@@ -9,7 +9,6 @@
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/engine/node.hpp>
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>

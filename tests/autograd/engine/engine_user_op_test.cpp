@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // An op of the user's own takes the same path as the library's: recording, refusals, errors of its vjp.
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/hook.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/inspect.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Looking inside: hooks on gradients, anomaly mode, and what a second backward through a freed graph says.
-#include <gradus/autograd/anomaly.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/hook.hpp>
+#include <gradus/autograd/inspect.hpp>
 #include <gradus/autograd/ops.hpp>
 
 #include <limits>

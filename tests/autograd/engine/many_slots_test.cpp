@@ -3,8 +3,8 @@
 #include <climits>
 #include <cmath>
 
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/grad.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops.hpp>
 
 #include "tests/support/catch.hpp"

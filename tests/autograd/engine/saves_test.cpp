@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What an op's masks name, up to any number of inputs.
-#include <gradus/autograd/apply.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/op.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 
 #include "tests/support/catch.hpp"

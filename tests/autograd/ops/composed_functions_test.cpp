@@ -5,12 +5,11 @@
 #include <iostream>
 
 #include <gradus/autograd/check/gradcheck.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
-#include <gradus/autograd/ops/sequence/recurrent.hpp>
+#include <gradus/autograd/ops/sequence/sequence.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 
 #include "tests/support/catch.hpp"

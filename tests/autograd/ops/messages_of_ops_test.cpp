@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 // What public functions say when they are used wrongly, as far as the examples of the ops do not hold it, and sizes
 // that do not fit 64 bits.
-#include <gradus/autograd/apply.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/op.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
-#include <gradus/autograd/ops/sequence/recurrent.hpp>
-#include <gradus/autograd/ops/views/movement.hpp>
+#include <gradus/autograd/ops/sequence/sequence.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 
 #include "tests/support/catch.hpp"

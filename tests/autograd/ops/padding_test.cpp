@@ -5,11 +5,10 @@
 #include <limits>
 
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
-#include <gradus/autograd/ops/sequence/recurrent.hpp>
+#include <gradus/autograd/ops/sequence/sequence.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/tensor/creation.hpp>
 
@@ -243,7 +242,7 @@ TEST_CASE("padding: selections do not touch what they leave out") {
     for (const double content : kContents) check_same(expected, run(content));
   }
   // What dropout drops: those elements whose output is 0.
-  const DropoutKey key{.key = 7, .counter = 3};
+  const RandomPosition key{.key = 7, .counter = 3};
   RandomTensors random(seed);
   const Tensor x = random.floating({4, 9});
   const Tensor dropped = equal(dropout(x, 0.5, key), 0.0).value();

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/nn/attention/attention.hpp>
 

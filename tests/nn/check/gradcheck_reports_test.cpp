@@ -8,7 +8,7 @@
 #include <iostream>
 #include <sstream>
 
-#include <gradus/autograd/apply.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops.hpp>
 #include <gradus/nn/check/gradcheck.hpp>
 #include <gradus/nn/linear.hpp>

@@ -6,7 +6,7 @@
 #include <gradus/nn/check/gradcheck.hpp>
 #include <gradus/nn/check/layer_list.hpp>
 #include <gradus/nn/linear.hpp>
-#include <gradus/nn/recurrent/gru.hpp>
+#include <gradus/nn/recurrent/recurrent.hpp>
 #include <gradus/tensor/random/random.hpp>
 
 #include "tests/support/catch.hpp"

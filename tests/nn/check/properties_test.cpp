@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Properties of sequence layers: those of the library have them, layers with a planted violation do not, and the
 // report names the place.
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
-#include <gradus/autograd/ops/views/movement.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/nn/attention/attention.hpp>
 #include <gradus/nn/check/layer_list.hpp>

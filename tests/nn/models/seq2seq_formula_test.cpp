@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Seq2Seq does its products in another order than its formulas state them; here they are written out, step by step.
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/views/views.hpp>

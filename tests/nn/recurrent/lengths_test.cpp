@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include <gradus/autograd/ops/sequence/recurrent.hpp>
+#include <gradus/autograd/ops/sequence/sequence.hpp>
 #include <gradus/nn/attention/mask.hpp>
 #include <gradus/nn/check/properties.hpp>
 #include <gradus/nn/models/seq2seq.hpp>

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The recurrent layers' options and errors.
-#include <gradus/nn/recurrent/gru.hpp>
-#include <gradus/nn/recurrent/lstm.hpp>
-#include <gradus/nn/recurrent/rnn.hpp>
+#include <gradus/nn/recurrent/recurrent.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/random.hpp"

@@ -3,11 +3,11 @@
 #include <cmath>
 
 #include <gradus/autograd/grad.hpp>
-#include <gradus/autograd/ops/elementwise/arithmetic.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
-#include <gradus/nn/recurrent/gru.hpp>
+#include <gradus/nn/recurrent/recurrent.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/close.hpp"

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <gradus/tensor/kernels/elementwise/activation.hpp>
-#include <gradus/tensor/runtime/simd.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 #include <tests/support/catch.hpp>
 #include <tests/support/random_numbers.hpp>
 #include <tests/support/seed.hpp>

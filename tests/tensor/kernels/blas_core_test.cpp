@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string>
 
-#include <gradus/tensor/runtime/simd.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 
 #include "tests/support/catch.hpp"
 

@@ -8,7 +8,7 @@
 
 #include <gradus/tensor/kernels/random/random.hpp>
 #include <gradus/tensor/random/random.hpp>
-#include <gradus/tensor/runtime/simd.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 #include <tests/support/catch.hpp>
 #include <tests/support/random_numbers.hpp>
 #include <tests/support/seed.hpp>
@@ -54,7 +54,7 @@ std::vector<uint32_t> plain_philox(uint64_t key, uint64_t counter, uint64_t uppe
   return {c, c + 4};
 }
 
-Tensor dropped(const Tensor& x, double p, const DropoutKey& at = {.key = 11, .counter = 3}) {
+Tensor dropped(const Tensor& x, double p, const RandomPosition& at = {.key = 11, .counter = 3}) {
   Tensor y = Tensor::empty(x.shape(), x.dtype());
   dropout(x, y, at.key, at.counter, p);
   return y;

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <gradus/tensor/kernels/elementwise/elementwise.hpp>
-#include <gradus/tensor/runtime/simd.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 #include <tests/support/catch.hpp>
 #include <tests/support/seed.hpp>
 

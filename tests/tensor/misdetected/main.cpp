@@ -13,7 +13,7 @@
 
 #include <gradus/tensor/kernels/gemm/blas.hpp>
 #include <gradus/tensor/kernels/gemm/blas_core.hpp>
-#include <gradus/tensor/runtime/simd.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 
 extern "C" [[gnu::visibility("default")]] char* getenv(const char* name) noexcept {
   const size_t length = std::strlen(name);

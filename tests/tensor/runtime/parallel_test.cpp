@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/error.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
 #include <tests/support/catch.hpp>
 #include <tests/support/thread_counts.hpp>

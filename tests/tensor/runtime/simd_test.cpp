@@ -2,9 +2,9 @@
 #include <string>
 #include <vector>
 
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/error.hpp>
 #include <gradus/tensor/kernels/elementwise/elementwise.hpp>
-#include <gradus/tensor/runtime/simd.hpp>
+#include <gradus/tensor/runtime/runtime.hpp>
 #include <tests/support/catch.hpp>
 
 namespace gradus {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/autograd/ops/sequence/recurrence.hpp>
+#include <gradus/autograd/ops/sequence/recurrent.hpp>
 
-namespace gradus::recurrence {
+namespace gradus::recurrent {
 namespace {
 
 void require(bool ok, const char* op, const char* name, const Shape& expected, const Variable& got) {
@@ -32,4 +32,4 @@ void require_inputs(const char* op, int64_t gates, InputSpan inputs) {
   if (lengths.defined()) range_of(op, gates_x, lengths);
 }
 
-}  // namespace gradus::recurrence
+}  // namespace gradus::recurrent

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/tensor/check.hpp>
+#include <gradus/tensor/error.hpp>
 
 #include <cstdio>
 

@@ -7,6 +7,14 @@
 
 namespace gradus {
 
+/// How many threads kernels may use from now on, in this process; throws Error unless 1 <= count <= 1024. No result
+/// depends on it: work is cut by size, never by the number of threads.
+GRADUS_API void set_num_threads(int count);
+
+/// The number of threads kernels may use; at first, the number of cores this process may run on. In the child of a
+/// fork() it is 1, whatever is set, when the parent had more than one thread: those do not exist there.
+GRADUS_API int num_threads();
+
 /// Names of the instruction sets that this build has kernels for and this machine can run, lowest first: the baseline
 /// ("sse2", or "scalar" where Highway is older than 1.0.4), then "avx2" and "avx512".
 GRADUS_API std::span<const char* const> simd_targets();

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gradus/autograd/variable.hpp>
+
+// Recurrent layers over a whole sequence, one direction. The input's share of the gates comes in, computed for all
+// steps by one product: gates_x [B, T, G H] = x W_ih^T + b_ih. `lengths` (i64 [B], each in [0, T], or undefined: all
+// T): beyond its length a row's output is exactly 0 and its padding is never read; the final state is that of the last
+// valid step (length 0: the initial state). `reverse` starts at the last valid step and walks to the first.
+
+namespace gradus {
+
+struct SequenceOptions {
+  bool reverse = false;
+};
+
+struct GruSequenceOptions {
+  bool reverse = false;
+  /// true: PyTorch's and cuDNN's GRU, r * (W_hn h + b_hn); false: Cho et al. 2014, W_hn (r * h) + b_hn.
+  bool reset_after = true;
+};
+
+struct [[nodiscard]] SequenceOutput {
+  Variable output;  ///< [B, T, H]
+  Variable h;       ///< [B, H], the final state
+  Variable c;       ///< [B, H], the final cell (LSTM only)
+};
+
+/// GRU (Cho et al. 2014), gate order r, z, n as in PyTorch: gates_x [B, T, 3H], h0 [B, H], w_hh [3H, H], b_hh [3H].
+///   r = sigmoid(x_r + W_hr h + b_hr)   z = sigmoid(x_z + W_hz h + b_hz)
+///   n = tanh(x_n + r * (W_hn h + b_hn))   h' = (1 - z) * n + z * h
+GRADUS_API SequenceOutput gru_sequence(const Variable& gates_x, const Variable& h0, const Variable& w_hh,
+                                       const Variable& b_hh, const Variable& lengths = {},
+                                       GruSequenceOptions options = {});
+
+/// LSTM (Hochreiter & Schmidhuber 1997, with forget gates), gate order i, f, g, o as in PyTorch: gates_x [B, T, 4H],
+/// h0 and c0 [B, H], w_hh [4H, H], b_hh [4H].
+///   c' = f * c + i * g   h' = o * tanh(c')
+GRADUS_API SequenceOutput lstm_sequence(const Variable& gates_x, const Variable& h0, const Variable& c0,
+                                        const Variable& w_hh, const Variable& b_hh, const Variable& lengths = {},
+                                        SequenceOptions options = {});
+
+/// Elman's RNN: h' = tanh(x + W_hh h + b_hh); gates_x [B, T, H], h0 [B, H], w_hh [H, H], b_hh [H].
+GRADUS_API SequenceOutput rnn_sequence(const Variable& gates_x, const Variable& h0, const Variable& w_hh,
+                                       const Variable& b_hh, const Variable& lengths = {},
+                                       SequenceOptions options = {});
+
+/// Additive score (Bahdanau et al. 2015, A.1.2): score[b, i, j] = sum_a v[a] tanh(query[b, i, a] + key[b, j, a]);
+/// query [B, Tq, A], key [B, Tk, A], v [A] -> [B, Tq, Tk]. Nothing of size Tq x Tk x A is stored.
+GRADUS_API Variable additive_score(const Variable& query, const Variable& key, const Variable& v);
+
+}  // namespace gradus
