@@ -8,12 +8,17 @@
 namespace gradus {
 
 /// The one mutable leaf: a value that training changes, and the gradient that `backward` adds into. Neither copied nor
-/// moved, because modules and graphs hold its address.
+/// moved, because modules and graphs hold its address. A member of a module is made by `Parameter
+/// scale{parameter("scale", ones({3}))}`, which also registers it (nn/module.hpp).
 class GRADUS_API Parameter {
  public:
   Parameter() = default;
   /// `value`: f32 or f64.
   explicit Parameter(Tensor value);
+  /// Made at a place that keeps its address: calls `place.take(*this)`.
+  template <class Place>
+  requires requires(const Place& place, Parameter& self) { place.take(self); }
+  explicit Parameter(const Place& place) { place.take(*this); }
   Parameter(const Parameter&) = delete;
   Parameter& operator=(const Parameter&) = delete;
   ~Parameter();
@@ -27,10 +32,16 @@ class GRADUS_API Parameter {
   /// what it holds: the next backward writes elsewhere then.
   const Tensor& grad() const noexcept { return grad_; }
 
+  /// False freezes the parameter: ops read it as a constant, it gets no gradient and forgets the one it has, so an
+  /// optimiser leaves it and its state alone. True thaws it. Graphs that were recorded before deliver nothing to it
+  /// while it is frozen.
+  void set_requires_grad_(bool requires_grad);
+  bool requires_grad() const noexcept { return !frozen_; }
+
   /// Forgets the gradient.
   void zero_grad_() { grad_ = Tensor(); }
   /// Takes a copy of `grad` as the gradient (clipping, or one computed elsewhere); requires the value's shape and
-  /// dtype. Undefined: forgets the gradient.
+  /// dtype. Undefined: forgets the gradient. Throws when the parameter is frozen.
   void set_grad_(const Tensor& grad);
   /// Copies `value` into this parameter in place; requires its shape and dtype. Graphs recorded before notice the
   /// change.
@@ -47,8 +58,10 @@ class GRADUS_API Parameter {
   void add_gradient(Variable&& cotangent);
 
   Variable variable_;
+  Variable leaf_;       // variable_, or what it is again when thawed
   Tensor value_alias_;  // shares the bytes of variable_
   Tensor grad_;
+  bool frozen_ = false;
 };
 
 /// A parameter by its full path, "encoder.weight_ih_l0": what modules hand to optimisers.
