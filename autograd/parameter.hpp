@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Parameter: the one leaf that can be changed.
 #pragma once
 
 #include <string>

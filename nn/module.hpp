@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Module and Layer: a tree of named parameters and layers.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// What all optimizers share, and clip_grad_norm.
 #pragma once
 
 #include <cstdint>

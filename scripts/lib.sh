@@ -67,11 +67,14 @@ configure() {
   fi
 }
 
-# GRADUS_WERROR=ON in the environment turns warnings into errors.
+# configure_preset NAME ARGUMENTS...: GRADUS_WERROR=ON in the environment turns warnings into errors, BUILD_SHARED_LIBS=ON
+# makes libgradus a shared library.
 configure_preset() {
-  local warnings=()
-  if [[ -n ${GRADUS_WERROR:-} ]]; then warnings+=("-DGRADUS_WERROR=$GRADUS_WERROR"); fi
-  (cd -- "$root" && configure "$root/build/$1" --preset "$1" --log-level=WARNING "${warnings[@]}")
+  local name=$1 options=()
+  shift
+  if [[ -n ${GRADUS_WERROR:-} ]]; then options+=("-DGRADUS_WERROR=$GRADUS_WERROR"); fi
+  if [[ -n ${BUILD_SHARED_LIBS:-} ]]; then options+=("-DBUILD_SHARED_LIBS=$BUILD_SHARED_LIBS"); fi
+  (cd -- "$root" && configure "$root/build/$name" --preset "$name" --log-level=WARNING "${options[@]}" "$@")
 }
 
 # build FOLDER [--target NAMES...]

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Holds an op of your own to everything that the library's ops are held to.
 #pragma once
 
 #include <map>

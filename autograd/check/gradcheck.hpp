@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// gradcheck: compares the derivatives of a function with differences, and diagnoses failures.
 #pragma once
 
 #include <string>

@@ -41,6 +41,23 @@ include_direction() {
   done
 }
 
+# The list of the headers that are installed: at most 50, each with a line that says what it is for, and none includes
+# one that is not installed.
+public_face() {
+  local list=cmake/GradusPublicHeaders.cmake header headers
+  headers=$(grep -E '^  [a-z].*\.hpp$' "$list" | tr -d ' ')
+  if (($(wc -l <<<"$headers") > 50)); then echo "$list: $(wc -l <<<"$headers") headers, 50 are allowed"; fi
+  while IFS= read -r header; do
+    if [[ ! -f $header ]]; then
+      echo "$list: there is no file $header"
+      continue
+    fi
+    [[ $(sed -n 2p "$header") == '// '* ]] || echo "$header:2: expected a line that says what this header is for"
+    { grep -oE '^ *# *include *<gradus/[^>]+' "$header" || true; } | sed 's/.*<gradus.//' | grep -vxF "$headers" |
+      sed "s|^|$header includes a header that is not installed: |"
+  done <<<"$headers"
+}
+
 # No public header makes its users install or compile a third-party one.
 public_headers_are_slim() {
   { sources tensor autograd nn optim | grep -E '\.hpp$' | grep -vE '^tensor/kernels/|-inl\.hpp$'
