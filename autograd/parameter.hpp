@@ -38,7 +38,7 @@ class GRADUS_API Parameter {
   void assign_(const Tensor& value);
   /// Takes another value, of any shape and dtype, as a new leaf; the gradient goes.
   void reset_(Tensor value);
-  /// A handle of the value for writing its elements in place, as an optimiser does: `mutable_value_().add_(...)`.
+  /// A handle of the value for writing its elements in place, as an optimizer does: `mutable_value_().add_(...)`.
   /// Another value as a whole is taken by assign_ or reset_.
   Tensor mutable_value_() noexcept { return value_alias_; }
 
@@ -52,7 +52,7 @@ class GRADUS_API Parameter {
   Tensor grad_;
 };
 
-/// A parameter by its full path, "encoder.weight_ih_l0": what modules hand to optimisers.
+/// A parameter by its full path, "encoder.weight_ih_l0": what modules hand to optimizers.
 struct NamedParameter {
   std::string name;
   Parameter* parameter = nullptr;

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kHidden = 16;
 
-// The layers before the optimiser that asks for them.
+// The layers before the optimizer that asks for them.
 std::vector<NamedParameter> named(const std::vector<Linear*>& layers) {
   std::vector<NamedParameter> all;
   for (Linear* layer : layers) {

@@ -18,7 +18,7 @@ add_library(gradus_options INTERFACE)
 target_compile_features(gradus_options INTERFACE cxx_std_20)
 # No contraction: whether a * b + c rounds once must not depend on where the compiler saw it (kernels ask for it by name).
 target_compile_options(gradus_options INTERFACE -fno-math-errno -fno-trapping-math -ffp-contract=off)
-# Inside a project that has no build type gradus would be compiled without optimisation, and be twelve times as slow.
+# Inside a project that has no build type gradus would be compiled without optimization, and be twelve times as slow.
 if(NOT PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES
     AND NOT "${CMAKE_CXX_FLAGS}" MATCHES "(^| )-O")
   message(STATUS "gradus: no build type is set, so gradus's own sources are compiled with -O3; "

@@ -11,7 +11,7 @@
 
 namespace gradus {
 
-/// What all optimisers share: the parameters, and for each, under its full path, its state and the number of its
+/// What all optimizers share: the parameters, and for each, under its full path, its state and the number of its
 /// updates. Reads gradients and never changes them. The parameters must outlive it.
 class GRADUS_API Optimizer {
  public:

@@ -60,7 +60,7 @@ Variable loss_of(Seq2Seq& model, const Batch& batch) {
                        {.ignore_index = kIgnore});
 }
 
-// Plain gradient descent, scaled to a fixed length: enough to overfit, without another room's optimiser.
+// Plain gradient descent, scaled to a fixed length: enough to overfit, without another room's optimizer.
 void descend(Seq2Seq& model, double step) {
   double squares = 0.0;
   for (const NamedParameter& named : model.parameters()) {
