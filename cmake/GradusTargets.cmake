@@ -47,14 +47,18 @@ function(gradus_own target)
     CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
 endfunction()
 
-# gradus_add_room(name [KNOWS lower rooms...])
+# gradus_add_room(name [KNOWS lower rooms...] [FOLDER the sub-folder that it is] [WITHOUT sub-folders that are rooms...])
 #
 # A room is a static library of its own, linked only with the rooms below it: a call upward does not link.
 # Sources are found at any depth, and looked up again at each build: a new op is one new file, one line in the list and one
 # declaration, and no CMakeLists.txt is touched.
 function(gradus_add_room name)
-  cmake_parse_arguments(room "" "" "KNOWS" ${ARGN})
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cpp)
+  cmake_parse_arguments(room "" "FOLDER" "KNOWS;WITHOUT" ${ARGN})
+  cmake_path(APPEND CMAKE_CURRENT_SOURCE_DIR "${room_FOLDER}" "*.cpp" OUTPUT_VARIABLE pattern)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${pattern}")
+  foreach(folder IN LISTS room_WITHOUT)
+    list(FILTER sources EXCLUDE REGEX "/${name}/${folder}/")
+  endforeach()
 
   set(target gradus_${name})
   add_library(${target} STATIC ${sources})
@@ -78,7 +82,7 @@ endfunction()
 function(gradus_add_library)
   add_library(gradus)
   add_library(gradus::gradus ALIAS gradus)
-  foreach(room IN ITEMS tensor autograd nn optim)
+  foreach(room IN ITEMS tensor autograd autograd_check nn nn_check optim)
     target_sources(gradus PRIVATE $<TARGET_OBJECTS:gradus_${room}>)
   endforeach()
   gradus_own(gradus)

@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/inspect.hpp>
 #include <gradus/autograd/parameter.hpp>

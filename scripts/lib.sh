@@ -82,3 +82,20 @@ build() { cmake --build "$1" --parallel "$jobs" "${@:2}"; }
 
 # run_ctest FOLDER ARGUMENTS...: the log stays in FOLDER/ctest.log for whoever wants the closing lines again.
 run_ctest() { ctest --test-dir "$1" --parallel "$jobs" --output-on-failure "${@:2}" | tee "$1/ctest.log"; }
+
+# slowest FOLDER [N]: the objects that took longest to compile (built with Ninja) and the tests that took longest to run,
+# in seconds.
+slowest() {
+  local log=$1/.ninja_log tests=$1/ctest.log count=${2:-20}
+  if [[ -f $log ]]; then
+    say "slowest objects in ${1##*/}, seconds"
+    awk -F '\t' 'NF >= 4 && $4 ~ /\.o$/ { took[$4] = ($2 - $1) / 1000; }
+      END { for (name in took) { total += took[name]; printf "%7.1f  %s\n", took[name], name } printf "%7.1f  all\n", total }' "$log" |
+      sed -E 's|CMakeFiles/[^/]*\.dir/||' | sort -rn | sed "$((count + 1))q"
+  fi
+  if [[ -f $tests ]]; then
+    say "slowest tests in ${1##*/}, seconds"
+    awk '$(NF) == "sec" && /Test +#/ { for (i = 1; i <= NF; ++i) if ($i ~ /^#[0-9]+:$/) printf "%7.1f  %s\n", $(NF - 1), $(i + 1) }' "$tests" |
+      sort -rn | sed "${count}q"
+  fi
+}

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include <gradus/autograd/check/example.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 
 namespace gradus {

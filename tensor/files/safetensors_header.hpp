@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,7 +10,7 @@
 #include <gradus/tensor/dtype.hpp>
 #include <gradus/tensor/shape.hpp>
 
-// The header of a .safetensors file, for safetensors.cpp.
+// The header of a .safetensors file.
 
 namespace gradus::detail {
 
@@ -43,5 +44,9 @@ std::string in_quotes(const std::string& text);
 /// Reads the header in one pass, in time and memory linear in its length. Each entry is within `data_bytes` bytes of
 /// data, and holds as many as its shape takes.
 SafetensorsHeader parse_safetensors_header(const std::string& text, uint64_t data_bytes);
+
+/// The text as a JSON string, quotes included; nothing when it is not UTF-8. (Here, because nlohmann's header costs
+/// each file that includes it seconds.)
+std::optional<std::string> json_string(const std::string& text);
 
 }  // namespace gradus::detail

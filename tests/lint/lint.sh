@@ -33,6 +33,10 @@ include_direction() {
       *) may_see='tensor|autograd|nn|optim|examples|gradus\.hpp' ;;
     esac
     sources "$room" | search '^ *# *include *[<"]gradus/' | grep -vE "include *<gradus/($may_see)[/>]"
+    # What checks derivatives is built on all the rest of its room, and nothing in the rest needs it.
+    case $room in
+      autograd | nn) sources "$room" | grep -vE "^$room/check/" | search '^ *# *include *[<"]gradus/(autograd|nn)/check/' ;;
+    esac
     # Every other spelling of one of our own headers would slip past the line above.
     case $room in
       tests | bench) ;;

@@ -88,6 +88,7 @@ plant include_direction nn/linear.hpp nn/linear.hpp:4 '#include <gradus/optim/ad
 plant include_direction optim/adam.hpp optim/adam.hpp:3 '#include <gradus/nn/linear.hpp>'
 plant include_direction optim/adam.hpp optim/adam.hpp:3 '#include "../nn/linear.hpp"'
 plant include_direction optim/adam.hpp optim/adam.hpp:3 '#include <nn/linear.hpp>'
+plant include_direction nn/linear.hpp nn/linear.hpp:4 '#include <gradus/nn/check/gradcheck.hpp>'
 plant include_direction examples/demo_main.cpp examples/demo_main.cpp:3 '#include "tests/support/catch.hpp"'
 plant public_face nn/face.hpp 'nn/face.hpp includes a header that is not installed: nn/linear.hpp' '#include <gradus/nn/linear.hpp>'
 plant public_face cmake/GradusPublicHeaders.cmake 'there is no file nn/gone.hpp' '  nn/gone.hpp'
