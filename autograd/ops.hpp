@@ -2,7 +2,7 @@
 // All differentiable functions.
 #pragma once
 
-// All public ops.
+// Includes all public ops.
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>

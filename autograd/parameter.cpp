@@ -29,7 +29,7 @@ Parameter::~Parameter() {
 
 void Parameter::reset_(Tensor value) {
   if (variable_.node()) variable_.node()->parameter = nullptr;
-  // Training writes in place: the bytes must be dense and nobody else's.
+  // Training writes in place, so the bytes must be dense and not shared.
   value_alias_ = value.clone();
   variable_ = leaf(value_alias_);
   variable_.node()->parameter = this;
@@ -46,11 +46,11 @@ void Parameter::assign_(const Tensor& value) {
 void Parameter::set_grad_(const Tensor& grad) {
   GRADUS_CHECK(!grad.defined() || (grad.shape() == shape() && grad.dtype() == variable_.dtype()),
                "[set_grad_] expected ", describe(variable_), ", got ", describe(grad));
-  // Backward adds into it, so the bytes must be nobody else's.
+  // Backward adds into the gradient, so its bytes must not be shared.
   grad_ = grad.defined() ? grad.clone() : Tensor();
 }
 
-// Whoever keeps a handle of the gradient keeps what it holds, so only bytes that nobody else sees are written.
+// A copied handle of the gradient keeps its numbers, so this writes only to bytes that nothing else shares.
 void Parameter::add_gradient(Variable&& cotangent) {
   Tensor value = cotangent.value();
   cotangent = Variable();

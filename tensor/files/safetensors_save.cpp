@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Writing; safetensors.cpp reads, and describes the format.
+// Writes safetensors files; safetensors.cpp reads them and describes the format.
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
@@ -44,8 +44,8 @@ void check_names(const std::string& path, const std::vector<NamedTensor>& tensor
   }
 }
 
-// The order of the bytes: wide elements first, so that every tensor stands at a multiple of its element's size, which
-// some readers need. The header keeps the caller's order.
+// The order of the tensors in the data: wide elements first, so that the offset of every tensor is a multiple of its
+// element size, which some readers need. The header keeps the caller's order.
 std::vector<size_t> data_order(const std::vector<NamedTensor>& tensors) {
   std::vector<size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), size_t{0});

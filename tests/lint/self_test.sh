@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Tests lint.sh and docs.sh: a clean little tree passes every rule, and each planted violation is found where it stands.
+# Tests lint.sh and docs.sh: a small clean tree passes every rule, and each planted violation is found at its place.
 set -eu
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -14,7 +14,7 @@ complain() {
   failures=$((failures + 1))
 }
 
-# A tree that breaks no rule, with what is allowed close to what is not.
+# A tree that breaks no rule. It contains allowed code that is close to violations.
 clean_tree() {
   rm -rf -- "$work/tree"
   mkdir -p "$work/tree"/{tensor/kernels/gemm,tensor/kernels/simd,tensor/runtime,autograd/ops,nn,optim,examples,tests/nn,bench,docs,scripts,cmake}
@@ -42,7 +42,7 @@ clean_tree() {
   printf '%s\n' 'set(GRADUS_PUBLIC_HEADERS' '  nn/face.hpp' ')' >cmake/GradusPublicHeaders.cmake
 }
 
-# passes RULE / finds RULE TEXT: runs one rule over the tree as it stands.
+# passes RULE / finds RULE TEXT: runs one rule over the current tree.
 passes() {
   checks=$((checks + 1))
   local out

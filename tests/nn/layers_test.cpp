@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The battery: every layer of the list, checked whole. All parameters, inputs and initial states, first and second
-// order.
+// The battery over layers: checks every layer of the list, with all parameters, inputs and initial states, at first and
+// second order.
 #include <cstdio>
 
 #include <gradus/autograd/engine/context.hpp>
@@ -112,7 +112,7 @@ TEST_CASE("gradcheck of a module names a wrong parameter by its full path") {
     explicit Broken(Generator& generator) : Layer("broken"), inner_({.input_size = 3, .output_size = 2}, generator) {
       register_module("inner", inner_);
     }
-    // The bias is used, but its derivative is cut off.
+    // The bias is used, but it gets no derivative.
     Variable forward(const Variable& x) { return linear(x, inner_.weight(), inner_.bias().variable().detach()); }
 
    private:
