@@ -2,7 +2,6 @@
 // All of gradus: tensors, derivatives of any order, layers, optimizers.
 #pragma once
 
-// Includes all of gradus: tensors, derivatives of any order, layers, optimizers.
 #include <gradus/autograd/check/check_op.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
