@@ -41,7 +41,7 @@ struct Range {
   }
 };
 
-// What went into an op, as far as it is known, and whether that explains what came out.
+// The inputs of an op, as far as they are known, and whether they explain a value that is not finite.
 class Sources {
  public:
   void add(const std::string& name, const Tensor& value) {
@@ -62,7 +62,7 @@ class Sources {
 
 [[noreturn]] void report(const OpDef& op, const char* way, const std::string& path, const Sources& sources,
                          const std::string& what, const Tensor& value, const Range& range) {
-  // What throws says the path of the module that runs: another one is said here.
+  // Every Error gets the path of the running module appended. A different path is added here.
   const bool say_path = !path.empty() && path != scope_path();
   detail::throw_error(detail::join("[", op.name, "] ", way, " ", sources.verb(), " ",
                                    range.nans > 0 ? "NaN" : "an infinity", say_path ? " (in " : "",

@@ -24,7 +24,7 @@ namespace {
   detail::throw_error(detail::join("[", op.name, "] too many inputs: expected at most ", INT_MAX, ", got ", count));
 }
 
-// True when some input leads to a differentiable leaf.
+// True when some input comes from a differentiable leaf.
 bool check_inputs(const OpDef& op, InputSpan inputs) {
   if (inputs.size() > static_cast<size_t>(INT_MAX)) [[unlikely]]
     throw_too_many_inputs(op, inputs.size());
@@ -36,8 +36,8 @@ bool check_inputs(const OpDef& op, InputSpan inputs) {
   return any;
 }
 
-// Whether the node must keep the shape of an input itself. Otherwise the node that made the input has it, or the saved
-// value.
+// Whether the node must keep the shape of an input itself. Otherwise the node that made the input has the shape, or the
+// saved value has it.
 bool keeps_shape(const OpDef& op, InputSpan inputs, size_t i) {
   return !inputs[i]->requires_grad() && inputs[i]->defined() && !in_mask(op.saves.inputs, static_cast<int>(i));
 }
@@ -71,7 +71,8 @@ NodeRef record(Context& here, const OpDef& op, const Attrs& attrs, InputSpan inp
   return node;
 }
 
-// From the shapes to the Variables. `Count`: int, or a constant, with which no loop over the outputs remains.
+// Makes the output Variables from the shapes. `Count` is int or a compile-time constant; with a constant no loop over
+// the outputs remains.
 template <class Count>
 void run(const OpDef& op, const Attrs& attrs, InputSpan inputs, bool differentiable, const ShapeArgs& shapes,
          Tensor* results, Count count, Variable* outputs) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The forward runs f once, recorded, looks up which recorded values f captured, and drops that graph; one node stands
-// for all of it, with the captured values as further inputs. Its vjp runs f again and differentiates that.
+// The forward runs f once with recording, finds the recorded values that f captured, and drops that graph. One node
+// replaces it, with the captured values as additional inputs. Its vjp runs f again and differentiates that run.
 #include <gradus/autograd/checkpoint.hpp>
 
 #include <algorithm>
@@ -24,10 +24,10 @@ struct ReadTensor {
 struct CheckpointState {
   detail::CheckpointFunction function;
   RandomTape tape = {};
-  std::vector<Tensor> outputs = {};  // from the run that found them to the forward that hands them on
+  std::vector<Tensor> outputs = {};  // from the first run, until the forward returns them
   std::vector<Variable> captured = {};
-  std::vector<ReadTensor> read = {};  // by the function's ops, and not made by it
-  size_t given = 0;                   // inputs of the function; the captured values follow them
+  std::vector<ReadTensor> read = {};  // by the ops of the function, but not made by them
+  size_t given = 0;                   // inputs of the function; the captured values come after them
 };
 
 struct CheckpointAttrs {
@@ -35,8 +35,8 @@ struct CheckpointAttrs {
   bool operator==(const CheckpointAttrs&) const = default;
 };
 
-// The tensors that ops on this thread read while it lives, but for those that they made: what a function captures,
-// constants included.
+// Collects the tensors that ops on this thread read during its lifetime, without those that the ops made. These are the
+// values that a function captures, constants included.
 class TensorsRead {
  public:
   explicit TensorsRead(int64_t horizon) : horizon_(horizon), outer_(context().apply_observer) {
@@ -46,7 +46,7 @@ class TensorsRead {
   TensorsRead(const TensorsRead&) = delete;
   TensorsRead& operator=(const TensorsRead&) = delete;
 
-  /// Asked for when the function's own tensors are gone: what nobody else holds was one of them.
+  /// Call it after the function's own tensors are gone: a tensor with no other owner was one of them.
   std::vector<ReadTensor> take() {
     drop_unheld();
     return std::move(read_);
@@ -81,12 +81,12 @@ class TensorsRead {
   int64_t horizon_;
   const ApplyObserver* outer_;
   std::vector<ReadTensor> read_;
-  std::unordered_set<const void*> seen_;  // their bytes
+  std::unordered_set<const void*> seen_;  // the addresses of their bytes
   size_t most_unchecked_ = 64;
   const ApplyObserver observer_ = {.call = call, .state = this};
 };
 
-// What the graph between `outputs` and the nodes up to `horizon` stands on, other than `own` leaves.
+// The leaves and older nodes that the graph between `outputs` and `horizon` depends on, without the `own` leaves.
 class CapturedValues {
  public:
   CapturedValues(int64_t horizon, const std::vector<Variable>& own) : horizon_(horizon) {
@@ -120,7 +120,7 @@ class CapturedValues {
     for (const Variable& known : captured_) {
       if (known.node().get() == node.get() && known.output() == output) return;
     }
-    // Only its edge matters: changes of its value are noticed by TensorsRead.
+    // Only the edge of this Variable is used. TensorsRead notices changes of its value.
     captured_.emplace_back(value.defined() ? value : zeros({}, {.dtype = dtype}).expand(shape), node, output);
   }
 
@@ -186,7 +186,7 @@ void checkpoint_vjp(VjpArgs& v) {
   for (size_t t = 0; t < targets.size(); ++t) v.set(positions[t], pass.result(t));
 }
 
-// The rule and the forward state what the first run found.
+// The shape rule and the forward return what the first run found.
 const OpDef checkpoint_op = {
     .name = "checkpoint",
     .input_names = {"values..."},

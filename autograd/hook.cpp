@@ -11,7 +11,7 @@ struct HookAttrs {
   bool operator==(const HookAttrs&) const = default;
 };
 
-// y = x. dx is what the hook makes of dy.
+// y = x. dx is what the hook returns for dy.
 const OpDef hook_op = {
     .name = "hook_gradient",
     .input_names = {"x"},

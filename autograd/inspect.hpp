@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Looks inside: hooks on values and gradients, and DetectAnomaly for the first NaN.
 #pragma once
 
 #include <type_traits>
@@ -10,8 +11,8 @@
 
 namespace gradus {
 
-/// Sees a value or a gradient; what it returns takes that one's place (of the same shape and dtype), an undefined
-/// Variable changes nothing.
+/// Gets a value or a gradient. The Variable that it returns replaces the value and must have the same shape and dtype.
+/// An undefined Variable changes nothing.
 using VariableHook = Closure<Variable(const Variable&)>;
 
 namespace detail {
@@ -31,15 +32,15 @@ VariableHook make_hook(F hook) {
 }
 }  // namespace detail
 
-/// x again; whatever is differentiated through the result shows `hook` the whole gradient that arrives there, once a
-/// pass. Printing, gathering norms, and clipping or reversing a gradient (return another Variable) are done with it:
-/// `h = hook_gradient(h, [](const Variable& g) { ... })`. A Variable never changes, so the hook sits on the result.
+/// Returns x. When something is differentiated through the result, `hook` gets the whole gradient that arrives there,
+/// once per pass. Use it to print a gradient, collect its norm, clip it or reverse it (return another Variable): `h =
+/// hook_gradient(h, [](const Variable& g) { ... })`. A Variable never changes, so only the result has the hook.
 template <class F>
 Variable hook_gradient(const Variable& x, F hook) {
   return detail::hook_gradient(x, detail::make_hook(std::move(hook)));
 }
 
-/// Sets anomaly mode on this thread, and sets it back.
+/// Sets anomaly mode on this thread and restores it at the end.
 class AnomalyGuard {
  public:
   [[nodiscard]] explicit AnomalyGuard(bool enabled) : context_(context()), previous_(context_.anomaly) {
@@ -54,9 +55,9 @@ class AnomalyGuard {
   bool previous_;
 };
 
-/// While it lives, the first op on this thread that produces a NaN or an infinity, on the way forward or back, throws
-/// an Error that names the op, the path of the module that applied it, and the ranges of what went in. An infinity that
-/// comes out of an infinity is let through, as in masks. Each op then costs a look at all its elements.
+/// During its lifetime, the first op on this thread that produces a NaN or an infinity, forward or backward, throws an
+/// Error. The Error names the op, the path of its module, and the ranges of its inputs. An infinity that comes from an
+/// infinite input is allowed, as in masks. Each op then checks all its elements.
 class DetectAnomaly : AnomalyGuard {
  public:
   [[nodiscard]] DetectAnomaly() : AnomalyGuard(true) {}
@@ -68,7 +69,7 @@ namespace detail {
 void check_forward(const OpDef& op, InputSpan inputs, const Tensor* outputs, int num_outputs);
 /// The same for the gradient of input i of `node`.
 void check_gradient(Node& node, int i, const Variable& gradient);
-/// scope_path() as text that stays.
+/// scope_path() as text that is never freed.
 const char* lasting_scope_path();
 
 }  // namespace detail

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
+// All differentiable functions.
 #pragma once
 
-// All public ops.
+// Includes all public ops.
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>

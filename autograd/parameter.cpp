@@ -29,7 +29,7 @@ Parameter::~Parameter() {
 
 void Parameter::reset_(Tensor value) {
   if (leaf_.node()) leaf_.node()->parameter = nullptr;
-  // Training writes in place: the bytes must be dense and nobody else's.
+  // Training writes in place, so the bytes must be dense and not shared.
   value_alias_ = value.clone();
   leaf_ = leaf(value_alias_);
   leaf_.node()->parameter = this;
@@ -55,11 +55,11 @@ void Parameter::set_grad_(const Tensor& grad) {
                " is frozen: expected no gradient, got ", describe(grad));
   GRADUS_CHECK(!grad.defined() || (grad.shape() == shape() && grad.dtype() == variable_.dtype()),
                "[set_grad_] expected ", describe(variable_), ", got ", describe(grad));
-  // Backward adds into it, so the bytes must be nobody else's.
+  // Backward adds into the gradient, so its bytes must not be shared.
   grad_ = grad.defined() ? grad.clone() : Tensor();
 }
 
-// Whoever keeps a handle of the gradient keeps what it holds, so only bytes that nobody else sees are written.
+// A copied handle of the gradient keeps its numbers, so this writes only to bytes that nothing else shares.
 void Parameter::add_gradient(Variable&& cotangent) {
   if (frozen_) return;
   Tensor value = cotangent.value();

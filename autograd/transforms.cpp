@@ -13,7 +13,8 @@ namespace {
 
 Variable zeros_like(const Variable& x) { return zeros({}, {.dtype = x.dtype()}).expand(x.shape()); }
 
-// The inputs as f shall see them: fresh ends of a derivative, which a recorded result can still look through.
+// The inputs that f gets: new Variables at which a derivative ends. A recorded result can still be differentiated
+// through them.
 std::vector<Variable> fresh_inputs(const std::vector<Variable>& inputs, const char* op, bool recorded) {
   std::vector<Variable> fresh;
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -38,7 +39,7 @@ void require_like(const char* op, const char* what, const std::vector<Variable>&
   }
 }
 
-// Gradients with respect to the floating inputs, zeros where nothing depends on one.
+// Gradients with respect to the floating inputs. An input that nothing depends on gets zeros.
 std::vector<Variable> pull(const std::vector<Variable>& outputs, const std::vector<Variable>& cotangents,
                            const std::vector<Variable>& inputs, bool recorded, bool retain) {
   std::vector<Variable> reached, reached_cotangents, targets;

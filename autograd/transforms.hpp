@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// vjp, jvp, hvp, jacobian and hessian of a function.
 #pragma once
 
 #include <type_traits>
@@ -9,7 +10,7 @@
 namespace gradus {
 
 /// A reference to a callable `(const std::vector<Variable>&) -> Variable or std::vector<Variable>`, which must outlive
-/// it. What transformations and gradient checks take as "a function".
+/// it. Transformations and gradient checks take their function as a FunctionRef.
 class FunctionRef {
  public:
   using Inputs = std::vector<Variable>;
@@ -51,8 +52,8 @@ class FunctionRef {
 };
 
 struct TransformOptions {
-  /// Record the result, so that it can be differentiated again: with respect to the inputs, cotangents, tangents, and
-  /// whatever else the function meets. Without it the result is a constant.
+  /// Record the result, so that it can be differentiated again with respect to the inputs, cotangents, tangents, and
+  /// anything else that the function reads. Otherwise the result is a constant.
   bool create_graph = false;
 };
 
@@ -61,8 +62,8 @@ struct [[nodiscard]] VjpResult {
   std::vector<Variable> gradients;
 };
 
-/// f(inputs) and the product of `cotangents` (one for each output, of its shape) with the Jacobian: one gradient for
-/// each floating input, zero where nothing depends on it; undefined for the others.
+/// f(inputs), and the product of `cotangents` (one for each output, of its shape) with the Jacobian. There is one
+/// gradient for each floating input, zero when nothing depends on it. The other inputs get undefined gradients.
 GRADUS_API VjpResult vjp(FunctionRef f, const std::vector<Variable>& inputs, const std::vector<Variable>& cotangents,
                          const TransformOptions& options = {});
 
@@ -71,22 +72,23 @@ struct [[nodiscard]] JvpResult {
   std::vector<Variable> tangents;
 };
 
-/// f(inputs) and the product of the Jacobian with `tangents` (one for each input, of its shape; undefined: zero): how
-/// the outputs change along them. By two vjps: the first one is linear in its cotangent, and its derivative with
-/// respect to that is the product wanted. Needs f to be twice differentiable.
+/// f(inputs), and the product of the Jacobian with `tangents` (one for each input, of its shape; undefined: zero): how
+/// the outputs change along the tangents. Runs two vjps: the first is linear in its cotangent, and its derivative with
+/// respect to that cotangent is the product. f must be twice differentiable.
 GRADUS_API JvpResult jvp(FunctionRef f, const std::vector<Variable>& inputs, const std::vector<Variable>& tangents,
                          const TransformOptions& options = {});
 
-/// The product of the Hessian of f, which has one output of one element, with `vectors` (one for each input, of its
-/// shape; undefined: zero). Costs about four times f (Pearlmutter 1994), and no matrix is formed.
+/// The product of the Hessian of f with `vectors` (one for each input, of its shape; undefined: zero). f must have one
+/// output of one element. Costs about four times f (Pearlmutter 1994), and forms no matrix.
 [[nodiscard]] GRADUS_API std::vector<Variable> hvp(FunctionRef f, const std::vector<Variable>& inputs,
                                                    const std::vector<Variable>& vectors,
                                                    const TransformOptions& options = {});
 
-/// d f(x) / d x for one input x [x...] and one output [y...]: [y..., x...]. One vjp for each element of the output.
+/// d f(x) / d x for one input x [x...] and one output [y...]; the result is [y..., x...]. Runs one vjp for each output
+/// element.
 GRADUS_API Variable jacobian(FunctionRef f, const Variable& x, const TransformOptions& options = {});
 
-/// d^2 f(x) / dx dx for one input x [x...] and one output of one element: [x..., x...].
+/// d^2 f(x) / dx dx for one input x [x...] and one output of one element; the result is [x..., x...].
 GRADUS_API Variable hessian(FunctionRef f, const Variable& x, const TransformOptions& options = {});
 
 }  // namespace gradus

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Variable: a Tensor that knows where it came from.
 #pragma once
 
 #include <utility>
@@ -17,7 +18,7 @@ GRADUS_API void destroy_node(Node* node) noexcept;
 class NodeRef {
  public:
   NodeRef() = default;
-  /// Shares `node`, which may be null. The count is the node's first member.
+  /// Shares `node`, which may be null. The reference count is the first member of the node.
   explicit NodeRef(Node* node) noexcept : node_(node) { retain(); }
   /// Takes over the reference that a new node starts with.
   static NodeRef adopt(Node* node) noexcept {
@@ -47,8 +48,8 @@ class NodeRef {
   Node* node_ = nullptr;
 };
 
-/// A Tensor and, when it was recorded, where it came from. The currency of all public ops; a Tensor converts to it as a
-/// constant, `leaf` makes a differentiable input. A Variable never changes.
+/// A Tensor and, when it was recorded, the node that produced it. All public ops take and return Variables. A Tensor
+/// converts to a constant Variable, and `leaf` makes a differentiable input. A Variable never changes.
 class [[nodiscard]] Variable {
  public:
   Variable() = default;
@@ -58,7 +59,7 @@ class [[nodiscard]] Variable {
 
   bool defined() const noexcept { return value_.defined(); }
   const Tensor& value() const noexcept { return value_; }
-  // All of these throw when there is no tensor.
+  // These functions throw when there is no tensor.
   const Shape& shape() const { return value_.shape(); }
   DType dtype() const { return value_.dtype(); }
   int rank() const { return value_.rank(); }
@@ -75,7 +76,7 @@ class [[nodiscard]] Variable {
   Variable detach() const { return Variable(value_); }
 
   const NodeRef& node() const noexcept { return node_; }
-  /// Which of its node's outputs this is.
+  /// The number of this output of its node.
   int output() const noexcept { return output_; }
 
  private:
@@ -84,7 +85,7 @@ class [[nodiscard]] Variable {
   int output_ = 0;
 };
 
-/// A differentiable input holding `value` (f32 or f64): what `grad` differentiates with respect to.
+/// A differentiable input that holds `value` (f32 or f64). `grad` can differentiate with respect to it.
 GRADUS_API Variable leaf(Tensor value);
 
 inline std::string describe(const Variable& v) { return describe(v.value()); }

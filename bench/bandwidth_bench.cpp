@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Ops on arrays that no cache holds, beside a plain y = 2 x on as much memory, and products beside the same ones by
-// OpenBLAS. Both sides run in turn. of_copy: bytes read and written a second, as a share of the copy's. of_blas: the
-// time of OpenBLAS over ours. Median of the rounds.
+// Measures ops on arrays that are larger than any cache against a plain y = 2 x on as much memory, and matrix products
+// against the same products in OpenBLAS. Both sides alternate. of_copy: bytes read and written per second, as a share
+// of the copy's. of_blas: the time of OpenBLAS divided by ours. Each figure is the median of the rounds.
 
 #include <benchmark/benchmark.h>
 
@@ -39,7 +39,7 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-// A function of one or two arrays of kElements, and how many such arrays it reads and writes.
+// A function of one or two arrays of kElements, and the number of such arrays that it reads and writes.
 struct Streaming {
   const char* name;
   double arrays;
@@ -75,7 +75,7 @@ void streaming(benchmark::State& state, const Streaming& what) {
   const auto* from = a.data<float>();
   auto* to = copy.mutable_data_<float>();
   const NoGrad no_grad;
-  static_cast<void>(what.run(a, b));  // the memory of the result is there from now on
+  static_cast<void>(what.run(a, b));  // a first run, so that the memory of the result exists from now on
   std::vector<double> ours, copies;
   for ([[maybe_unused]] auto _ : state) {
     ours.push_back(seconds_of([&] { benchmark::DoNotOptimize(what.run(a, b)); }));

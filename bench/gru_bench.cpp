@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// A GRU layer, forward and backward: T steps, batch B, input size I (H where it is not named), hidden size H, L layers.
-// FLOP/s counts the products alone (input and recurrent, and twice that on the way back), beside what one core can do
-// at most (peak).
+// Measures a GRU layer, forward and backward: T steps, batch B, input size I (H when it is not named), hidden size H, L
+// layers. FLOP/s counts only the matrix products (input and recurrent, and twice as many in the backward). The column
+// peak is the most that one core can do.
 
 #include <benchmark/benchmark.h>
 
@@ -32,7 +32,7 @@ struct GruShape {
     for (int64_t layer = 0; layer < layers; ++layer) {
       sizes += static_cast<double>((layer == 0 ? input : hidden) + hidden);
     }
-    // Forward, by the inputs, by the weights: three products of two operations an element.
+    // Forward, gradient of the inputs, gradient of the weights: three products with two operations an element.
     return 3.0 * 2.0 * static_cast<double>(time * batch) * static_cast<double>(3 * hidden) * sizes;
   }
 };
@@ -49,7 +49,7 @@ struct Workload {
   Gru layer;
   Tensor x;
   Tensor cotangent;
-  std::vector<Variable> inputs;  // what is differentiated: x, then all parameters
+  std::vector<Variable> inputs;  // the differentiated values: x, then all parameters
 
   explicit Workload(const GruShape& s)
       : layer({.input_size = s.input, .hidden_size = s.hidden, .num_layers = s.layers}, generator),
@@ -62,7 +62,7 @@ struct Workload {
   std::vector<Variable> backward(const Variable& y) { return grad({y}, inputs, {.cotangents = {cotangent}}); }
 };
 
-// The layer one step at a time, in elementary ops.
+// The layer in elementary ops, one step at a time.
 Variable composed(Workload& workload, const GruShape& s) {
   Variable sequence = workload.inputs[0];
   for (int64_t layer = 0; layer < s.layers; ++layer) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Kernels alone, each beside its limit, measured in this process. gemm: FLOP/s, and peak, what one core can do at most.
-// Functions of one number: per_element, and copy, the seconds that a bare y = 2 x takes on the same arrays (which fill
-// half of a first-level cache of 32 KiB, or half of a second-level one of 1 MiB).
+// Measures single kernels against their limits in this process. gemm: FLOP/s, and peak, the most that one core can do.
+// Functions of one number: per_element, and copy, the seconds that a bare y = 2 x takes on the same arrays. The arrays
+// fill half of a first-level cache of 32 KiB, or half of a second-level one of 1 MiB.
 
 #include <benchmark/benchmark.h>
 
@@ -23,7 +23,7 @@ namespace {
 
 constexpr uint64_t kSeed = 1;
 
-// m rows of a batch; weights are stored [n, k], as PyTorch's are. forward: x W^T; by_input: dy W; by_weight: dy^T x.
+// A batch has m rows. Weights are stored as [n, k], as in PyTorch. forward: x W^T; by_input: dy W; by_weight: dy^T x.
 enum class Role { forward, by_input, by_weight };
 
 struct Product {
@@ -73,7 +73,7 @@ struct Matrices {
 void check_product(const Matrices& matrices) {
   const kernels::Gemm<float>& p = matrices.call;
   kernels::gemm(p);
-  // Whole rows: the first, one in the middle, the last.
+  // Compares three whole rows: the first, one in the middle, the last.
   const Tensor a = p.trans_a ? matrices.a.transpose(0, 1) : matrices.a;
   const Tensor b = p.trans_b ? matrices.b.transpose(0, 1).contiguous() : matrices.b;
   const float* right = b.data<float>();
@@ -113,7 +113,7 @@ constexpr Function kFunctions[] = {
     {"sigmoid", kernels::UnaryFn::sigmoid, [](double x) { return 1.0 / (1.0 + std::exp(-x)); }},
 };
 
-// Seconds for y = 2 x: the best of many runs.
+// The seconds for y = 2 x, the best of many runs.
 double copy_seconds(const float* x, float* y, int64_t n) {
   double best = HUGE_VAL;
   for (int repeat = 0; repeat < 200; ++repeat) {
@@ -130,7 +130,7 @@ double copy_seconds(const float* x, float* y, int64_t n) {
 void check_function(const Function& function, const float* x, const float* y, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
     const double expected = function.exact(static_cast<double>(x[i]));
-    // Four units in the last place; the kernels' own tests hold them to less.
+    // Four units in the last place. The kernels' own tests have tighter bounds.
     const double allowed = 4.0 * 0x1p-23 * std::abs(expected);
     GRADUS_CHECK(std::abs(static_cast<double>(y[i]) - expected) <= allowed, "[bench] ", function.name, "(", x[i],
                  ") is wrong: expected ", expected, ", got ", y[i]);

@@ -13,7 +13,7 @@
 
 namespace {
 
-// Takes --threads=N out of the arguments; 1 without it, because a figure of one thread says most.
+// Takes --threads=N out of the arguments. Without it the count is 1, because single-thread figures say most.
 int take_threads(int& argc, char** argv) {
   constexpr std::string_view kOption = "--threads=";
   int threads = 1;
@@ -34,7 +34,7 @@ int take_threads(int& argc, char** argv) {
 
 }  // namespace
 
-/// Google Benchmark's main with --threads=N besides, where a failed check ends the program with status 1.
+/// The main of Google Benchmark with an additional --threads=N. A failed check ends the program with status 1.
 int main(int argc, char** argv) {
   try {
     gradus::set_num_threads(take_threads(argc, argv));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// What one op costs beside its arithmetic: a chain of 100 ops on 16 numbers. The column per_op is seconds an op.
+// Measures the cost of one op apart from its arithmetic: a chain of 100 ops on 16 numbers. per_op is in seconds.
 
 #include <benchmark/benchmark.h>
 
@@ -23,7 +23,7 @@ struct ChainValues {
   Tensor y, dx, dw;
 };
 
-// The chain and its derivatives in f64, carried forward one number at a time.
+// Computes the chain and its derivatives in f64, one number at a time, in forward order.
 ChainValues expected_chain(const OpChain& chain) {
   const int64_t size = chain.x.numel();
   ChainValues result{Tensor::empty({size}, DType::f64), Tensor::empty({size}, DType::f64),
@@ -106,7 +106,7 @@ BENCHMARK(forward_backward);
 void forward_backward_create_graph(benchmark::State& state) { forward_and_gradient(state, true); }
 BENCHMARK(forward_backward_create_graph);
 
-// The cost of an op hardly depends on how many axes and elements there are, as long as they are few.
+// The cost of an op hardly depends on the number of axes and elements while these are small.
 void forward_backward_of_shape(benchmark::State& state, const Shape& shape) {
   const OpChain chain(kSeed, shape);
   const Variable x = leaf(chain.x), w = leaf(chain.w);

@@ -11,9 +11,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
-/// Returns the number of operations done; `sink` gets a number that depends on all of them.
+/// Returns the number of operations. `sink` gets a number that depends on all of them.
 double MultiplyAdds(int64_t rounds, float* sink) {
-  // Two units with a latency of four or five cycles need ten in flight; AVX2 has sixteen registers.
+  // Two units with a latency of four or five cycles need ten chains; AVX2 has sixteen registers.
   constexpr int kChains = 12;
   const hn::ScalableTag<float> d;
   using V = hn::Vec<decltype(d)>;

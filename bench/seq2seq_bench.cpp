@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Training of the example's model: embedding 32, hidden 64, vocabulary 20, length 20, batch 32.
+// Measures the training of the example's model: embedding 32, hidden 64, vocabulary 20, length 20, batch 32.
 
 #include <benchmark/benchmark.h>
 
@@ -27,7 +27,8 @@ struct Training {
   examples::Trainer trainer{model, TrainingWorkload::trainer_options()};
 };
 
-// Loss and gradients against those of the same weights in f64, which the tests hold to finite differences.
+// Compares loss and gradients with those of the same weights in f64. The tests check the f64 ones against finite
+// differences.
 void check_gradients(Training& training) {
   Generator unused(0);
   Seq2Seq exact(training.model.options(), unused);
@@ -95,7 +96,7 @@ void training_step(benchmark::State& state) {
   GRADUS_CHECK(std::isfinite(loss), "[bench] the loss is ", loss, " after ", i, " steps");
   count_tokens(state);
   state.counters["tensors_MB"] = static_cast<double>(memory.peak_bytes) / 1e6;
-  // How often the system was asked for memory: 0 once training is under way.
+  // How often memory was requested from the system. It is 0 once training is under way.
   state.counters["system_allocations"] = static_cast<double>(memory.system_allocations - asked_before);
 }
 BENCHMARK(training_step)->UseRealTime()->Unit(benchmark::kMicrosecond);

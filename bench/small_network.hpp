@@ -8,8 +8,8 @@
 
 namespace gradus::bench {
 
-/// A network so small that only the framework costs: 2-16-16-1 with tanh, one example a step, squared error, Adam. The
-/// k-th step learns the k-th example, in turn.
+/// A network so small that only the framework costs time: 2-16-16-1 with tanh, one example a step, squared error, Adam.
+/// The examples are learned in turn, one in each step.
 class SmallNetwork : public Layer<SmallNetwork> {
  public:
   static constexpr int64_t kExamples = 16;
@@ -17,7 +17,7 @@ class SmallNetwork : public Layer<SmallNetwork> {
   explicit SmallNetwork(const Place& place);
   /// x [1, 2] -> [1, 1].
   Variable forward(const Variable& x);
-  /// One full step: forward, backward, Adam. Returns the loss before it.
+  /// Runs one full step: forward, backward, Adam. Returns the loss before it.
   Variable step();
 
   const Tensor& inputs() const noexcept { return inputs_; }    ///< f32 [kExamples, 1, 2]

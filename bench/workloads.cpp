@@ -29,7 +29,7 @@ Seq2SeqOptions TrainingWorkload::model_options() {
 }
 
 examples::TrainerOptions TrainingWorkload::trainer_options() {
-  // So many steps that the rate stays at its peak after the warm-up.
+  // Enough steps that the rate stays at its peak after the warm-up.
   return {.steps = 1'000'000'000, .learning_rate = 4e-3, .largest_gradient = 1.0};
 }
 

@@ -8,24 +8,24 @@
 #include <gradus/examples/copy_reverse/trainer.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 
-// What is timed, here and beside other libraries (scripts/peers).
+// The timed workloads, here and for other libraries (scripts/peers).
 
 namespace gradus::bench {
 
-/// What each op costs, whatever it computes: 100 ops on 16 numbers, in turn y + w, y * w and tanh(y), from y = x. With
-/// w near -1 neither values nor derivatives vanish.
+/// Measures the overhead of an op: 100 ops on 16 numbers, in turn y + w, y * w and tanh(y), starting from y = x. With w
+/// near -1 neither values nor derivatives vanish.
 struct OpChain {
   static constexpr int kOps = 100;
   Tensor x;          ///< f32, of `shape`
   Tensor w;          ///< the same
-  Tensor cotangent;  ///< the same: the derivative is that of sum(y * cotangent)
+  Tensor cotangent;  ///< the same; the derivative is that of sum(y * cotangent)
 
   explicit OpChain(uint64_t seed, const Shape& shape = {16});
   static Variable run(const Variable& x, const Variable& w);
 };
 
 /// A training step of the example's model: bidirectional GRU, additive attention, GRU decoder, cross-entropy, clipping
-/// and Adam, on the reversal of random sequences.
+/// and Adam, learning to reverse random sequences.
 struct TrainingWorkload {
   static constexpr int64_t kVocabulary = 20;
   static constexpr int64_t kLength = 20;
@@ -34,7 +34,7 @@ struct TrainingWorkload {
 
   static Seq2SeqOptions model_options();
   static examples::TrainerOptions trainer_options();
-  /// Sources of the symbols 1 to kVocabulary - 1, all of kLength; the symbol 0 begins each target.
+  /// Sources of the symbols 1 to kVocabulary - 1, all of length kLength. Each target begins with the symbol 0.
   static std::vector<examples::Batch> batches(int count, Generator& generator);
   static Variable loss(Seq2Seq& model, const examples::Batch& batch);
 };

@@ -1,9 +1,10 @@
-# Finds OpenBLAS with its own cblas.h and makes the target GradusOpenBLAS::GradusOpenBLAS: the header, and the name under
-# which the library is loaded at run time (tensor/kernels/gemm/blas.cpp says why it is not linked).
+# Finds OpenBLAS with its own cblas.h and makes the target GradusOpenBLAS::GradusOpenBLAS: the header, and the name
+# under which the library is loaded at run time (tensor/kernels/gemm/blas.cpp explains why it is not linked).
 #
-# CMake's FindBLAS looks for any BLAS and knows no header. Debian keeps one folder per flavour (openblas-pthread, ...)
-# and a generic cblas.h beside them, which need not be OpenBLAS's: the flavour's folder is therefore tried first.
-# The name differs from OpenBLAS's own config file on purpose, which names paths but no target.
+# CMake's FindBLAS looks for any BLAS and does not look for a header. Debian has one folder per flavour
+# (openblas-pthread, ...) and next to them a generic cblas.h, which may belong to another BLAS. So the folder of the
+# flavour is tried first. The name differs from OpenBLAS's own config file on purpose, because that file gives paths but
+# no target.
 
 find_package(PkgConfig QUIET)
 if(PkgConfig_FOUND)
@@ -25,7 +26,7 @@ find_package_handle_standard_args(GradusOpenBLAS
   REQUIRED_VARS GradusOpenBLAS_LIBRARY GradusOpenBLAS_INCLUDE_DIR)
 
 if(GradusOpenBLAS_FOUND AND NOT TARGET GradusOpenBLAS::GradusOpenBLAS)
-  # The name that the library gives itself (libopenblas.so.0) stands for whichever flavour the system has chosen.
+  # The library's own name (libopenblas.so.0) selects the flavour that the system has chosen.
   find_program(GradusOpenBLAS_READELF NAMES readelf llvm-readelf)
   mark_as_advanced(GradusOpenBLAS_READELF)
   set(_gradus_openblas_name "${GradusOpenBLAS_LIBRARY}")

@@ -1,4 +1,5 @@
-# Finds what gradus stands on. Each missing piece stops the configure step with one sentence that says what to install.
+# Finds the dependencies of gradus. Each missing one stops the configure step with one sentence that says what to
+# install.
 
 function(gradus_require found purpose package)
   if(NOT found)
@@ -7,7 +8,7 @@ function(gradus_require found purpose package)
   endif()
 endfunction()
 
-# What the library links. The same list stands in gradus-config.cmake.in, for users of the static library.
+# The libraries that gradus links. gradus-config.cmake.in has the same list, for users of the static library.
 find_package(GradusOpenBLAS QUIET)
 gradus_require("${GradusOpenBLAS_FOUND}" "OpenBLAS with its header cblas.h (for matrix products)" "libopenblas-dev")
 
@@ -30,7 +31,8 @@ if(GRADUS_BUILD_EXAMPLES OR GRADUS_BUILD_TESTS OR GRADUS_BUILD_BENCH)
   find_package(CLI11 QUIET CONFIG)
   gradus_require("${CLI11_FOUND}" "CLI11 (for the examples' command lines)" "libcli11-dev")
 
-  # Its config file names the target differently from version to version; it is one header, so look for that.
+  # The target in its config file has different names in different versions. The library is one header, so look for
+  # that.
   find_path(GRADUS_UTF8_INCLUDE_DIR NAMES utf8.h PATH_SUFFIXES utf8cpp)
   mark_as_advanced(GRADUS_UTF8_INCLUDE_DIR)
   gradus_require("${GRADUS_UTF8_INCLUDE_DIR}" "utfcpp (for the examples' UTF-8 text)" "libutfcpp-dev")

@@ -1,4 +1,4 @@
-# `cmake --install` and what `find_package(gradus)` reads afterwards.
+# `cmake --install`, and the files that `find_package(gradus)` reads afterwards.
 
 include(CMakePackageConfigHelpers)
 set(_gradus_config_dir "${CMAKE_INSTALL_LIBDIR}/cmake/gradus")

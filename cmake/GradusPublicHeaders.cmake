@@ -1,5 +1,5 @@
-# The public face: every header that is installed. A test compiles each of them alone, and fails where one includes a
-# header that is not on the list.
+# The public headers, which are installed. A test compiles each of them alone, and fails when one includes a header that
+# is not on the list.
 set(GRADUS_PUBLIC_HEADERS
   gradus.hpp
   tensor/api.hpp
@@ -16,7 +16,7 @@ set(GRADUS_PUBLIC_HEADERS
   tensor/tensor.hpp
   autograd/check/check_op.hpp
   autograd/check/corruptions.hpp
-  autograd/check/example.hpp
+  autograd/engine/example.hpp
   autograd/check/gradcheck.hpp
   autograd/checkpoint.hpp
   autograd/engine/attrs.hpp

@@ -1,6 +1,6 @@
-# How the rooms become targets, and the rooms together the library gradus::gradus.
+# Makes the targets of the rooms, and from all rooms the library gradus::gradus.
 
-# All programs of a build stand in one folder.
+# All programs of a build go into one folder.
 if(PROJECT_IS_TOP_LEVEL)
   set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 endif()
@@ -12,13 +12,14 @@ foreach(_gradus_name IN ITEMS tensor autograd nn optim examples gradus.hpp)
   file(CREATE_LINK "${PROJECT_SOURCE_DIR}/${_gradus_name}" "${GRADUS_INCLUDE_DIR}/gradus/${_gradus_name}" SYMBOLIC)
 endforeach()
 
-# The options that every target of ours is compiled with, users' targets never.
-# Masks need infinities, so there is no -ffast-math; these two only free the compiler from errno and signal flags.
+# Every target of gradus is compiled with these options; the targets of users are not.
+# There is no -ffast-math, because masks need infinities. These two options only drop errno and signal flags.
 add_library(gradus_options INTERFACE)
 target_compile_features(gradus_options INTERFACE cxx_std_20)
-# No contraction: whether a * b + c rounds once must not depend on where the compiler saw it (kernels ask for it by name).
+# No contraction: the place where the compiler sees a * b + c must not decide whether it rounds once (kernels ask for it
+# by name).
 target_compile_options(gradus_options INTERFACE -fno-math-errno -fno-trapping-math -ffp-contract=off)
-# Inside a project that has no build type gradus would be compiled without optimisation, and be twelve times as slow.
+# In a project without a build type, gradus would be compiled without optimization, and be twelve times as slow.
 if(NOT PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES
     AND NOT "${CMAKE_CXX_FLAGS}" MATCHES "(^| )-O")
   message(STATUS "gradus: no build type is set, so gradus's own sources are compiled with -O3; "
@@ -36,25 +37,29 @@ if(GRADUS_SANITIZE)
   target_compile_options(gradus_options INTERFACE
     -fsanitize=${_gradus_sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(gradus_options INTERFACE -fsanitize=${_gradus_sanitizers})
-  # GCC's own checks, seen through the sanitizers' extra code, give false alarms inside the standard library.
+  # GCC's own warnings give false alarms inside the standard library when the sanitizers add code.
   target_compile_options(gradus_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 endif()
 
-# What holds for each target of ours, library or program.
+# The settings for each target of gradus, library or program.
 function(gradus_own target)
   target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:gradus_options>)
   set_target_properties(${target} PROPERTIES
     CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
 endfunction()
 
-# gradus_add_room(name [KNOWS lower rooms...])
+# gradus_add_room(name [KNOWS lower rooms...] [FOLDER the sub-folder that it is] [WITHOUT sub-folders that are rooms...])
 #
-# A room is a static library of its own, linked only with the rooms below it: a call upward does not link.
-# Sources are found at any depth, and looked up again at each build: a new op is one new file, one line in the list and one
-# declaration, and no CMakeLists.txt is touched.
+# A room is a static library that links only with the rooms below it, so a call upward does not link. Sources are found
+# at any depth and looked up again at each build. A new op is one new file, one line in the list and one declaration,
+# without a change to a CMakeLists.txt.
 function(gradus_add_room name)
-  cmake_parse_arguments(room "" "" "KNOWS" ${ARGN})
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cpp)
+  cmake_parse_arguments(room "" "FOLDER" "KNOWS;WITHOUT" ${ARGN})
+  cmake_path(APPEND CMAKE_CURRENT_SOURCE_DIR "${room_FOLDER}" "*.cpp" OUTPUT_VARIABLE pattern)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${pattern}")
+  foreach(folder IN LISTS room_WITHOUT)
+    list(FILTER sources EXCLUDE REGEX "/${name}/${folder}/")
+  endforeach()
 
   set(target gradus_${name})
   add_library(${target} STATIC ${sources})
@@ -66,19 +71,19 @@ function(gradus_add_room name)
     target_link_libraries(${target} PUBLIC gradus_${lower})
   endforeach()
   if(BUILD_SHARED_LIBS)
-    # Without the second option GCC would call our own exported functions through the symbol table and inline none.
+    # Without the second option, GCC would call exported functions through the symbol table and inline none of them.
     target_compile_definitions(${target} PUBLIC GRADUS_SHARED)
     target_compile_options(${target} PRIVATE -fno-semantic-interposition)
     set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   endif()
 endfunction()
 
-# The one library that users link: the objects of all rooms. (Our tests link the rooms instead, because they also look
-# at what a shared library hides.)
+# The one library that users link: the objects of all rooms. (Our tests link the rooms instead, because they also test
+# functions that a shared library hides.)
 function(gradus_add_library)
   add_library(gradus)
   add_library(gradus::gradus ALIAS gradus)
-  foreach(room IN ITEMS tensor autograd nn optim)
+  foreach(room IN ITEMS tensor autograd autograd_check nn nn_check optim)
     target_sources(gradus PRIVATE $<TARGET_OBJECTS:gradus_${room}>)
   endforeach()
   gradus_own(gradus)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// ModuleList and Sequential: layers of layers.
 #pragma once
 
 #include <gradus/nn/module.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Linear, Embedding and Dropout.
 #pragma once
 
 #include <gradus/nn/module.hpp>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
+// Module and Layer: a tree of named parameters and layers.
 #pragma once
 
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/inspect.hpp>
 #include <gradus/autograd/parameter.hpp>
@@ -117,7 +117,7 @@ class GRADUS_API Module {
   void train_();
   void eval_();
   bool training() const noexcept { return training_; }
-  /// Freezes all parameters below, or thaws them: see Parameter::set_requires_grad_.
+  /// Freezes all parameters below, or unfreezes them: see Parameter::set_requires_grad_.
   void freeze_();
   void unfreeze_();
   /// Converts all parameters below; their gradients go. Checks of derivatives run in f64.

@@ -24,7 +24,7 @@ kernels::ScaledNorm scaled_norm(const Tensor& x) {
   });
 }
 
-// The 2-norm of all gradients together. Throws naming one that is not finite.
+// The 2-norm of all gradients together. Throws and names the parameter when a gradient is not finite.
 kernels::ScaledNorm total_norm(const std::vector<NamedParameter>& parameters) {
   double squares = 0.0;
   bool ordinary = true;
@@ -38,7 +38,7 @@ kernels::ScaledNorm total_norm(const std::vector<NamedParameter>& parameters) {
     squares += own;
   }
   if (ordinary) return {1.0, std::sqrt(squares)};
-  // Squares over- or underflow, or something is zero, infinite or NaN: each gradient by its largest element.
+  // Squares overflow or underflow, or a value is zero, infinite or NaN: scales each gradient by its largest element.
   std::vector<kernels::ScaledNorm> norms;
   double largest = 0.0;
   for (const NamedParameter& named : parameters) {
@@ -57,7 +57,7 @@ kernels::ScaledNorm total_norm(const std::vector<NamedParameter>& parameters) {
   return {largest, std::sqrt(sum)};
 }
 
-// In place where nobody else holds the bytes. In two steps where the factor itself would be too small for the dtype.
+// Scales in place when nothing else shares the bytes. Scales in two steps when the factor is too small for the dtype.
 void scale_gradient(Parameter& parameter, double scale) {
   const bool own = parameter.grad().is_unique() && !parameter.grad().layout().is_expanded();
   Tensor gradient = own ? parameter.grad() : parameter.grad().clone();
@@ -77,7 +77,7 @@ double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_
   const kernels::ScaledNorm total = total_norm(parameters);
   const double norm = total.largest * total.ratio;
   if (norm <= max_norm) return norm;
-  const double scale = max_norm / total.largest / total.ratio;  // finite where the norm is too large for a double
+  const double scale = max_norm / total.largest / total.ratio;  // finite even when the norm is too large for a double
   for (const NamedParameter& named : parameters) {
     if (named.parameter->grad().defined()) scale_gradient(*named.parameter, scale);
   }

@@ -14,7 +14,7 @@ void check_rate(const char* kind, double rate) {
   GRADUS_CHECK(std::isfinite(rate) && rate >= 0.0, "[", kind, "] expected a learning_rate of 0 or more, got ", rate);
 }
 
-// A dictionary that is read name by name, with all that is wrong with it gathered into one message.
+// Reads a state dictionary by name, and collects all its errors in one message.
 class StateReader {
  public:
   explicit StateReader(const std::vector<NamedTensor>& state) {
@@ -25,7 +25,7 @@ class StateReader {
 
   bool has(const std::string& name) const { return given_.count(name) != 0; }
 
-  /// Undefined, and a fault, when it is missing or of another shape or dtype.
+  /// Returns an undefined tensor and notes an error when the entry is missing or has another shape or dtype.
   Tensor take(const std::string& name, const Shape& shape, DType dtype) {
     const auto found = given_.find(name);
     if (found == given_.end()) {
@@ -97,7 +97,7 @@ void Optimizer::step() {
     if (!slot.named.parameter->grad().defined()) {
       ++without;
     } else {
-      prepare(slot);  // before anything is changed
+      prepare(slot);  // throws before anything is changed
     }
   }
   GRADUS_CHECK(without < static_cast<int64_t>(slots_.size()), "[", kind_,

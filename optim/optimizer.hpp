@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// What all optimizers share, and clip_grad_norm.
 #pragma once
 
 #include <cstdint>
@@ -10,48 +11,49 @@
 
 namespace gradus {
 
-/// What all optimisers share: the parameters, and for each, under its full path, its state and the number of its
-/// updates. Reads gradients and never changes them. The parameters must outlive it.
+/// The common part of all optimizers: the parameters and, for each of them under its full path, its state and its
+/// number of updates. An optimizer reads gradients and never changes them. The parameters must outlive it.
 class GRADUS_API Optimizer {
  public:
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
   virtual ~Optimizer();
 
-  /// Updates every parameter that has a gradient; one without is left as it is, and counted in skipped(). Throws when
-  /// none has one, or when a parameter changed its dtype or shape since its first update.
+  /// Updates every parameter that has a gradient. A parameter without one is not changed, and skipped() counts it.
+  /// Throws when no parameter has a gradient, or when one changed its dtype or shape since its first update.
   void step();
-  /// Forgets all gradients.
+  /// Drops all gradients.
   void zero_grad();
 
   double learning_rate() const noexcept { return learning_rate_; }
   void set_learning_rate_(double learning_rate);
-  /// How many steps were taken.
+  /// The number of steps taken.
   int64_t steps() const noexcept { return steps_; }
-  /// How many parameters had no gradient in the last step.
+  /// The number of parameters that had no gradient in the last step.
   int64_t skipped() const noexcept { return skipped_; }
 
-  /// Everything that the next step depends on beside parameters and gradients: "steps" and "learning_rate", and for
-  /// each parameter that was updated "<path>.updates" and "<path>.<what>". Copies.
+  /// A copy of everything that the next step depends on besides parameters and gradients: "steps" and "learning_rate",
+  /// and for each updated parameter "<path>.updates" and "<path>.<what>".
   [[nodiscard]] std::vector<NamedTensor> state_dict() const;
-  /// Continues bit by bit where state_dict() was taken. Throws one Error with all names that do not fit, and then has
-  /// changed nothing.
+  /// Continues, bit for bit, from where state_dict() was taken. Throws one Error with all names that do not match, and
+  /// then changes nothing.
   void load_state_dict(const std::vector<NamedTensor>& state);
 
  protected:
-  /// One parameter with its state; tensors as many as slot_names() has, in the parameter's shape and dtype, zero at
-  /// first.
+  /// One parameter with its state. There is one tensor for each of slot_names(), of the parameter's shape and dtype,
+  /// initially zero.
   struct Slot {
     NamedParameter named;
     int64_t updates = 0;
     std::vector<Tensor> tensors = {};
   };
 
-  /// `kind` and `slot_names` are literals: what errors begin with, and what is kept for each parameter.
+  /// `kind` and `slot_names` must be literals. Errors begin with `kind`; `slot_names` names the state of each
+  /// parameter.
   Optimizer(const char* kind, std::vector<const char*> slot_names, const std::vector<NamedParameter>& parameters,
             double learning_rate);
 
-  /// One update of a dense parameter from a dense gradient of its dtype; slot.updates counts this one already.
+  /// Updates a dense parameter from a dense gradient of its dtype. slot.updates already counts this update.
   virtual void update(Slot& slot, const Tensor& gradient) = 0;
 
  private:
@@ -66,8 +68,8 @@ class GRADUS_API Optimizer {
 };
 
 /// Scales all gradients together so that their joint norm is at most max_norm (> 0; infinity only measures), and
-/// returns the norm before (Pascanu et al. 2013). Parameters without gradient do not count. Throws, with nothing
-/// changed, when a gradient is not finite, naming the parameter.
+/// returns the norm before scaling (Pascanu et al. 2013). Ignores parameters without a gradient. Throws when a gradient
+/// is not finite, names the parameter, and then changes nothing.
 GRADUS_API double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_norm);
 
 }  // namespace gradus

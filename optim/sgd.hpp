@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Stochastic gradient descent with momentum.
 #pragma once
 
 #include <gradus/optim/optimizer.hpp>
@@ -6,15 +7,16 @@
 namespace gradus {
 
 struct SgdOptions {
-  double learning_rate = __builtin_nan("");  ///< to be given
+  double learning_rate = __builtin_nan("");  ///< must be given
   double momentum = 0.0;
-  /// Looks ahead along the velocity; needs momentum.
+  /// Look ahead along the velocity. Needs momentum.
   bool nesterov = false;
-  /// Added to the gradient, times the parameter (L2).
+  /// Adds weight_decay times the parameter to the gradient (L2).
   double weight_decay = 0.0;
 };
 
-/// Gradient descent with momentum, as PyTorch defines it (Sutskever et al. 2013 but for where the rate stands):
+/// Gradient descent with momentum, as PyTorch defines it (as in Sutskever et al. 2013, except for the place of the
+/// rate):
 ///   g += weight_decay p;  v = momentum v + g (v = g at first);  p -= rate v, or rate (g + momentum v) with nesterov
 class GRADUS_API Sgd : public Optimizer {
  public:

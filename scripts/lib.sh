@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# What scripts/demo, scripts/test and scripts/check share. Sourced, never run.
+# Functions for scripts/demo, scripts/test and scripts/check. Source this file, do not run it.
 
 set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -13,7 +13,7 @@ die() {
 }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# The libraries that the build links, by their Debian and Ubuntu names.
+# The libraries that the build links, by their names in Debian and Ubuntu.
 libraries=(libopenblas-dev libhwy-dev nlohmann-json3-dev libcli11-dev libutfcpp-dev catch2 libbenchmark-dev)
 
 cmake_is_recent() {
@@ -22,7 +22,7 @@ cmake_is_recent() {
     [[ $(printf '%s\n' 3.22 "$version" | sort -V | head -n 1) == 3.22 ]]
 }
 
-# Prints the packages that are wanted and not there. Tools count when they are in PATH, wherever they come from.
+# Prints the missing packages. A tool counts as present when it is in PATH.
 missing_packages() {
   local package
   if ! have "${CXX:-c++}"; then echo g++; fi
@@ -33,7 +33,7 @@ missing_packages() {
   done
 }
 
-# Installs the tools, the libraries and the given packages as far as they are missing, and says so.
+# Installs the missing tools, libraries and given packages, and prints them.
 install_missing() {
   local wanted=("${libraries[@]}" "$@")
   if ! have apt-get || ! have dpkg-query; then
@@ -54,9 +54,9 @@ install_missing() {
     apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "${missing[@]}"
 }
 
-# configure FOLDER ARGUMENTS...: runs cmake. The generator is the one that the folder already has, else the one that
-# the user's CMAKE_GENERATOR names, else Ninja where it is installed, else make: presets name none, so that
-# `cmake --preset release` and these scripts can share a folder.
+# configure FOLDER ARGUMENTS...: runs cmake. Uses the generator that the folder already has, else the user's
+# CMAKE_GENERATOR, else Ninja if it is installed, else make. The presets name no generator, so that `cmake --preset
+# release` and these scripts can share a folder.
 configure() {
   local folder=$1
   shift
@@ -67,15 +67,35 @@ configure() {
   fi
 }
 
-# GRADUS_WERROR=ON in the environment turns warnings into errors.
+# configure_preset NAME ARGUMENTS...: GRADUS_WERROR=ON in the environment turns warnings into errors, BUILD_SHARED_LIBS=ON
+# makes libgradus a shared library.
 configure_preset() {
-  local warnings=()
-  if [[ -n ${GRADUS_WERROR:-} ]]; then warnings+=("-DGRADUS_WERROR=$GRADUS_WERROR"); fi
-  (cd -- "$root" && configure "$root/build/$1" --preset "$1" --log-level=WARNING "${warnings[@]}")
+  local name=$1 options=()
+  shift
+  if [[ -n ${GRADUS_WERROR:-} ]]; then options+=("-DGRADUS_WERROR=$GRADUS_WERROR"); fi
+  if [[ -n ${BUILD_SHARED_LIBS:-} ]]; then options+=("-DBUILD_SHARED_LIBS=$BUILD_SHARED_LIBS"); fi
+  (cd -- "$root" && configure "$root/build/$name" --preset "$name" --log-level=WARNING "${options[@]}" "$@")
 }
 
 # build FOLDER [--target NAMES...]
 build() { cmake --build "$1" --parallel "$jobs" "${@:2}"; }
 
-# run_ctest FOLDER ARGUMENTS...: the log stays in FOLDER/ctest.log for whoever wants the closing lines again.
+# run_ctest FOLDER ARGUMENTS...: runs ctest and keeps the log in FOLDER/ctest.log.
 run_ctest() { ctest --test-dir "$1" --parallel "$jobs" --output-on-failure "${@:2}" | tee "$1/ctest.log"; }
+
+# slowest FOLDER [N]: the objects that took longest to compile (built with Ninja) and the tests that took longest to run,
+# in seconds.
+slowest() {
+  local log=$1/.ninja_log tests=$1/ctest.log count=${2:-20}
+  if [[ -f $log ]]; then
+    say "slowest objects in ${1##*/}, seconds"
+    awk -F '\t' 'NF >= 4 && $4 ~ /\.o$/ { took[$4] = ($2 - $1) / 1000; }
+      END { for (name in took) { total += took[name]; printf "%7.1f  %s\n", took[name], name } printf "%7.1f  all\n", total }' "$log" |
+      sed -E 's|CMakeFiles/[^/]*\.dir/||' | sort -rn | sed "$((count + 1))q"
+  fi
+  if [[ -f $tests ]]; then
+    say "slowest tests in ${1##*/}, seconds"
+    awk '$(NF) == "sec" && /Test +#/ { for (i = 1; i <= NF; ++i) if ($i ~ /^#[0-9]+:$/) printf "%7.1f  %s\n", $(NF - 1), $(i + 1) }' "$tests" |
+      sort -rn | sed "${count}q"
+  fi
+}

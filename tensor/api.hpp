@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
+// The version, and the mark of what a shared library exports.
 #pragma once
 
-// GRADUS_API marks what a shared libgradus exports; everything else is hidden.
+// GRADUS_API marks what a shared libgradus exports. Everything else is hidden.
 #if defined(GRADUS_SHARED)
 #define GRADUS_API [[gnu::visibility("default")]]
 #else

@@ -9,10 +9,10 @@
 namespace gradus {
 namespace {
 
-// Exact where doubles are not: beyond 2^53. The arguments are whole.
+// Exact beyond 2^53 too, where doubles are not. The arguments are whole numbers.
 Tensor integer_range(double start, double stop, double step) {
   const auto fits = [](double v) { return v >= -0x1p63 && v < 0x1p63; };
-  // The end is not reached: it may lie one beyond.
+  // `stop` is excluded, so it may be one past the range.
   GRADUS_CHECK(fits(start) && fits(step) && stop >= -0x1p63 && stop <= 0x1p63,
                "[arange] expected numbers that i64 holds, got start ", start, ", stop ", stop, ", step ", step);
   const auto bits = [](double v) {
@@ -58,7 +58,7 @@ Tensor linspace(double start, double stop, int64_t count, TensorOptions options)
   GRADUS_CHECK(is_floating(options.dtype), "[linspace] expected a floating dtype (f32 or f64), got ", options.dtype);
   Tensor values = Tensor::empty({count}, DType::f64);
   auto* data = values.mutable_data_<double>();
-  // Each half from its own end, so that the numbers of a symmetric range are symmetric.
+  // Each half is computed from its own end, so that a symmetric range gives symmetric numbers.
   for (int64_t i = 0; i < count; ++i) {
     const double from_end = static_cast<double>(count - 1 - i);
     const double from_start = static_cast<double>(i);

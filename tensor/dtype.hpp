@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// DType: f32, f64, i64 and boolean elements.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +10,7 @@
 
 namespace gradus {
 
-/// Element types. There is no promotion: mixing two of them in one op is an error.
+/// Element types. There is no promotion: two different types in one op are an error.
 enum class DType : uint8_t { f32, f64, i64, boolean };
 
 inline constexpr size_t dtype_size(DType dtype) {
@@ -53,8 +54,8 @@ struct DTypeOf<bool> {
 template <class T>
 inline constexpr DType dtype_of = DTypeOf<T>::value;
 
-/// Carries a type into a generic lambda: `dispatch_float(dtype, [&](auto tag) { using T = typename decltype(tag)::type;
-/// })`.
+/// Passes a type into a generic lambda:
+/// `dispatch_float(dtype, [&](auto tag) { using T = typename decltype(tag)::type; })`.
 template <class T>
 struct TypeTag {
   using type = T;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Error, which every function throws, and the checks that throw it.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@
 
 namespace gradus {
 
-/// What every wrong use of the library throws. The text reads `[op] what was wrong: expected ..., got ...`.
+/// Every wrong use of the library throws this. The text reads `[op] what was wrong: expected ..., got ...`.
 class GRADUS_API Error : public std::invalid_argument {
  public:
   explicit Error(const std::string& message);
@@ -20,8 +21,8 @@ class GRADUS_API Error : public std::invalid_argument {
 
 namespace detail {
 
-/// Gives what the text of every Error ends with: where in a model the calling thread is. Null until a room that knows
-/// (autograd, by NameScope) states it.
+/// Returns the end of every Error text: the place in the model where the calling thread is. It is null until autograd,
+/// which knows the place from NameScope, sets it.
 using ErrorPlace = std::string (*)();
 GRADUS_API extern thread_local constinit ErrorPlace t_error_place;
 
@@ -53,14 +54,14 @@ std::string join(const Parts&... parts) {
 }  // namespace detail
 }  // namespace gradus
 
-/// Throws gradus::Error with the joined parts when the condition does not hold; on in Release too.
+/// Throws gradus::Error with the joined parts when the condition does not hold, in Release builds too.
 #define GRADUS_CHECK(condition, ...)                                      \
   do {                                                                    \
     if (!(condition)) [[unlikely]]                                        \
       ::gradus::detail::throw_error(::gradus::detail::join(__VA_ARGS__)); \
   } while (false)
 
-/// An invariant of gradus itself: throws std::logic_error naming the place.
+/// Checks an invariant of gradus itself. Throws std::logic_error with the source position.
 #define GRADUS_ASSERT(condition)                                              \
   do {                                                                        \
     if (!(condition)) [[unlikely]]                                            \

@@ -59,8 +59,8 @@ Layout Layout::slice(int64_t axis, int64_t start, int64_t stop, int64_t step) co
   Layout out = *this;
   const int64_t size = (stop - start) / step + ((stop - start) % step != 0);
   out.shape_ = shape_.with(at, size);
-  if (size > 1) out.strides_[at] = strides_[at] * step;  // else the step has no meaning, and might overflow
-  // An empty slice keeps a valid offset: start may lie one past the end.
+  if (size > 1) out.strides_[at] = strides_[at] * step;  // otherwise the step has no meaning and might overflow
+  // An empty slice keeps its offset valid, because start may be one past the end.
   if (out.shape_.numel() > 0) out.offset_ = offset_ + start * strides_[at];
   return out;
 }
@@ -132,7 +132,7 @@ bool Layout::reshape(const Shape& shape, Layout& out) const {
   Layout result(shape);
   result.offset_ = offset_;
   if (!is_contiguous()) {
-    // Walk both shapes from the last axis: a run of old axes that is dense in itself can be cut anew.
+    // Walks both shapes from the last axis. A run of old axes that is dense in itself can be split differently.
     int old_axis = rank() - 1;
     int new_axis = shape.rank() - 1;
     while (new_axis >= 0) {

@@ -10,11 +10,11 @@
 namespace gradus {
 namespace {
 
-constexpr int64_t kShownInFull = 1000;  // a tensor with more elements is abridged, to no more than this many
+constexpr int64_t kShownInFull = 1000;  // a tensor with more elements is shortened to at most so many
 constexpr size_t kLineWidth = 100;
 constexpr const char* kGap = "...";
 
-// The indices of one axis that are shown: all of them, or `edge` at either end.
+// The shown indices of one axis: all of them, or `edge` at each end.
 struct ShownAxis {
   int64_t size = 0;
   int64_t edge = 0;
@@ -24,7 +24,7 @@ struct ShownAxis {
   int64_t index(int64_t k) const { return is_abridged() && k >= edge ? size - 2 * edge + k : k; }
 };
 
-// Three items at either end of a long axis; fewer where many axes would still show too many.
+// Shows three items at each end of a long axis, or fewer when many axes would still show too many.
 std::vector<ShownAxis> shown_axes(const Shape& shape) {
   for (int64_t edge = shape.numel() > kShownInFull ? 3 : kShownInFull;; --edge) {
     std::vector<ShownAxis> axes;
@@ -43,8 +43,8 @@ std::string formatted(const char* format, int digits, double value) {
   return text;
 }
 
-// One format for all shown numbers, so that the columns align: as few decimals as they need and at most four, or
-// scientific where that would be long or would show nothing but zeros.
+// One format for all shown numbers, so that the columns align. Uses as few decimals as the numbers need, at most four.
+// Uses scientific notation when the numbers would be long or show only zeros.
 class FloatFormat {
  public:
   explicit FloatFormat(const std::vector<double>& values) {
@@ -125,7 +125,7 @@ class Printer {
         break;
     }
     for (const std::string& text : texts_) width_ = std::max(width_, text.size());
-    // Points stand below each other, since all numbers have equally many decimals; nan and inf are set to the right.
+    // All numbers have equally many decimals, so the points align. nan and inf are aligned to the right.
     for (std::string& text : texts_) text.insert(0, width_ - text.size(), ' ');
   }
 
@@ -156,7 +156,7 @@ class Printer {
     add("]");
   }
 
-  // Between two items: a comma, and then a new line where the items are no single elements or the line is full.
+  // Writes a comma between two items, and a new line when the items are not single elements or the line is full.
   void separate(int axis, bool is_row) {
     add(",");
     if (is_row && column_ + 1 + width_ < kLineWidth) return add(" ");

@@ -15,10 +15,10 @@ Shape::Shape(std::span<const int64_t> sizes) : sizes_{} {
   for (int64_t size : sizes) {
     GRADUS_CHECK(size >= 0, "[shape] negative size: expected sizes >= 0, got ", size, " on axis ", rank_);
     sizes_[rank_++] = size;
-    // An empty axis makes the tensor empty, but the other sizes must still be addressable one by one.
+    // An axis of size 0 makes the tensor empty, but the product of the other sizes must still fit.
     overflow = overflow || __builtin_mul_overflow(product, size == 0 ? 1 : size, &product);
   }
-  // Eight bytes an element is the widest dtype: the byte count must fit as well.
+  // The widest dtype has eight bytes an element, and the byte count must fit as well.
   GRADUS_CHECK(!overflow && product <= INT64_MAX / 8, "[shape] too many elements for 64-bit addressing: ", *this);
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Shape, and Layout: where the elements of a view are.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,8 @@ inline constexpr int kMaxRank = 8;
 
 namespace detail {
 
-/// The first `count` <= kMaxRank numbers and, up to four or eight, what follows them. Loads before stores, not memmove:
-/// a call costs more than the copy.
+/// Copies the first `count` <= kMaxRank numbers and the following ones up to four or eight. Loads everything before it
+/// stores. It is not memmove, because the call would cost more than the copy.
 inline void copy_by_fours(int64_t* to, const int64_t* from, int count) noexcept {
   const int64_t n0 = from[0], n1 = from[1], n2 = from[2], n3 = from[3];
   to[0] = n0;
@@ -28,8 +29,8 @@ inline void copy_by_fours(int64_t* to, const int64_t* from, int count) noexcept 
 
 }  // namespace detail
 
-/// The sizes of a tensor's axes, outermost first: at most kMaxRank of them, each >= 0, their product within int64.
-/// Rank 0 is a scalar (one element). Throws when a size is negative, the rank too large or the product overflows.
+/// The sizes of the axes of a tensor, outermost first: at most kMaxRank, each >= 0, with a product within int64. Rank 0
+/// is a scalar (one element). Throws when a size is negative, the rank is too large or the product overflows.
 class [[nodiscard]] GRADUS_API Shape {
  public:
   constexpr Shape() noexcept : sizes_{} {}
@@ -43,7 +44,7 @@ class [[nodiscard]] GRADUS_API Shape {
   }
 
   int rank() const noexcept { return rank_; }
-  /// Size of an axis in [0, rank).
+  /// The size of an axis in [0, rank).
   int64_t operator[](int axis) const noexcept { return sizes_[axis]; }
   const int64_t* begin() const noexcept { return sizes_; }
   const int64_t* end() const noexcept { return sizes_ + rank_; }
@@ -57,14 +58,14 @@ class [[nodiscard]] GRADUS_API Shape {
   Shape with(int axis, int64_t size) const;
   Shape without(int axis) const;
   Shape inserted(int axis, int64_t size) const;
-  /// With axis from[i] as axis i; `from` is a permutation.
+  /// The shape with axis from[i] as axis i; `from` is a permutation.
   Shape permuted(const int* from) const noexcept {
     Shape out;
     out.rank_ = rank_;
     for (int i = 0; i < rank_; ++i) out.sizes_[i] = sizes_[from[i]];
     return out;
   }
-  /// With two axes exchanged.
+  /// The shape with two axes exchanged.
   Shape swapped(int a, int b) const noexcept {
     Shape out = *this;
     out.sizes_[a] = sizes_[b];
@@ -83,7 +84,7 @@ class [[nodiscard]] GRADUS_API Shape {
   void copy_sizes(const Shape& other) noexcept { detail::copy_by_fours(sizes_, other.sizes_, rank_); }
 
   static_assert(kMaxRank == 8);
-  int64_t sizes_[kMaxRank];  // zero beyond the rank, as far as one copies (4 or 8)
+  int64_t sizes_[kMaxRank];  // zero beyond the rank, as far as copies go (4 or 8)
   int rank_ = 0;
 };
 
@@ -93,11 +94,12 @@ GRADUS_API std::string to_string(const Shape& shape);
 /// The common shape by NumPy's rules. Throws `[op] shapes do not broadcast: ...`.
 GRADUS_API Shape broadcast_shapes(const Shape& a, const Shape& b, const char* op);
 
-/// An axis counted from the front, from one that may be negative (-1 is the last). Throws when out of range.
+/// Turns an axis that may be negative (-1 is the last) into one counted from the front. Throws when it is out of range.
 GRADUS_API int normalize_axis(int64_t axis, int rank, const char* op);
 
-/// Where the elements of a tensor lie in its storage: element (i0, i1, ...) stands at offset + sum(i_k * strides[k]).
-/// Strides and offset count elements. Pure values: every view is one of these functions and moves no bytes.
+/// The positions of a tensor's elements in its storage: element (i0, i1, ...) is at offset + sum(i_k * strides[k]).
+/// Strides and offset count elements. A Layout is a plain value. Every view is one of these functions and moves no
+/// bytes.
 class [[nodiscard]] GRADUS_API Layout {
  public:
   constexpr Layout() noexcept : strides_{} {}
@@ -122,25 +124,26 @@ class [[nodiscard]] GRADUS_API Layout {
   int64_t stride(int axis) const noexcept { return strides_[axis]; }
   int64_t offset() const noexcept { return offset_; }
 
-  /// True iff the elements, in row-major order, are adjacent: stride[k] == product of the sizes after k on every axis
+  /// True when the elements, in row-major order, are adjacent: stride[k] == product of the sizes after k on every axis
   /// of size > 1, or the layout is empty.
   bool is_contiguous() const noexcept;
-  /// True iff two different indices address one element (a stride of 0 on an axis of size > 1: an expanded view).
+  /// True when two different indices address one element (a stride of 0 on an axis of size > 1: an expanded view).
   bool is_expanded() const noexcept;
 
   Layout permute(std::span<const int> axes) const;
   Layout transpose(int64_t a, int64_t b) const;
-  /// Elements start, start + step, ... before stop on one axis; step > 0, 0 <= start <= stop <= size.
+  /// The elements start, start + step, ... before stop on one axis; step > 0, 0 <= start <= stop <= size.
   Layout slice(int64_t axis, int64_t start, int64_t stop, int64_t step) const;
-  /// One index of an axis; the axis goes.
+  /// One index of an axis; the axis is removed.
   Layout select(int64_t axis, int64_t index) const;
-  /// Axes of size 1 stretched by stride 0, new axes in front: NumPy's broadcast_to.
+  /// Stretches axes of size 1 with stride 0 and adds new axes in front, like NumPy's broadcast_to.
   Layout expand(const Shape& shape) const;
   Layout squeeze(int64_t axis) const;
   Layout unsqueeze(int64_t axis) const;
   /// The diagonal of axes a and b as a new last axis.
   Layout diagonal(int64_t a, int64_t b) const;
-  /// The same elements in row-major order under another shape, when strides can say so; false when a copy is needed.
+  /// The same elements in row-major order under another shape, when strides can express it. Returns false when a copy
+  /// is needed.
   bool reshape(const Shape& shape, Layout& out) const;
 
  private:

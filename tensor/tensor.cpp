@@ -37,7 +37,7 @@ int64_t last_place(const Layout& layout) {
   return place;
 }
 
-// Whether writing to the target changes nothing of the source that is still to be read. Shapes are equal.
+// True when writing to the target does not change a source element that is still to be read. The shapes are equal.
 bool can_read_while_writing(const Tensor& source, const Tensor& target) {
   return !source.storage().is_same(target.storage()) || source.numel() == 0 ||
          same_places(source.layout(), target.layout()) || last_place(source.layout()) < target.layout().offset() ||

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Tensor: data of one dtype with a shape; views, copies and conversions.
 #pragma once
 
 #include <cstdint>
@@ -22,20 +23,20 @@ struct TensorOptions {
   DType dtype = DType::f32;
 };
 
-/// A typed, strided view of shared bytes: data only, no derivative. Copies share the bytes; by convention nothing
-/// changes them, and the few functions that do end in `_`, bump the storage's version, and refuse an expanded view.
+/// A typed, strided view of shared bytes: data only, no derivative. Copies share the bytes. By convention nothing
+/// changes them; the few functions that do end in `_`, bump the storage's version, and refuse an expanded view.
 class [[nodiscard]] GRADUS_API Tensor {
  public:
-  /// No tensor: defined() is false.
+  /// An undefined tensor: defined() is false.
   Tensor() = default;
-  /// Requires that every index of `layout` lies within `storage`.
+  /// Every index of `layout` must be within `storage`.
   Tensor(Storage storage, const Layout& layout, DType dtype)
       : body_(detail::make_body(std::move(storage), layout, dtype)) {}
   Tensor(const Tensor& other) noexcept : body_(other.body_) {
     if (body_ != nullptr) detail::retain_reference(body_->references);
   }
   Tensor(Tensor&& other) noexcept : body_(std::exchange(other.body_, nullptr)) {}
-  /// Only a Tensor with a name can be assigned to: `x.select(0, 1) = y` would change nothing (copy_ writes elements).
+  /// Assigns only to a Tensor with a name: `x.select(0, 1) = y` would change nothing (copy_ writes elements).
   Tensor& operator=(Tensor other) & noexcept {
     std::swap(body_, other.body_);
     return *this;
@@ -43,44 +44,44 @@ class [[nodiscard]] GRADUS_API Tensor {
   ~Tensor() {
     if (body_ != nullptr && detail::release_reference(body_->references)) detail::destroy_body(body_);
   }
-  /// Uninitialised elements, dense.
+  /// A dense tensor with uninitialised elements.
   static Tensor empty(const Shape& shape, DType dtype) { return Tensor(detail::make_dense_body(shape, dtype)); }
-  /// Copies `values`, row-major; throws when their number is not the shape's.
+  /// Copies `values`, row-major. Throws when their number does not match the shape.
   template <class T>
   static Tensor from(std::span<const T> values, const Shape& shape);
   static Tensor from(std::initializer_list<double> values, const Shape& shape, TensorOptions options = {});
 
   bool defined() const noexcept { return body_ != nullptr; }
-  // All of these throw when there is no tensor.
+  // These functions throw when there is no tensor.
   const Shape& shape() const { return body("shape").layout.shape(); }
   const Layout& layout() const { return body("layout").layout; }
   const Storage& storage() const { return body("storage").storage; }
   DType dtype() const { return body("dtype").dtype; }
   int rank() const { return body("rank").layout.rank(); }
   int64_t numel() const { return body("numel").numel; }
-  /// Size of an axis; -1 is the last.
+  /// The size of an axis; -1 is the last.
   int64_t size(int64_t axis) const;
   bool is_contiguous() const { return body("is_contiguous").contiguous; }
   uint32_t version() const { return body("version").storage.version(); }
-  /// True when no other Tensor sees these bytes, and they are not borrowed.
+  /// True when no other Tensor shares these bytes and they are not borrowed.
   bool is_unique() const {
     const detail::TensorBody& body = this->body("is_unique");
     return detail::is_only_reference(body.references) && body.storage.is_unique();
   }
 
-  /// The first element's address; T must be the dtype's type (float, double, int64_t, bool).
+  /// The address of the first element. T must be the dtype's type (float, double, int64_t, bool).
   template <class T>
   const T* data() const;
-  /// For writing: bumps the version, refuses an expanded view.
+  /// The same for writing: bumps the version and refuses an expanded view.
   template <class T>
   T* mutable_data_();
-  /// The only element, as T; throws when there is more than one.
+  /// The only element, as T. Throws when there is more than one.
   template <class T>
   T item() const;
-  /// One element as double, whatever the dtype; for looking, not for loops.
+  /// One element as double, for any dtype. It is slow, so do not use it in loops.
   double at(std::initializer_list<int64_t> index) const;
 
-  // Views: share the bytes.
+  // Views, which share the bytes.
   Tensor permute(std::initializer_list<int> axes) const;
   Tensor transpose(int64_t a, int64_t b) const { return view(layout().transpose(a, b)); }
   Tensor slice(int64_t axis, int64_t start, int64_t stop, int64_t step = 1) const {
@@ -91,28 +92,28 @@ class [[nodiscard]] GRADUS_API Tensor {
   Tensor squeeze(int64_t axis) const { return view(layout().squeeze(axis)); }
   Tensor unsqueeze(int64_t axis) const { return view(layout().unsqueeze(axis)); }
   Tensor diagonal(int64_t a, int64_t b) const { return view(layout().diagonal(a, b)); }
-  /// Shares the bytes when strides allow it, else copies.
+  /// Shares the bytes when strides allow it, otherwise copies.
   Tensor reshape(const Shape& shape) const;
   Tensor view(const Layout& layout) const { return Tensor(storage(), layout, dtype()); }
 
-  /// Itself when dense, else a dense copy.
+  /// This tensor when it is dense, otherwise a dense copy.
   Tensor contiguous() const;
-  /// A dense copy with bytes of its own.
+  /// A dense copy with its own bytes.
   Tensor clone() const;
-  /// Converted elements; itself when the dtype is the same. Floating to i64 truncates; NaN becomes 0, and what i64
-  /// cannot hold the nearest number that it can.
+  /// Converted elements; this tensor when the dtype is the same. Floating to i64 truncates; NaN becomes 0, and a number
+  /// outside the range of i64 becomes the nearest number in it.
   Tensor to(DType dtype) const;
 
-  // Mutators: change the bytes for every handle that shares them.
+  // Functions that change the bytes, for every handle that shares them.
   void fill_(double value);
-  /// Requires equal shapes; converts the dtype.
+  /// Copies the elements of `source` and converts the dtype. The shapes must be equal.
   void copy_(const Tensor& source);
-  /// this += scale * other; equal shapes and dtypes, floating.
+  /// this += scale * other. Shapes and dtypes must be equal, and floating.
   void add_(const Tensor& other, double scale = 1.0);
-  /// this *= scale; floating.
+  /// this *= scale. The dtype must be floating.
   void scale_(double scale);
 
-  /// As data(), without the check of the dtype.
+  /// Like data(), without the check of the dtype.
   void* raw_data() const { return body("raw_data").data; }
 
  private:
@@ -128,10 +129,10 @@ class [[nodiscard]] GRADUS_API Tensor {
   detail::TensorBody* body_ = nullptr;
 };
 
-/// Without the check of the accessors: for the path of every op, which has already made sure that there is a tensor.
+/// The body without the accessors' check. For the path of every op, which has already checked that there is a tensor.
 inline const detail::TensorBody& detail::known_body(const Tensor& tensor) noexcept { return *tensor.body_; }
 
-// Creation. [shape] as given, dense. A number for i64 is converted as by to(), in f32 it is rounded.
+// Creation of dense tensors of shape `shape`. A number for i64 is converted as by to(); for f32 it is rounded.
 GRADUS_API Tensor zeros(const Shape& shape, TensorOptions options = {});
 GRADUS_API Tensor ones(const Shape& shape, TensorOptions options = {});
 GRADUS_API Tensor full(const Shape& shape, double value, TensorOptions options = {});
@@ -142,7 +143,7 @@ GRADUS_API Tensor scalar(double value, TensorOptions options = {});
 
 /// "f32 [3, 4]".
 GRADUS_API std::string describe(const Tensor& tensor);
-/// The elements, at most a few of each axis, with shape and dtype.
+/// The elements, shortened to a few of each long axis, with shape and dtype.
 GRADUS_API std::string to_string(const Tensor& tensor);
 
 /// True when shapes, dtypes and all bits are equal (NaN equals the same NaN).

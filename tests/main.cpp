@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The main() of every test program. Two environment variables choose what the tests run on:
-//   GRADUS_TEST_SIMD=<name>       forces one instruction set; where the machine lacks it, nothing runs and the exit
-//                                 status says "skipped"
-//   GRADUS_TEST_ALLOCATOR=poison  fills each freed block with NaN, so that reading one is seen in the numbers
+// The main() of every test program. Two environment variables change how the tests run:
+//   GRADUS_TEST_SIMD=<name>       forces one instruction set; if the machine lacks it, nothing runs and the exit
+//                                 status means "skipped"
+//   GRADUS_TEST_ALLOCATOR=poison  fills each freed block with NaN, so that reading one shows in the numbers
 #ifdef GRADUS_CATCH_V3
 #include <catch2/catch_session.hpp>
 #else
@@ -20,10 +20,10 @@
 
 namespace {
 
-constexpr int kSkipped = 77;  // what ctest reads as "skipped"; see SKIP_RETURN_CODE in tests/CMakeLists.txt
+constexpr int kSkipped = 77;  // ctest reads this status as "skipped"; see SKIP_RETURN_CODE in tests/CMakeLists.txt
 constexpr int kBadEnvironment = 2;
 
-// A test without an assertion fails, and so does a run that finds no test (which Catch2 3 sees to by itself).
+// A test without an assertion fails. A run that finds no test fails too (Catch2 3 does that itself).
 #ifdef GRADUS_CATCH_V3
 constexpr auto kWarnings = Catch::WarnAbout::NoAssertions;
 #else

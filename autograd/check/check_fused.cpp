@@ -101,7 +101,7 @@ class FusedCheck {
     report_.paths.push_back({.name = name, .runs = runs, .why_not = runs > 0 ? "" : why_not});
   }
 
-  // Whether the work was split shows in the count of regions, not in the number of threads allowed.
+  // The count of regions shows whether the work was split. The number of allowed threads does not.
   void add_threads(size_t i) {
     const int threads = options_.bounds.threads[i];
     const std::string name = std::to_string(threads) + (threads == 1 ? " thread" : " threads");

@@ -58,9 +58,9 @@ void check_optional(const OpDef& op, size_t i, const std::vector<Example>& examp
   check.require(left_out, "no example leaves out the optional " + input_text(op, i));
 }
 
-// A derivative that no example compares would be accepted in silence.
+// Fails when no example compares a derivative: such a derivative would be accepted unchecked.
 void check_differentiated(const OpDef& op, const std::vector<Example>& examples, OpCheck& check) {
-  std::map<size_t, bool> compared;  // by input that some example promises to differentiate
+  std::map<size_t, bool> compared;  // by input that some example says is differentiable
   for (const Example& example : examples) {
     if (!example.error.empty()) continue;
     const OpCase c{op, example};
@@ -84,7 +84,7 @@ void check_differentiated(const OpDef& op, const std::vector<Example>& examples,
   }
 }
 
-// What no single example shows.
+// Checks that concern all examples together.
 OpCheck check_examples(const OpDef& op, const std::vector<Example>& examples) {
   OpCheck check{.promise = "the examples say enough"};
   int64_t works = 0;
@@ -101,7 +101,8 @@ OpCheck check_examples(const OpDef& op, const std::vector<Example>& examples) {
   return check;
 }
 
-// The first broken promise, in the order in which they build on each other. That examples are missing explains least.
+// The first broken promise, since later ones depend on earlier ones. Missing examples come last, because they explain
+// least.
 std::string most_telling(const OpReport& report) {
   const OpCheck* found = nullptr;
   for (const OpCheck& check : report.checks) {

@@ -12,8 +12,8 @@
 namespace gradus {
 namespace {
 
-// y[j] = weight[j] * x[from[j]], 0 where from[j] < 0: whatever can go wrong with a gradient in a linear way. Its vjp is
-// its adjoint, so that a corrupted derivative can be differentiated like a sound one.
+// y[j] = weight[j] * x[from[j]], or 0 where from[j] < 0. Every linear corruption of a gradient has this form. Its vjp
+// is its adjoint, so a corrupted derivative can be differentiated like a correct one.
 struct ScrambleAttrs {
   std::vector<int64_t> from;
   std::vector<double> weight;
@@ -89,7 +89,7 @@ size_t largest_element(const std::vector<double>& g) {
   return static_cast<size_t>(std::max_element(g.begin(), g.end(), smaller) - g.begin());
 }
 
-// Each element that is exactly 0 takes the gradient of the next one that is not.
+// Gives each element that is exactly 0 the gradient of the next element that is not.
 bool plan_mask_ignored(const std::vector<double>& g, ScrambleAttrs& plan) {
   const auto zeros = std::count(g.begin(), g.end(), 0.0);
   if (zeros == 0 || zeros == static_cast<std::ptrdiff_t>(g.size())) return false;
@@ -101,7 +101,7 @@ bool plan_mask_ignored(const std::vector<double>& g, ScrambleAttrs& plan) {
   return true;
 }
 
-// False where the corruption makes no sense.
+// Returns false when the corruption is not possible here.
 bool plan_corruption(Corruption corruption, int axis, const Tensor& gradient, ScrambleAttrs& plan) {
   const auto count = static_cast<size_t>(gradient.numel());
   if (count == 0) return false;

@@ -12,7 +12,7 @@
 namespace gradus {
 namespace {
 
-// Numbers of the inputs with a wrong derivative; all of them where no derivative was compared.
+// The numbers of the inputs with a wrong derivative. All inputs when no derivative was compared.
 std::vector<size_t> wrong_inputs(const std::vector<NamedInput>& inputs, const GradcheckReport& report) {
   std::vector<size_t> wrong;
   std::vector<size_t> all;

@@ -19,9 +19,9 @@ namespace {
 using detail::elements;
 using Tensors = std::vector<Tensor>;
 
-constexpr double kSeen = 1e-6;  // a smaller change of a derivative cannot be asked of any check
+constexpr double kSeen = 1e-6;  // a check need not notice a smaller change of a derivative
 
-// An op that f applied, with all that can be corrupted.
+// An op that f applied, with the parts that can be corrupted.
 struct MetOp {
   const OpDef* op;
   std::set<size_t> inputs;
@@ -79,7 +79,8 @@ double change(const Tensors& sound, const Tensors& wrong) {
   return largest;
 }
 
-// What the report should say of a gradient that has this corruption as a whole. A slice of one element is called that.
+// Whether the report should use this signature for a gradient that has this corruption as a whole. Slices of one
+// element are reported as elements.
 bool is_named(Corruption corruption, SignatureKind kind, bool slices_are_elements) {
   switch (corruption) {
     case Corruption::scaled:
@@ -129,7 +130,7 @@ class SelfTest {
   SelfTest(const FunctionRef& f, const std::vector<NamedInput>& inputs, const GradcheckOptions& options)
       : f_(f), inputs_(detail::checked_inputs(inputs, options)), options_(options) {
     for (const NamedInput& input : inputs_) values_.push_back(input.value);
-    // The cotangents that gradcheck draws: some corruptions depend on them.
+    // The cotangents that gradcheck will draw. Some corruptions depend on them.
     detail::CheckNumbers numbers(detail::seed_of(options, 1));
     all_ = values_;
     for (const Tensor& output : detail::evaluate(f, values_, options.dtype)) {
@@ -199,7 +200,7 @@ class SelfTest {
     for (size_t i = 0; i < inputs_.size(); ++i) take_signature(i, corruption, place.axis, first, wrong, report, row);
   }
 
-  // Two random directions see least and cost least; what they miss, the check that was asked for may find.
+  // Two random directions are the cheapest check. The full check then looks for what they miss.
   bool is_caught(bool at_first) const {
     GradcheckOptions quick = options_;
     quick.order = at_first ? 1 : options_.order;
@@ -211,7 +212,7 @@ class SelfTest {
     return fails(quick) || fails(options_);
   }
 
-  // Counts input i when its gradient is exactly what the corruption makes of the right one.
+  // Counts input i when its gradient is exactly the right one with this corruption.
   void take_signature(size_t i, Corruption corruption, int axis, const Tensors& first, const Tensors& wrong,
                       const GradcheckReport& report, SelfTestRow& row) const {
     const bool given = first[i].defined() && wrong[i].defined() && is_of_gradient(corruption);
@@ -219,7 +220,7 @@ class SelfTest {
     for (const Corruption other : all_corruptions()) {
       if (other == corruption || !is_of_gradient(other)) continue;
       for (int a = 0; a < (has_axis(other) ? first[i].rank() : 1); ++a) {
-        if (is_made_by(other, a, first[i], wrong[i])) return;  // two explanations: neither can be asked for
+        if (is_made_by(other, a, first[i], wrong[i])) return;  // two explanations fit, so the signature may be either
       }
     }
     const bool one_each = has_axis(corruption) && first[i].numel() == first[i].size(axis);

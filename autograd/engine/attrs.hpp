@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Attributes of an op: values that are not tensors, among them shared callables.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +16,8 @@ namespace gradus {
 template <class Signature>
 class Closure;
 
-/// A shared callable of any type: state that is not a tensor, for an op's attributes. Copies share it, and two are
-/// equal when they share one callable.
+/// A shared callable of any type, for an op's attributes that are not tensors. Copies share the callable, and two
+/// closures are equal when they share one.
 template <class Result, class... Args>
 class Closure<Result(Args...)> {
  public:
@@ -61,8 +62,9 @@ class Closure<Result(Args...)> {
   Held* held_ = nullptr;
 };
 
-/// What one application of an op knows beside its inputs (an axis, a step, a closure): one comparable value of any type
-/// with operator==. Small values are held in place, larger ones shared; an op reads its own type back with as<A>().
+/// What one application of an op needs besides its inputs (an axis, a step, a closure). Holds one value of any type
+/// that has operator==. Small values are stored in place, larger ones are shared. An op reads its own type back with
+/// as<A>().
 class Attrs {
  public:
   Attrs() noexcept {}  // NOLINT(modernize-use-equals-default): `{}` would clear the whole buffer

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// What holds for one thread: NoGrad, EnableGrad, name scopes.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,7 @@
 
 namespace gradus {
 
-/// One open name scope; the chain of them is the path of the module that is running.
+/// One open name scope. The chain of open scopes is the path of the running module.
 struct ScopeFrame {
   const char* name;
   const ScopeFrame* outer;
@@ -20,30 +21,30 @@ class Variable;
 
 enum class VjpValue : uint8_t { input, output, cotangent, gradient };
 
-/// Sees, and may change, what each vjp reads and each gradient that it states: how errors are planted
-/// (autograd/check/corruptions.hpp), to see that gradcheck finds them. `index` is the number of the input or output.
+/// Sees, and may change, what each vjp reads and each gradient that it returns. Checks plant errors with it
+/// (autograd/check/corruptions.hpp) to test that gradcheck finds them. `index` is the number of the input or output.
 struct VjpFilter {
   void (*call)(void* state, const OpDef& op, VjpValue what, int index, Variable& value) = nullptr;
   void* state = nullptr;
 };
 
-/// Sees each op after it ran, recorded or not, in the order of the forward pass. It is recorded when an output requires
-/// a gradient. Who takes the place of another observer calls it too.
+/// Sees each op after it ran, recorded or not, in the order of the forward pass. An op is recorded when an output
+/// requires a gradient. An observer that replaces another one must call it too.
 struct ApplyObserver {
   void (*call)(void* state, const OpDef& op, const Attrs& attrs, const Variable* const* inputs, size_t num_inputs,
                const Variable* outputs, size_t num_outputs) = nullptr;
   void* state = nullptr;
 };
 
-/// What is not passed as an argument, one for each thread; changed only by the guards below.
+/// State that is not passed as an argument. Each thread has its own; only the guards below change it.
 struct Context {
   bool grad_enabled = true;
   const ScopeFrame* scope = nullptr;
-  int64_t sequence = 0;  ///< of the newest node recorded on this thread
+  int64_t sequence = 0;  ///< number of the newest node recorded on this thread
   int64_t fused_applications = 0;
   int64_t reference_runs = 0;
-  const VjpFilter* vjp_filter = nullptr;          ///< null but in tests
-  const ApplyObserver* apply_observer = nullptr;  ///< null but while a check, or a checkpoint, takes down ops
+  const VjpFilter* vjp_filter = nullptr;          ///< null outside tests
+  const ApplyObserver* apply_observer = nullptr;  ///< set only while a check or a checkpoint records the ops
   bool anomaly = false;
 };
 
@@ -56,7 +57,7 @@ inline Context& context() { return detail::t_context; }
 GRADUS_API std::string scope_path();
 
 namespace detail {
-/// " (in seq2seq.encoder.gru)", or "" outside any module: what messages end with.
+/// " (in seq2seq.encoder.gru)", or "" outside any module. Messages end with it.
 GRADUS_API std::string in_scope();
 }  // namespace detail
 
@@ -75,19 +76,19 @@ class GradModeGuard {
   bool previous_;
 };
 
-/// While it lives, nothing is recorded on this thread.
+/// During its lifetime nothing is recorded on this thread.
 class NoGrad : GradModeGuard {
  public:
   [[nodiscard]] NoGrad() : GradModeGuard(false) {}
 };
 
-/// Recording on again, inside a NoGrad.
+/// Turns recording on again, inside a NoGrad.
 class EnableGrad : GradModeGuard {
  public:
   [[nodiscard]] EnableGrad() : GradModeGuard(true) {}
 };
 
-/// Opens a name scope; `name` must outlive it. Every Error thrown within says the path.
+/// Opens a name scope; `name` must outlive it. Every Error thrown inside it names the path.
 class NameScope {
  public:
   [[nodiscard]] explicit NameScope(const char* name) : context_(context()), frame_{name, context_.scope} {
@@ -103,7 +104,7 @@ class NameScope {
   ScopeFrame frame_;
 };
 
-/// How often, on this thread so far, an op that has a reference ran its own kernel, and how often a reference ran.
+/// Two counts for this thread: how often an op that has a reference ran its own kernel, and how often a reference ran.
 struct PathCounts {
   int64_t fused = 0;
   int64_t reference = 0;

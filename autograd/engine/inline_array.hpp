@@ -6,7 +6,7 @@
 
 namespace gradus::detail {
 
-/// `count` default-constructed elements, the first N of them without memory from the heap.
+/// `count` default-constructed elements. Up to N of them need no heap memory.
 template <class T, size_t N>
 class InlineArray {
  public:
@@ -14,7 +14,7 @@ class InlineArray {
     void* memory = count_ <= N ? static_cast<void*>(buffer_) : ::operator new(count_ * sizeof(T));
     data_ = static_cast<T*>(memory);
     if (count_ == 1) [[likely]] {
-      new (data_) T();  // a loop would become a call of memset
+      new (data_) T();  // the compiler would turn a loop into a call of memset
       return;
     }
     for (size_t i = 0; i < count_; ++i) new (data_ + i) T();

@@ -7,7 +7,7 @@
 
 namespace gradus::detail {
 
-// An op's time goes with the size of its node.
+// The time of an op grows with the size of its node.
 static_assert(sizeof(Node) == 176 && sizeof(InputSlot) == 40 && sizeof(OutputSlot) == 112);
 static_assert(alignof(InputSlot) <= alignof(Node) && alignof(OutputSlot) <= alignof(Node));
 static_assert(sizeof(Node) % alignof(InputSlot) == 0 && sizeof(InputSlot) % alignof(OutputSlot) == 0);
@@ -41,8 +41,8 @@ void free_one(Node* node) noexcept {
 
 }  // namespace
 
-// Freeing a node may drop the last reference to its inputs' nodes, and so on down a chain of any length: the nested
-// calls only queue their node, and the outermost one frees them in a loop.
+// Freeing a node may drop the last reference to the nodes of its inputs, and so on down a chain of any length. Nested
+// calls only queue their node, and the outermost call frees them in a loop.
 void destroy_node(Node* node) noexcept {
   thread_local Node* dead = nullptr;
   thread_local bool draining = false;

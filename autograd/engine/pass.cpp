@@ -22,7 +22,7 @@ bool later(const Node* a, const Node* b) { return a->sequence < b->sequence; }
 
 constexpr size_t kFewLeaves = 8;
 
-// What a node has gathered goes with its visit, however that ends.
+// Releases what a node has gathered when its visit ends, also after an exception.
 struct EndOfVisit {
   Node& node;
   ~EndOfVisit() {
@@ -37,10 +37,10 @@ struct EndOfVisit {
                                    "a hook or a vjp may differentiate only what it has computed itself"));
 }
 
-thread_local Pass* t_innermost = nullptr;  // of those that run
+thread_local Pass* t_innermost = nullptr;  // the innermost running pass
 
-// One idle scratch a thread: a pass within a pass makes its own. A plain pointer, because backward may be called by
-// destructors of static objects, which run when the objects of this thread are gone: none is kept from then on.
+// One idle scratch per thread; a pass within a pass makes its own. It is a plain pointer, because destructors of static
+// objects may call backward after the objects of this thread are destroyed. From then on no scratch is kept.
 thread_local constinit Pass::Scratch* t_idle = nullptr;
 thread_local constinit bool t_thread_ends = false;
 
@@ -57,7 +57,7 @@ thread_local EndOfThread t_end;
 Pass::Scratch* take_scratch() { return t_idle != nullptr ? std::exchange(t_idle, nullptr) : new Pass::Scratch; }
 
 void give_back(Pass::Scratch* scratch) {
-  // Destroying Variables may run a user's code, so the scratch is in nobody's hands until it is empty.
+  // Destroying Variables may run user code, so the scratch belongs to no pass until it is empty.
   scratch->heap.clear();
   scratch->leaves.clear();
   scratch->table.clear();
@@ -68,7 +68,7 @@ void give_back(Pass::Scratch* scratch) {
     return;
   }
   t_idle = scratch;
-  t_end.armed = true;  // touching it makes the thread run its destructor
+  t_end.armed = true;  // the access makes the thread run the destructor at its end
 }
 
 }  // namespace
@@ -88,7 +88,7 @@ Pass::Pass(const std::vector<Variable>* targets, bool create_graph, bool retain_
       table_(scratch_->table),
       results_(scratch_->results) {}
 
-// An exception may have left cotangents behind in nodes that were still queued.
+// After an exception, nodes that were still queued may hold cotangents.
 Pass::~Pass() {
   for (Node* node : heap_) {
     for (int k = 0; k < node->num_outputs; ++k) node->output(k).cotangent = Variable();
@@ -154,7 +154,7 @@ void Pass::mark_targets() {
   }
 }
 
-// The marks of a pass that is still running must not be overwritten by one that a vjp of it starts.
+// A vjp may start a pass of its own. That pass must not overwrite the marks of the running one.
 void Pass::require_unmarked(const Node& node) const {
   for (const Pass* outer = outer_; outer != nullptr; outer = outer->outer_) {
     if (node.marked_by == outer->id_) throw_shared(node);
@@ -166,7 +166,7 @@ bool Pass::is_target(const Node* end, int output) const {
   return leaf != nullptr && leaf->target;
 }
 
-// Puts a node on the stack unless nothing below it is wanted, or it was there before.
+// Puts a node on the stack, unless nothing below it is wanted or it has been there before.
 void Pass::enter(Node* node) {
   if (node->marked_by != id_) {
     require_unmarked(*node);
@@ -180,8 +180,8 @@ void Pass::enter(Node* node) {
   scratch_->stack.push_back({node, 0});
 }
 
-// First the targets. Then depth first, with a stack of its own: a node leads to a target when it is one or some input
-// of it does. Nodes older than every target cannot.
+// Marks the targets first. Then walks depth first, with an explicit stack: a node leads to a target when it is one or
+// when one of its inputs does. Nodes older than every target cannot lead to one.
 void Pass::mark(const std::vector<Variable>& outputs) {
   mark_targets();
   std::vector<Frame>& stack = scratch_->stack;
@@ -193,7 +193,7 @@ void Pass::mark(const std::vector<Variable>& outputs) {
         stack.pop_back();
         continue;
       }
-      // An input is looked at again when the walk is back from it.
+      // Looks at an input again when the walk has come back from it.
       InputSlot& slot = node.input(stack.back().next_input);
       Node* source = slot.node.get();
       if (source == nullptr) {
@@ -249,7 +249,7 @@ void Pass::accumulate(Node& node, int output, Variable&& cotangent) {
     return;
   }
   const Tensor& held = slot.value();
-  // Our own buffer when nobody else holds it: never one that a vjp still shares with somebody.
+  // Adds in place only into a buffer that nothing else shares, so never into one that a vjp still uses.
   if (!create_graph_ && held.is_unique() && held.is_contiguous()) {
     Tensor buffer = std::move(const_cast<Tensor&>(held));
     buffer.add_(cotangent.value());
@@ -276,7 +276,8 @@ void Pass::release_saved(Node& node) {
   node.freed = true;
 }
 
-// The first node of this pass was an output of an earlier one too, or it is new and stands on a graph that is gone.
+// Either the first node of this pass was an output of an earlier pass too, or it is new and depends on a graph that was
+// freed.
 void Pass::throw_freed(const Node& node) const {
   detail::throw_error(detail::join(
       "[", node.op->name, "] was differentiated before, and what it saved is freed: ",
@@ -309,7 +310,8 @@ void Pass::visit(Node& node) {
 
 void Pass::run() {
   const GradModeGuard mode(create_graph_);
-  // A vjp's own ops are not looked at one by one: what they give is, by the name of the op that is differentiated.
+  // Anomaly mode does not check the ops inside a vjp. It checks the gradients that the vjp returns, under the name of
+  // the differentiated op.
   const AnomalyGuard unwatched(false);
   while (!heap_.empty()) visit(*pop());
 }

@@ -8,11 +8,12 @@
 
 namespace gradus {
 
-/// One walk over the recorded graph, from outputs towards inputs, by descending sequence number: every node is visited
-/// after all that depend on it, and the order, hence every bit of the result, depends on nothing else. No recursion.
+/// One walk over the recorded graph, from outputs to inputs, by descending sequence number. Every node is visited after
+/// all nodes that depend on it. The order depends on nothing else, so every bit of the result is fixed. The walk does
+/// not recurse.
 ///
-/// Interior nodes hold the cotangents gathered so far themselves; leaves may be shared by passes on several threads, so
-/// theirs lie in a table of this pass.
+/// Interior nodes hold the cotangents gathered so far. Passes on several threads may share leaves, so the cotangents of
+/// leaves are in a table of this pass.
 class Pass {
   struct Leaf {
     Node* node;
@@ -26,40 +27,40 @@ class Pass {
   };
 
  public:
-  /// Working memory, handed on from pass to pass of a thread.
+  /// Working memory that one pass of a thread hands to the next.
   struct Scratch {
     std::vector<Node*> heap;
     std::vector<Leaf> leaves;
-    std::vector<size_t> table;  // open addressing: index into leaves + 1; empty while the leaves are few
+    std::vector<size_t> table;  // open addressing: index into leaves + 1; empty while there are few leaves
     std::vector<Frame> stack;
-    std::vector<Variable> results;  // of targets that are no leaves
+    std::vector<Variable> results;  // of the targets that are not leaves
   };
 
-  /// Without targets every parameter reached is one. No node whose sequence number is at most `horizon` is entered: it
-  /// may be a target, but belongs to a graph that an outer pass may be in the middle of.
+  /// Without targets, every parameter that is reached is a target. The pass enters no node whose sequence number is at
+  /// most `horizon`. Such a node may be a target, but it belongs to a graph that an outer pass may be walking.
   Pass(const std::vector<Variable>* targets, bool create_graph, bool retain_graph, int64_t horizon = -1);
   ~Pass();
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;
 
-  /// Marks what leads from `outputs` to a target: nothing else is computed. Needed before seed() when there are
+  /// Marks the nodes that lead from `outputs` to a target; only they are computed. Call it before seed() when there are
   /// targets.
   void mark(const std::vector<Variable>& outputs);
   void seed(const Variable& output, Variable cotangent);
   void run();
-  /// Adds what the leaves gathered into their Parameters; false when none of them is a parameter's.
+  /// Adds the gradients of the leaves into their Parameters. Returns false when no leaf belongs to a Parameter.
   bool deliver();
   /// The cotangent of targets[i]; undefined when none arrived.
   Variable result(size_t i) const;
 
   bool create_graph() const { return create_graph_; }
-  /// Lets a test's filter see, and change, a value that a vjp reads or states.
+  /// Lets the filter of a test see, and change, a value that a vjp reads or returns.
   void show(const OpDef& op, VjpValue what, int index, Variable& value) const {
     if (filter_ != nullptr) [[unlikely]]
       filter_->call(filter_->state, op, what, index, value);
   }
   bool anomaly() const { return anomaly_; }
-  /// Whether somebody wants the gradient that flows through this edge of a node that is being visited.
+  /// Whether the gradient through this edge is needed. The node of the edge is being visited.
   bool wants(const InputSlot& slot) const { return targets_ == nullptr ? static_cast<bool>(slot.node) : slot.wanted; }
   void accumulate(Node& node, int output, Variable&& cotangent);
 
@@ -87,9 +88,9 @@ class Pass {
   const int64_t horizon_;
   const VjpFilter* const filter_;
   const bool anomaly_;
-  Pass* const outer_;  // the pass that runs the vjp in which this one was made
+  Pass* const outer_;  // the pass whose vjp created this pass
   int64_t lowest_sequence_ = 0;
-  bool visited_any_ = false;  // a node that still had what it saved
+  bool visited_any_ = false;  // a node that still had its saved values
   Scratch* scratch_;
   std::vector<Node*>& heap_;
   std::vector<Leaf>& leaves_;

@@ -11,15 +11,15 @@
 namespace gradus {
 namespace {
 
-// A stand-in for `input` that ends a derivative: what is differentiated is the reference alone, never what lies before
-// it. When the derivative is recorded itself, it passes through the stand-in to the input.
+// A substitute for `input` at which a derivative ends, so that only the reference is differentiated, not what comes
+// before it. When the derivative is recorded, it passes through the substitute to the input.
 Variable stand_in(const Variable& input, bool recorded) {
   if (!recorded) return leaf(input.value());
   return alias(input.requires_grad() ? input : leaf(input.value()));
 }
 
-// Nodes recorded from here on are younger than all that `inputs` come from. A walk that looks for the stand-ins goes
-// back no further than the oldest of them, so it stays out of the graph that an outer walk is in the middle of.
+// Makes all nodes recorded from here on younger than the nodes of `inputs`. A walk that looks for the substitutes goes
+// back no further than the oldest of them, so it does not enter the graph that an outer walk is walking.
 void stay_younger_than(InputSpan inputs) {
   int64_t& sequence = context().sequence;
   for (const Variable* input : inputs) {
@@ -67,7 +67,7 @@ void reference_of_backward(const OpDef& forward, const Attrs& attrs, InputSpan i
   for (size_t t = 0; t < targets.size(); ++t) gradients[positions[t]] = results[t];
 }
 
-// Inside a vjp recording is on exactly when the derivative is to be differentiated again (create_graph).
+// Inside a vjp, recording is on exactly when the derivative will be differentiated again (create_graph).
 void vjp_via_reference(VjpArgs& args) {
   const OpDef& op = args.op();
   const auto count = static_cast<size_t>(args.num_inputs());
@@ -77,7 +77,7 @@ void vjp_via_reference(VjpArgs& args) {
   for (size_t i = 0; i < count; ++i) {
     const int index = static_cast<int>(i);
     pointers[i] = &inputs[i];
-    if (in_mask(op.auxiliary_inputs, index)) continue;  // the reference computes it anew
+    if (in_mask(op.auxiliary_inputs, index)) continue;  // the reference computes it again
     inputs[i] = args.in(index);
     if (args.needs(index)) wanted |= i < 32 ? 1U << i : kAll;
   }

@@ -26,7 +26,7 @@ std::string text_of(const OpDef& op, Slot slot, int index) {
                                    *slot.shape, ", got ", describe(got)));
 }
 
-// A name in a mask stands for its bit, or for all of them.
+// The message names the bit to set, or kAll.
 [[gnu::noinline]] void throw_not_saved(const OpDef& op, Slot slot, int index) {
   const char* mask = slot == Slot::input ? "saves.inputs" : "saves.outputs";
   const std::string bit = index < 32 ? detail::join("bit ", index, " of ", mask, " set, or kAll")
@@ -35,7 +35,7 @@ std::string text_of(const OpDef& op, Slot slot, int index) {
                                    ", which the op does not save: expected ", bit));
 }
 
-// Away from the common path, where it would cost registers.
+// A separate function, because it would cost registers in the common path.
 [[gnu::noinline]] void put_zeros(OutputSlot& slot) {
   slot.cotangent = zeros({}, {.dtype = slot.dtype}).expand(slot.shape);
 }

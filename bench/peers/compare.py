@@ -188,7 +188,7 @@ def compare(setup: Setup) -> None:
             report(f"step of a 2-16-16-1 network, Adam {kind}, us", times, 1e6, 2)
         times = alternate(setup, gradus, torch, "bmm", "bmm")
         report("1,024 products of 20 x 16 x 20, us", times, 1e6, 1)
-    # Processes of their own, so that the memory is that of training alone.
+    # In separate processes, so that the memory is that of training alone.
     with setup.gradus() as gradus, setup.torch() as torch:
         times = alternate(setup, gradus, torch, "train", f"train:{decoder}")
         report("training step, ms", times, 1e3, 3)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 
-// Our side of scripts/peers.
-//   gradus_peer write FILE           writes weights, batches, and what we make of them: loss, gradients, the op chain
-//   gradus_peer serve FILE THREADS   starts from that file and answers requests on stdin, one line each:
+// The gradus side of scripts/peers.
+//   gradus_peer write FILE           writes weights, batches, and our results: loss, gradients, the op chain
+//   gradus_peer serve FILE THREADS   reads that file and answers requests on stdin, one line each:
 //     <what> <seconds>   repeats <what> for that long -> {"seconds": seconds a time, "count": how often}
 //     memory             -> {"peak_kilobytes": ...}
-//   where <what> is train, network, bmm, forward_unrecorded, forward, forward_backward or create_graph
+//   <what> is train, network, bmm, forward_unrecorded, forward, forward_backward or create_graph
 
 #include <chrono>
 #include <cinttypes>
@@ -31,7 +31,7 @@ namespace gradus::bench {
 namespace {
 
 constexpr int kBatches = 16;
-// So many whole steps are compared with the peers' own, clipping and Adam included.
+// The number of whole steps, with clipping and Adam, that are compared with the peers.
 constexpr int kComparedSteps = 5;
 
 using Tensors = std::vector<NamedTensor>;
@@ -43,7 +43,7 @@ const Tensor& find(const Tensors& tensors, const std::string& name) {
   throw Error("[gradus_peer] the file holds no " + name);
 }
 
-// The tensors whose names begin with `prefix`, without it.
+// The tensors whose names begin with `prefix`, with the prefix removed.
 Tensors below(const Tensors& tensors, const std::string& prefix) {
   Tensors result;
   for (const NamedTensor& entry : tensors) {
@@ -113,7 +113,7 @@ void write_products(Tensors& file) {
   file.insert(file.end(), {{"bmm.a", a}, {"bmm.b", b}, {"bmm.c", matmul(a, b).value()}});
 }
 
-/// The model of the file and its batches, trained in turn.
+/// Trains the model from the file on its batches, in turn.
 class Training {
  public:
   explicit Training(const Tensors& file)
@@ -169,7 +169,7 @@ Timing repeat_for(double seconds, Work work) {
   return {passed / static_cast<double>(count), count};
 }
 
-// The largest resident size of this process so far, as Linux tells it.
+// The largest resident size of this process so far, according to Linux.
 int64_t peak_kilobytes() {
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;) {
@@ -181,7 +181,7 @@ int64_t peak_kilobytes() {
   throw Error("[gradus_peer] /proc/self/status holds no VmHWM");
 }
 
-/// Does what is asked for, with only that in memory.
+/// Answers the requests, and keeps only the requested workload in memory.
 class Server {
  public:
   explicit Server(Tensors file) : file_(std::move(file)) {}

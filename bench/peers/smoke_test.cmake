@@ -1,4 +1,4 @@
-# Writes the file that the peers start from, and has each of our own measurements made once.
+# Writes the file that both sides read, and runs each of our own measurements once.
 set(file "${FOLDER}/peers smoke test.safetensors")
 set(requests "${FOLDER}/peers smoke test.txt")
 file(WRITE "${requests}"

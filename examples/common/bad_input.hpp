@@ -5,8 +5,8 @@
 
 namespace gradus::examples {
 
-/// What the user gave cannot be used: an option, or a file. Thrown before the first training step, with one line of
-/// text that says what is wrong and where.
+/// The user gave an option or a file that cannot be used. Thrown before the first training step, with one line of text
+/// that says what is wrong and where.
 class BadInput : public Error {
  public:
   using Error::Error;

@@ -6,8 +6,8 @@
 
 namespace gradus::examples {
 
-/// For CLI11's check(): empty for a whole number that fits T, else what is wrong. CLI11 itself takes an empty text, and
-/// some numbers that are too large, without a word.
+/// A check for CLI11's check(): empty for a whole number that fits T, otherwise the error. CLI11 itself silently
+/// accepts an empty text and some numbers that are too large.
 template <class T>
 std::string refuse_no_number(const std::string& text) {
   T value{};

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Throws Error with the reason; what stood there before is then as it was.
+// Throws Error with the reason; then the old file is unchanged.
 void replace(const std::string& path, const std::string& content) {
   try {
     detail::ReplaceFile file(path);

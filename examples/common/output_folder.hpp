@@ -6,10 +6,10 @@
 
 namespace gradus::examples {
 
-/// A folder for results. Each file is replaced in one step, so that none is ever half old and half new.
+/// A folder for results. Each file is replaced in one step, so that no file is ever half written.
 class OutputFolder {
  public:
-  /// Makes the folder where it is missing, and makes sure that `files` can be written into it; changes no file. Throws
+  /// Makes the folder when it is missing, and checks that `files` can be written into it. Changes no file. Throws
   /// BadInput.
   OutputFolder(std::string path, const std::vector<std::string>& files);
 

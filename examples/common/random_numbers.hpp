@@ -9,7 +9,7 @@
 
 namespace gradus::examples {
 
-/// Single whole numbers out of a Generator, which gives them by the tensor.
+/// Draws single whole numbers from a Generator, which itself draws whole tensors.
 class RandomNumbers {
  public:
   explicit RandomNumbers(Generator generator) : generator_(std::move(generator)) {}
@@ -23,7 +23,7 @@ class RandomNumbers {
     return (word * count) >> kBits;
   }
 
-  /// Fisher and Yates.
+  /// Shuffles by the method of Fisher and Yates.
   template <class T>
   void shuffle(std::vector<T>& values) {
     for (size_t i = values.size(); i > 1; --i) {
@@ -32,7 +32,7 @@ class RandomNumbers {
   }
 
  private:
-  static constexpr int kBits = 31;  // of one number; an element of a block holds two
+  static constexpr int kBits = 31;  // of one number; an element of a block holds two numbers
   static constexpr int64_t kBlock = 2'048;
 
   void refill() {
@@ -43,7 +43,7 @@ class RandomNumbers {
 
   Generator generator_;
   Tensor block_;
-  const int64_t* values_ = nullptr;  // of block_
+  const int64_t* values_ = nullptr;  // the elements of block_
   int64_t next_ = 2 * kBlock;
 };
 

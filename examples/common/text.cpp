@@ -30,7 +30,7 @@ bool is_in(const Range (&ranges)[N], char32_t symbol) {
 }
 
 bool is_combining(char32_t symbol) {
-  // The blocks of the scripts whose marks are met in word lists; not the whole of Unicode's category Mn.
+  // The blocks of the scripts whose combining marks occur in word lists. It is not the whole Unicode category Mn.
   constexpr Range kMarks[] = {{0x0300, 0x036F}, {0x0483, 0x0489}, {0x0591, 0x05BD}, {0x05BF, 0x05BF}, {0x05C1, 0x05C2},
                               {0x05C4, 0x05C5}, {0x0610, 0x061A}, {0x064B, 0x065F}, {0x0670, 0x0670}, {0x093A, 0x093C},
                               {0x0941, 0x0948}, {0x094D, 0x094D}, {0x0E31, 0x0E31}, {0x0E34, 0x0E3A}, {0x0E47, 0x0E4E},
@@ -38,7 +38,7 @@ bool is_combining(char32_t symbol) {
   return is_in(kMarks, symbol);
 }
 
-// What acts on the text around it, or is not seen: controls, marks of direction, invisible operators, tags.
+// Characters that act on the text around them or are invisible: controls, direction marks, invisible operators, tags.
 bool is_unprintable(char32_t symbol) {
   constexpr Range kRanges[] = {{0x0000, 0x001F}, {0x007F, 0x009F},  {0x00AD, 0x00AD}, {0x061C, 0x061C},
                                {0x180E, 0x180E}, {0x200B, 0x200B},  {0x200E, 0x200F}, {0x2028, 0x202E},
@@ -81,7 +81,7 @@ void check_utf8(const std::string& path, const std::string& bytes) {
   throw BadInput(place(path, 1 + std::count(bytes.begin(), wrong, '\n')) + ": this is not valid UTF-8");
 }
 
-void check_item(const std::string& where, const Item& item, int64_t max_length) {
+void check_item(const std::string& where, const std::u32string& item, int64_t max_length) {
   const auto control = [](char32_t symbol) {
     return (symbol < 0x20 && symbol != U'\t') || (symbol >= 0x7F && symbol < 0xA0);
   };
@@ -94,7 +94,7 @@ void check_item(const std::string& where, const Item& item, int64_t max_length) 
   }
 }
 
-// One line without its blanks at both ends (and without the carriage return of a file from Windows).
+// One line without the blanks at both ends (and without the carriage return of a file from Windows).
 std::string_view trimmed(std::string_view line) {
   const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
   while (!line.empty() && is_blank(line.front())) line.remove_prefix(1);
@@ -119,7 +119,7 @@ std::vector<Line> read_lines(const std::string& path, int64_t max_length) {
     const std::string_view text = trimmed(rest.substr(0, end));
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
     if (text.empty()) continue;
-    Item item;
+    std::u32string item;
     item.resize(text.size());  // enough, and exact for ASCII
     item.resize(static_cast<size_t>(utf8::unchecked::utf8to32(text.begin(), text.end(), item.begin()) - item.begin()));
     check_item(place(path, number), item, max_length);

@@ -5,7 +5,8 @@
 
 namespace gradus::examples {
 
-/// What `PROGRAM --version` prints: the version, and which kernels this machine runs. Loads OpenBLAS to ask it.
+/// The output of `PROGRAM --version`: the version, and the kernels that this machine runs. Loads OpenBLAS to ask for
+/// its kernels.
 std::string version_text(const std::string& program);
 
 }  // namespace gradus::examples

@@ -10,7 +10,7 @@
 namespace gradus::examples {
 namespace {
 
-/// The kind among `kinds` whose name is `name`.
+/// The kind in `kinds` that has the name `name`.
 template <class Kind>
 std::optional<Kind> kind_from(std::initializer_list<Kind> kinds, const std::string& name) {
   for (const Kind kind : kinds) {
@@ -44,7 +44,7 @@ std::optional<AttentionKind> attention_from(const std::string& name) {
 }
 
 void check(const Config& config) {
-  constexpr int64_t kLongest = 1'000;  // limits that keep a slip of the finger from filling the memory
+  constexpr int64_t kLongest = 1'000;  // limits, so that a typing error does not fill the memory
   constexpr int64_t kWidest = 4'096;
   check_range("--vocab", config.vocab.value_or(kDefaultVocab), {1, Vocabulary::kMostLetters});
   check_range("--max-length", config.max_length, {1, kLongest});

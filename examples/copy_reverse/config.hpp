@@ -10,16 +10,16 @@
 
 namespace gradus::examples {
 
-/// What copy_reverse is asked to do. A field without a value has its default (kDefault...), or what the loaded model
-/// says.
+/// The options of copy_reverse. A field without a value has its default (kDefault...), or the value of the loaded
+/// model.
 struct Config {
-  // What is to be learned.
+  // The task and its data.
   std::optional<Task> task;
-  std::string data;              ///< a text file, one item a line; empty: random sequences
-  std::optional<int64_t> vocab;  ///< random sequences: how many symbols
+  std::string data;              ///< a text file with one item a line; empty: random sequences
+  std::optional<int64_t> vocab;  ///< random sequences: number of symbols
   int64_t min_length = 1;        ///< random sequences
   int64_t max_length = 20;
-  int64_t held_out = 10'000;  ///< random sequences: how many to score
+  int64_t held_out = 10'000;  ///< random sequences: number of items to score
 
   // The model.
   std::optional<CellKind> cell;
@@ -28,13 +28,13 @@ struct Config {
   std::optional<int64_t> hidden;
 
   // Training.
-  int64_t steps = 2'000;  ///< 0 only with `load`: scores the model as it is
+  int64_t steps = 2'000;  ///< 0 only with `load`: scores the model without training
   int64_t batch = 32;
   double learning_rate = 4e-3;
   uint64_t seed = 1;
-  int threads = 1;  ///< more are of use from about 128 hidden numbers on
+  int threads = 1;  ///< more help from about 128 hidden numbers on
 
-  // Files; empty: none.
+  // Files; empty for no file.
   std::string load;
   std::string eval;
   std::string out;
@@ -47,26 +47,26 @@ constexpr int64_t kDefaultVocab = 20;
 constexpr int64_t kDefaultEmbedding = 32;
 constexpr int64_t kDefaultHidden = 64;
 
-/// How many of a set of items were answered without a fault, end included, by decoding freely.
+/// How many items were answered without a mistake, end mark included, by free decoding.
 struct Score {
   int64_t items = 0;
   int64_t exact = 0;
   double rate() const { return items == 0 ? 0.0 : static_cast<double>(exact) / static_cast<double>(items); }
 };
 
-/// The final figures.
+/// The final results.
 struct Metrics {
-  std::optional<Score> held_out;   ///< none when only --eval was asked for
-  std::optional<Score> eval_file;  ///< of --eval
+  std::optional<Score> held_out;   ///< not set when only --eval was given
+  std::optional<Score> eval_file;  ///< for --eval
   double loss = 0;                 ///< mean over the last tenth of the steps
-  double train_seconds = 0;        ///< the training loop, progress included
-  double tokens_per_second = 0;    ///< target symbols and end marks trained on, by train_seconds
-  int64_t parameters = 0;          ///< numbers that training changes
+  double train_seconds = 0;        ///< of the training loop, with its progress output
+  double tokens_per_second = 0;    ///< target symbols and end marks trained on, divided by train_seconds
+  int64_t parameters = 0;          ///< number of trainable numbers
   int64_t steps = 0;
   uint64_t seed = 0;
 };
 
-// The words of the command line and of the files.
+// The names used on the command line and in files.
 const char* name_of(Task task);
 const char* name_of(CellKind cell);
 const char* name_of(AttentionKind attention);
@@ -74,7 +74,7 @@ std::optional<Task> task_from(const std::string& name);
 std::optional<CellKind> cell_from(const std::string& name);
 std::optional<AttentionKind> attention_from(const std::string& name);
 
-/// Throws BadInput naming the first field that has no sense, by the name of its option.
+/// Throws BadInput for the first field with an invalid value, with the name of its option.
 void check(const Config& config);
 
 }  // namespace gradus::examples

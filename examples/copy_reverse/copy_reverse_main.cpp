@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Trains a small encoder-decoder to copy or to reverse sequences, and shows what it learned. `copy_reverse --help`.
+// Trains a small encoder-decoder to copy or reverse sequences, and shows what it learned. See `copy_reverse --help`.
 #include <unistd.h>
 
 #include <iostream>

@@ -32,7 +32,7 @@ size_t distance(size_t a, size_t b) { return a > b ? a - b : b - a; }
 }  // namespace
 
 std::vector<Item> answers(const Learner& learner, std::span<const Item> sources) {
-  // Sorted by length, so that no item waits for a much longer one of its batch.
+  // Sorts by length, so that no item waits for a much longer one in its batch.
   std::vector<size_t> order(sources.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),

@@ -9,24 +9,24 @@
 
 namespace gradus::examples {
 
-/// The learner's answer to each source by greedy decoding: each symbol from its own last one, never from the right one.
-/// An answer that does not end is cut somewhere behind the end of its target, and so is wrong.
+/// The learner's answer to each source by greedy decoding: each symbol follows from the learner's own last symbol, not
+/// from the correct one. An answer that does not end is cut somewhere after the end of its target, so it is wrong.
 std::vector<Item> answers(const Learner& learner, std::span<const Item> sources);
 
-/// Compares answers with targets.
+/// Compares the answers with the targets.
 Score score(Task task, std::span<const Item> sources, std::span<const Item> given);
 
-/// How the answer to one source came about.
+/// The attention weights behind the answer to one source.
 struct Attention {
   Item source;
   Item answer;
-  std::vector<double> weights;  ///< [answer + end mark, source], row-major: where each symbol of the answer looked
+  std::vector<double> weights;  ///< [answer + end mark, source], row-major: the weights for each symbol of the answer
   double at(size_t row, size_t column) const { return weights[row * source.size() + column]; }
   size_t rows() const { return source.empty() ? 0 : weights.size() / source.size(); }
 };
 
-/// The attention of a good item to look at: one answered without a fault where there is one, of about ten symbols.
-/// Requires at least one source, and a model with attention.
+/// The attention of an item that is worth showing: of about ten symbols, and answered correctly if there is one.
+/// Requires at least one source and a model with attention.
 Attention attention_to_show(const Learner& learner, std::span<const Item> sources, std::span<const Item> given);
 
 }  // namespace gradus::examples

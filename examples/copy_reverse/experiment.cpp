@@ -22,19 +22,19 @@ constexpr const char* kModelFile = "model.safetensors";
 constexpr const char* kMetricsFile = "metrics.json";
 constexpr const char* kPictureFile = "attention.svg";
 
-/// The lines of --eval.
+/// The lines of the --eval file.
 struct EvalFile {
   std::vector<Item> known;
-  int64_t unknown = 0;  // lines with a symbol that the model has never seen; they count as wrong
+  int64_t unknown = 0;  // lines with a symbol that is not in the vocabulary; they count as wrong
 };
 
-/// Everything that can go wrong because of the user has gone right once this exists.
+/// Everything prepared for the run. Once it exists, no user error is left to find.
 struct Experiment {
   Learner learner;
   std::optional<DataSet> data;
   std::optional<EvalFile> eval;
   std::optional<OutputFolder> out;
-  GeneratorState held_out;  // the stream of random held-out items
+  GeneratorState held_out;  // the state for random held-out items
   Generator batches{0};
 };
 
@@ -47,7 +47,7 @@ Generator generator_at(const GeneratorState& state) {
 bool trains(const Config& config) { return config.steps > 0; }
 bool scores_held_out(const Config& config) { return trains(config) || config.eval.empty() || !config.data.empty(); }
 
-/// How many held-out items the exact match is measured on while training.
+/// The number of held-out items that measure the exact match during training.
 constexpr int64_t kSample = 200;
 
 DataSet make_data_set(const Config& config, const Vocabulary* loaded, GeneratorState state) {
@@ -60,8 +60,8 @@ DataSet make_data_set(const Config& config, const Vocabulary* loaded, GeneratorS
   return random_data_set(std::move(random), std::min(kSample, config.held_out), generator_at(state));
 }
 
-/// Draws all held-out random sequences, the first of which the data set has: done after the training, so that its first
-/// step comes sooner.
+/// Draws all random held-out items; the data set has the first of them. Done after the training, so that the first
+/// training step starts sooner.
 void complete_held_out(const Config& config, DataSet& data, GeneratorState state) {
   if (!config.data.empty()) return;
   data.held_out = random_data_set(data.random, config.held_out, generator_at(state)).held_out;
@@ -99,7 +99,7 @@ OutputFolder make_output_folder(const Config& config) {
 Experiment prepare(const Config& config) {
   check(config);
   set_num_threads(config.threads);
-  // Streams of their own: what one of them is asked for moves none of the others.
+  // Each use has its own stream, so that its draws do not change the others.
   Generator root(config.seed);
   Generator for_model = root.split();
   const Generator for_held_out = root.split();
@@ -121,7 +121,7 @@ Experiment prepare(const Config& config) {
   return out;
 }
 
-/// A few items, evenly spread over those held out.
+/// A few items, evenly spread over the held-out ones.
 std::vector<Item> sample_of(const std::vector<Item>& items) {
   const size_t count = std::min(static_cast<size_t>(kSample), items.size());
   std::vector<Item> out;
@@ -134,7 +134,7 @@ void train(const Config& config, Experiment& experiment, std::ostream& out, cons
   Learner& learner = experiment.learner;
   const std::vector<Item> sample = sample_of(experiment.data->held_out);
   TrainingBatches batches(*experiment.data, learner.task, config.batch, std::move(experiment.batches));
-  // A second moment that looks back over 50 steps instead of 1,000 ends, measured, at a third of the loss.
+  // With a second moment over 50 steps instead of 1,000, the measured final loss is a third.
   Trainer trainer(*learner.model, {.steps = config.steps, .learning_rate = config.learning_rate, .beta2 = 0.98});
   Progress progress(out, {.steps = config.steps, .terminal = options.terminal});
   for (int64_t step = 1; step <= config.steps; ++step) {
@@ -151,7 +151,7 @@ void train(const Config& config, Experiment& experiment, std::ostream& out, cons
   metrics.tokens_per_second = progress.tokens_per_second();
 }
 
-/// Answers the items, says how well, and shows some of them; returns the answers.
+/// Answers the items, prints the score and some answers, and returns all answers.
 std::vector<Item> score_and_tell(const Learner& learner, const std::vector<Item>& items, const std::string& what,
                                  int64_t unknown, Score& result, std::ostream& out) {
   std::vector<Item> given = answers(learner, items);

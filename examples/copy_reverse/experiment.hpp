@@ -8,15 +8,15 @@
 namespace gradus::examples {
 
 struct RunOptions {
-  bool terminal = false;  ///< `out` is one: the progress line is written over and over
+  bool terminal = false;  ///< `out` is a terminal: the progress line is overwritten in place
 };
 
-/// Does what `config` says: prepares, trains, scores, writes the results, and tells about it on `out`. Throws BadInput,
-/// before the first training step and with nothing overwritten, when something in `config` cannot be used. The same
-/// config gives the same weights at any number of threads. Sets the process's number of threads.
+/// Runs the experiment that `config` describes: prepares, trains, scores, writes the results, and reports on `out`.
+/// When something in `config` cannot be used, throws BadInput before the first training step and before any file is
+/// overwritten. The same config gives the same weights for any number of threads. Sets the process's number of threads.
 Metrics run(const Config& config, std::ostream& out, const RunOptions& options = {});
 
-/// The same in silence.
+/// The same without output.
 Metrics run(const Config& config);
 
 }  // namespace gradus::examples

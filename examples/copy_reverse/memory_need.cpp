@@ -36,7 +36,7 @@ int64_t parameter_count(const Seq2SeqOptions& o) {
 
 void require_memory(const Config& config, const Seq2SeqOptions& options, int64_t longest, double available) {
   const bool trains = config.steps > 0;
-  // Training adds to each number its gradient and Adam's two averages, and to each value of a batch its gradient.
+  // Training keeps a gradient and Adam's two averages for each parameter, and a gradient for each value of a batch.
   const double copies = trains ? 4 : 1;
   const double cells = static_cast<double>(config.batch) * static_cast<double>(longest);
   const double of_step = static_cast<double>(options.target_vocab + 2 * gates(options.cell) * options.hidden);

@@ -7,14 +7,14 @@
 
 namespace gradus::examples {
 
-/// How many numbers a Seq2Seq of these options has, without building it.
+/// The number of parameters of a Seq2Seq with these options, computed without building it.
 int64_t parameter_count(const Seq2SeqOptions& options);
 
 /// Throws BadInput when the model, one batch of items of `longest` symbols and the random held-out items of `config`
-/// cannot fit into `available` bytes. Counts only what is there in any case, so that nothing is refused in vain.
+/// cannot fit into `available` bytes. Counts only what is certainly needed, so that it never refuses a possible run.
 void require_memory(const Config& config, const Seq2SeqOptions& options, int64_t longest, double available);
 
-/// What this process may have at most.
+/// The most memory that this process may have.
 double memory_of_machine();
 
 }  // namespace gradus::examples

@@ -13,7 +13,7 @@
 namespace gradus::examples {
 namespace {
 
-// Read access to the metadata of a file, with errors that name it.
+// Reads the metadata of a file. Its errors name the file.
 class Metadata {
  public:
   Metadata(const std::string& path, const SafetensorsFile& file) : path_(path), file_(file) {}
@@ -38,7 +38,7 @@ class Metadata {
     const std::string& digits = text(key);
     int64_t value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    constexpr int64_t kWidest = 4'096;  // as on the command line: a broken file must not fill the memory
+    constexpr int64_t kWidest = 4'096;  // the limit of the command line: a broken file must not fill the memory
     if (error != std::errc() || end != digits.data() + digits.size() || value < 1 || value > kWidest) refuse(key);
     return value;
   }
@@ -47,7 +47,7 @@ class Metadata {
     const auto symbols = from_utf8(text(key));
     if (!symbols.has_value() || symbols->empty()) refuse(key);
     Vocabulary out(*symbols);
-    if (out.symbols() != *symbols) refuse(key);  // numbers would mean other symbols
+    if (out.symbols() != *symbols) refuse(key);  // the numbers would mean other symbols
     return out;
   }
 
@@ -89,7 +89,7 @@ SafetensorsFile read_safetensors(const std::string& path) {
   }
 }
 
-// Before a model of these sizes is built, which may take any amount of memory.
+// Checked before building a model of these sizes, which might need any amount of memory.
 void require_weights_for(const std::string& path, const SafetensorsFile& file, const Seq2SeqOptions& options) {
   int64_t has = 0;
   for (const NamedTensor& tensor : file.tensors) has += tensor.value.numel();

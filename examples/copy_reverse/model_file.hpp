@@ -10,26 +10,26 @@
 
 namespace gradus::examples {
 
-/// A model with all it takes to use it. Symbols have the same numbers on both sides.
+/// A model with everything needed to use it. Symbols have the same numbers in source and target.
 struct Learner {
   Task task = kDefaultTask;
   Vocabulary vocabulary;
   std::unique_ptr<Seq2Seq> model;
 };
 
-/// What `config` asks for.
+/// The model options from `config`.
 Seq2SeqOptions model_options(const Config& config, const Vocabulary& vocabulary);
 
-/// Untrained, of the sizes that `config` asks for.
+/// An untrained learner with the sizes from `config`.
 Learner new_learner(const Config& config, Vocabulary vocabulary, Generator& generator);
 
-/// Writes a .safetensors file whose metadata says how to build the model: task, cell, attention, embedding, hidden, and
-/// the symbols in the order of their numbers.
+/// Writes a .safetensors file. Its metadata has what is needed to build the model: task, cell, attention, embedding,
+/// hidden, and the symbols in the order of their numbers.
 void save_learner(const std::string& path, const Learner& learner);
 
-/// Reads what save_learner wrote. Throws BadInput when that is not what the file is, when a weight is NaN or infinite,
-/// or when `config` asks for another cell, attention or size than the file has; config.task, where given, replaces the
-/// file's.
+/// Reads a file from save_learner. Throws BadInput when it is another kind of file, when a weight is NaN or infinite,
+/// or when `config` asks for another cell, attention or size than the file has. config.task, when set, replaces the
+/// task of the file.
 Learner load_learner(const std::string& path, const Config& config);
 
 }  // namespace gradus::examples

@@ -11,20 +11,21 @@
 namespace gradus::examples {
 
 struct TrainerOptions {
-  int64_t steps = 0;              ///< how many there will be: the learning rate falls to 0 over them
-  double learning_rate = 4e-3;    ///< its peak, reached after a warm-up of 100 steps (a tenth of fewer than 1,000)
+  int64_t steps = 0;              ///< the number of steps; the learning rate falls to 0 over them
+  double learning_rate = 4e-3;    ///< the peak, reached after a warm-up of 100 steps (or a tenth of fewer than 1,000)
   double beta2 = 0.999;           ///< Adam's
-  double largest_gradient = 1.0;  ///< norm over all parameters; longer ones are scaled down to it
+  double largest_gradient = 1.0;  ///< norm over all parameters; larger gradients are scaled down to it
 };
 
-/// Teaches a model, batch by batch: teacher forcing, mean cross-entropy over the tokens, clipped gradient, Adam, a
-/// linear warm-up and half a cosine down to 0.
+/// Trains a model batch by batch, with teacher forcing, the mean cross-entropy over the tokens, clipped gradients,
+/// Adam, a linear warm-up and half a cosine down to 0.
 class Trainer {
  public:
   /// `model` must outlive it.
   Trainer(Seq2Seq& model, const TrainerOptions& options);
 
-  /// One step; returns the batch's loss before it. Throws Error naming the parameter whose gradient is not finite.
+  /// Runs one step and returns the loss of the batch before it. Throws Error and names the parameter when a gradient is
+  /// not finite.
   double step(const Batch& batch);
   int64_t steps_done() const noexcept { return steps_done_; }
 

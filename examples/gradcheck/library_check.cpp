@@ -33,7 +33,7 @@ GradcheckOptions options_for(const LibraryCheckConfig& config, const std::string
           .verbose = config.verbose};
 }
 
-// Of a check that passed, as it was asked for.
+// The options for the self test of a check that passed.
 GradcheckOptions self_test_options(GradcheckOptions options, const LibraryCheckConfig& config) {
   options.diagnose = config.diagnose;
   return options;
@@ -206,7 +206,7 @@ void require_known_names(const LibraryCheckConfig& config) {
   }
 }
 
-// Nothing is overwritten until there is something to write; but it must be possible.
+// Checks that the file can be written, without overwriting it yet.
 void require_writable(const std::string& path) {
   if (path.empty()) return;
   const bool existed = std::filesystem::exists(path);
@@ -219,13 +219,13 @@ void require_writable(const std::string& path) {
 
 std::vector<std::string> LibraryCheckItem::not_checked() const {
   std::vector<std::string> reasons;
-  std::map<std::string, bool> passed;  // by input: in some example
+  std::map<std::string, bool> passed;  // for each input, whether a derivative passed in some example
   for (const GradcheckReport& report : reports) {
     for (const GradcheckResult& result : report.results) {
       const bool right = result.passed > 0 || (result.unreachable > 0 && report.passed() > 0);
       passed[result.input] |= result.order == 1 && right;
     }
-    // A layer has one report, whose words say more.
+    // A layer has one report, and its sentences say more.
     if (kind == "layer") reasons.insert(reasons.end(), report.not_checked.begin(), report.not_checked.end());
   }
   for (const auto& [input, any] : passed) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A leaky memory over a sequence: y_t = a y_{t-1} + x_t, y_{-1} = 0; x, y [B, T, D], a [D]. With g the cotangent of y,
+// A leaky memory over a sequence: y_t = a y_{t-1} + x_t, y_{-1} = 0; x, y [B, T, D], a [D]. With g the cotangent of y:
 //   dx_t = g_t + a dx_{t+1}        the same recurrence, from the end to the beginning
 //   da   = sum over b, t of dx_t y_{t-1}
 #include <gradus/examples/new_layer/new_layer.hpp>
@@ -44,7 +44,7 @@ void memory_forward(ForwardArgs& f) {
   dispatch_float(x.dtype(), [&](auto tag) { run<typename decltype(tag)::type>(x, a, f.out(0)); });
 }
 
-// y_{t-1} for every t: zeros in front, the last step gone.
+// y_{t-1} for every t: zeros in front, and the last step removed.
 Variable one_step_late(const Variable& y) {
   const Tensor zero = zeros({y.size(0), 1, y.size(2)}, {.dtype = y.dtype()});
   return concat({zero, narrow(y, kTime, 0, y.size(kTime) - 1)}, kTime);
@@ -55,7 +55,7 @@ Variable backwards(const OpDef& op, const Variable& g, const Variable& a) {
   return flip(apply(op, {}, {&turned, &a}), {static_cast<int>(kTime)});
 }
 
-// The second attempt: as in the formula above.
+// The second attempt, which follows the formula above.
 const OpDef memory_op = {
     .name = "leaky_memory",
     .input_names = {"x", "a"},
@@ -70,7 +70,7 @@ const OpDef memory_op = {
     .saves = {.inputs = 0b10, .outputs = 0b1},
 };
 
-// The first attempt: the gradient of each step is handed to the step after it.
+// The first attempt, with an error: it passes the gradient of each step to the step after it.
 const OpDef first_attempt_op = {
     .name = "leaky_memory",
     .input_names = {"x", "a"},

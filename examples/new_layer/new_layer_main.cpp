@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How gradcheck helps while a layer is written.
+// Shows how gradcheck helps to write a layer.
 #include <unistd.h>
 
 #include <iostream>

@@ -5,11 +5,11 @@
 
 namespace gradus::detail {
 
-/// The function that the user called, where it is composed of others; null otherwise.
+/// The function that the user called, when that is composed of other functions. Otherwise null.
 GRADUS_API extern thread_local constinit const char* t_called_as;
 
-/// While it lives, the text of an Error that this thread throws begins with `name` in the place of an inner function's:
-/// for public functions that are composed of others. The outermost name counts.
+/// During its lifetime, an Error that this thread throws begins with `name` instead of the name of an inner function.
+/// For public functions that call other public functions; the outermost name wins.
 class CalledAs {
  public:
   [[nodiscard]] explicit CalledAs(const char* name) noexcept : outer_(t_called_as) {

@@ -5,7 +5,7 @@
 
 #include <gradus/tensor/tensor.hpp>
 
-// Lengths of the rows of a padded batch: the one check that all cells, decoders and masks share.
+// The lengths of the rows of a padded batch. All cells, decoders and masks share this check.
 
 namespace gradus {
 
@@ -16,11 +16,11 @@ struct LengthRange {
 
 constexpr int64_t kAnyRows = -1;
 
-/// The shortest and the longest of `lengths`; of no rows, `limit` and 0. Throws `[who] wrong lengths: ...` unless they
-/// are i64 [rows] (any number with kAnyRows), each from 0 to `limit`.
+/// The shortest and the longest of `lengths`, or `limit` and 0 when there are no rows. Throws `[who] wrong lengths:
+/// ...` unless they are i64 [rows] (any number with kAnyRows), each from 0 to `limit`.
 GRADUS_API LengthRange require_lengths(const char* who, const Tensor& lengths, int64_t rows, int64_t limit);
 
-/// bool [B, steps]: true at the steps before each length. Requires lengths i64 [B].
+/// bool [B, steps], true at the steps before each length. `lengths` must be i64 [B].
 GRADUS_API Tensor valid_steps(const Tensor& lengths, int64_t steps);
 
 }  // namespace gradus

@@ -7,22 +7,22 @@
 
 namespace gradus {
 
-/// Walks up to four layouts of one shape together, as few and as long runs as they allow. Axes of size 1 are dropped,
-/// axes are ordered by the first operand's strides (the output, as a rule), and neighbours that lie evenly in every
-/// operand are fused; the last axis left is the run.
+/// Walks up to four layouts of one shape together, in as few and as long runs as possible. Axes of size 1 are dropped,
+/// axes are ordered by the strides of the first operand (usually the output), and neighbouring axes are fused when
+/// every operand allows it. The last remaining axis is the run.
 class StridedLoop {
  public:
   static constexpr int kMaxOperands = 4;
 
-  /// Requires equal shapes (the caller has checked or expanded them).
+  /// The shapes must be equal; the caller has checked or expanded them.
   explicit StridedLoop(std::initializer_list<const Layout*> operands);
 
   int64_t run_length() const noexcept { return numel_ == 0 ? 0 : sizes_[rank_ - 1]; }
   int64_t run_stride(int operand) const noexcept { return strides_[operand][rank_ - 1]; }
-  /// Number of runs.
+  /// The number of runs.
   int64_t run_count() const noexcept { return numel_ == 0 ? 0 : numel_ / sizes_[rank_ - 1]; }
 
-  /// Calls body(offsets) for runs [begin, end): offsets[k] is where the run begins in operand k, in elements.
+  /// Calls body(offsets) for the runs [begin, end). offsets[k] is the start of the run in operand k, in elements.
   template <class Body>
   void run(int64_t begin, int64_t end, Body&& body) const {
     if (begin >= end) return;

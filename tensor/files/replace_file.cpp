@@ -34,7 +34,7 @@ bool is_temporary(const std::string& name) {
          name.compare(name.size() - suffix, suffix, kSuffix) == 0;
 }
 
-// A lock that its process holds until it ends, in whatever way.
+// Locks the file. The process holds the lock until it ends, however it ends.
 bool lock(int descriptor) { return ::flock(descriptor, LOCK_EX | LOCK_NB) == 0; }
 
 bool is_linked(int descriptor) {
@@ -42,7 +42,7 @@ bool is_linked(int descriptor) {
   return ::fstat(descriptor, &status) == 0 && status.st_nlink > 0;
 }
 
-// Removes the temporary files whose writers are gone: those that nobody has locked.
+// Removes temporary files whose writers have ended, that is, those without a lock.
 void remove_left_behind(const std::string& folder) {
   DIR* entries = ::opendir(folder.c_str());
   if (entries == nullptr) return;
@@ -69,8 +69,8 @@ ReplaceFile::ReplaceFile(const std::string& target) : target_(target) {
   }
 }
 
-// False when another name is to be tried: this one is taken, or another process took the file for one left behind in
-// the moment before it was locked.
+// Returns false when another name must be tried. Either this name is taken, or another process removed the file as a
+// leftover just before it was locked.
 bool ReplaceFile::create() {
   static std::atomic<unsigned> number{0};
   name_ = folder_of(target_) + kPrefix + std::to_string(::getpid()) + "-" + std::to_string(number++) + kSuffix;
@@ -79,13 +79,13 @@ bool ReplaceFile::create() {
   descriptor_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, replaces ? 0600 : 0666);
   if (descriptor_ < 0 && errno == EEXIST) return false;
   if (descriptor_ < 0) fail();
-  // A file system without locks has nothing removed by others either.
+  // A file system without locks counts as held: other processes cannot lock the file and remove it either.
   const bool held = lock(descriptor_) || errno != EWOULDBLOCK;
   if (!held || !is_linked(descriptor_)) {
     ::close(std::exchange(descriptor_, -1));
     return false;
   }
-  if (replaces) ::fchmod(descriptor_, old.st_mode & 0777);  // a file system without permissions has none to keep
+  if (replaces) ::fchmod(descriptor_, old.st_mode & 0777);  // may fail on a file system without permissions
   return true;
 }
 
@@ -110,7 +110,7 @@ void ReplaceFile::commit() {
   if (::fsync(descriptor_) != 0) fail();
   if (std::rename(name_.c_str(), target_.c_str()) != 0) fail();
   ::close(std::exchange(descriptor_, -1));
-  // The new name itself reaches the disk with its folder; not every file system can do that.
+  // Syncing the folder writes the new name to disk. Not every file system supports that.
   const int folder = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder >= 0) {
     ::fsync(folder);

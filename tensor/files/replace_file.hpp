@@ -8,11 +8,10 @@
 
 namespace gradus::detail {
 
-/// Writes a file that takes the place of the one at `target` in one step, with its permissions, or leaves that one as
-/// it was: the bytes go to a temporary file in the same folder, which commit() syncs and renames. What runs that were
-/// killed have left behind in that folder is removed. Whatever
-/// fails throws std::runtime_error with the reason alone, also when something that is no regular file stands at
-/// `target`.
+/// Writes a file that replaces the one at `target` in one step and keeps its permissions, or leaves that one unchanged.
+/// The bytes go to a temporary file in the same folder, which commit() syncs and renames. Temporary files of killed
+/// runs in that folder are removed. Throws std::runtime_error with only the reason when anything fails, or when
+/// `target` exists and is not a regular file.
 class GRADUS_API ReplaceFile {
  public:
   explicit ReplaceFile(const std::string& target);

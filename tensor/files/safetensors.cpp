@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-// Reading; safetensors_save.cpp writes. The format (https://github.com/huggingface/safetensors): 8 bytes, the header's
-// length N, little-endian; N bytes of JSON, {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]},
-// ..., "__metadata__": {"key": "text"}}; then the tensors' bytes, row-major, little-endian, without holes; offsets
-// count from the end of the header.
+// Reads safetensors files; safetensors_save.cpp writes them. The format (https://github.com/huggingface/safetensors): 8
+// bytes with the length N of the header, little-endian; N bytes of JSON, {"name": {"dtype": "F32", "shape": [2, 3],
+// "data_offsets": [begin, end]}, ..., "__metadata__": {"key": "text"}}; then the bytes of the tensors, row-major,
+// little-endian, without gaps. Offsets count from the end of the header.
 #include <gradus/tensor/files/safetensors.hpp>
 
 #include <fcntl.h>
@@ -26,7 +26,7 @@ using detail::in_quotes;
 
 static_assert(std::endian::native == std::endian::little, "the format is little-endian");
 
-constexpr uint64_t kLongestHeader = 100'000'000;  // as in the format's own implementation
+constexpr uint64_t kLongestHeader = 100'000'000;  // the limit of the format's own implementation
 constexpr uint64_t kLengthBytes = 8;
 
 std::string system_reason(int error) { return std::generic_category().message(error); }
@@ -103,7 +103,7 @@ class Reader {
     }
   }
 
-  // Text, or a file of another format, is told by the length that its first bytes would be.
+  // In a text file, or a file of another format, the first bytes make an impossible length.
   uint64_t header_length() const {
     if (size_ == 0) fail("the file is empty: expected a safetensors file");
     if (size_ < kLengthBytes) {
@@ -132,7 +132,7 @@ class Reader {
     return header;
   }
 
-  // The tensors' bytes must follow each other, and end where the file ends.
+  // The bytes of the tensors must follow each other without gaps and end at the end of the file.
   void check_coverage(const std::vector<HeaderEntry>& entries) const {
     std::vector<const HeaderEntry*> order;
     order.reserve(entries.size());

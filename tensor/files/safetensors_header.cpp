@@ -22,7 +22,7 @@ constexpr FileDTypeInfo kDTypes[] = {
     {"F16", FileDType::f16, 2, DType::f32}, {"BF16", FileDType::bf16, 2, DType::f32},
 };
 
-/// The name that stands twice, or null.
+/// The name that occurs twice, or null.
 template <class Item, class Name>
 const std::string* repeated(const std::vector<Item>& items, const Name& name) {
   std::vector<const std::string*> names;
@@ -34,8 +34,8 @@ const std::string* repeated(const std::vector<Item>& items, const Name& name) {
   return found == names.end() ? nullptr : *found;
 }
 
-/// Takes the parser's events: an entry is finished, checked and stored as soon as its object closes, so that nothing
-/// but the result is kept.
+/// Handles the parser's events. Each entry is checked and stored as soon as its object closes, so only the result is
+/// kept in memory.
 class HeaderHandler final : public nlohmann::json_sax<json> {
  public:
   HeaderHandler(uint64_t data_bytes, SafetensorsHeader& out) : data_bytes_(data_bytes), out_(out) {}
@@ -123,7 +123,7 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
     return stop("the header is not JSON");
   }
 
-  /// The first fault of the whole header; one that says that it is no header at all comes before all others.
+  /// The first fault in the header. A fault that makes it no header at all comes before all others.
   std::string fault() const {
     if (!broken_.empty()) return broken_;
     if (!repeated_.empty()) return repeated_;
@@ -147,7 +147,7 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
     return true;
   }
 
-  /// Ends the parsing.
+  /// Stops the parser.
   bool stop(const char* text) {
     broken_ = text;
     return false;
@@ -169,7 +169,7 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
 
   const char* list_name() const { return field_ == shape_field ? "shape" : "data_offsets"; }
 
-  /// A value that is not what belongs in this place.
+  /// Handles a value of the wrong kind for its place.
   bool other() {
     switch (place()) {
       case Place::start:
@@ -272,7 +272,7 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
   size_t depth_ = 0;
   bool in_metadata_ = false;
   bool has_metadata_ = false;
-  unsigned fields_ = 0;  // of the entry, so far
+  unsigned fields_ = 0;  // the fields of the current entry that have been read
   Field field_ = unknown_field;
   bool is_complete_ = true;
   std::vector<uint64_t> counts_;
@@ -291,7 +291,7 @@ std::string in_quotes(const std::string& text) {
 SafetensorsHeader parse_safetensors_header(const std::string& text, uint64_t data_bytes) {
   SafetensorsHeader out;
   HeaderHandler handler(data_bytes, out);
-  // The parser would take a NUL for the end of the text.
+  // The parser would stop at a NUL.
   if (text.find('\0') != std::string::npos || text.empty()) {
     out.fault = "the header is not JSON";
     return out;
@@ -299,6 +299,14 @@ SafetensorsHeader parse_safetensors_header(const std::string& text, uint64_t dat
   json::sax_parse(text, &handler);
   out.fault = handler.fault();
   return out;
+}
+
+std::optional<std::string> json_string(const std::string& text) {
+  try {
+    return json(text).dump();
+  } catch (const json::exception&) {
+    return std::nullopt;
+  }
 }
 
 }  // namespace gradus::detail

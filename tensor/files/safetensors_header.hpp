@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,7 +10,7 @@
 #include <gradus/tensor/dtype.hpp>
 #include <gradus/tensor/shape.hpp>
 
-// The header of a .safetensors file, for safetensors.cpp.
+// Parses the header of a .safetensors file, for safetensors.cpp.
 
 namespace gradus::detail {
 
@@ -33,15 +34,19 @@ struct HeaderEntry {
 struct SafetensorsHeader {
   std::vector<HeaderEntry> entries;
   std::vector<std::pair<std::string, std::string>> metadata;
-  /// What is wrong; empty: nothing.
+  /// The error; empty when there is none.
   std::string fault;
 };
 
-/// For messages: a name out of a broken file may be of any length.
+/// Quotes and shortens a name for messages, because a name in a broken file may have any length.
 std::string in_quotes(const std::string& text);
 
-/// Reads the header in one pass, in time and memory linear in its length. Each entry is within `data_bytes` bytes of
-/// data, and holds as many as its shape takes.
+/// Reads the header in one pass, in time and memory linear in its length. Checks that each entry is within `data_bytes`
+/// bytes of data and has the size that its shape needs.
 SafetensorsHeader parse_safetensors_header(const std::string& text, uint64_t data_bytes);
+
+/// The text as a JSON string, quotes included; nothing when it is not UTF-8. (Here, because nlohmann's header costs
+/// each file that includes it seconds.)
+std::optional<std::string> json_string(const std::string& text);
 
 }  // namespace gradus::detail

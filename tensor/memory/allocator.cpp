@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// A caching allocator. Invariants:
-//  1. A block belongs to the ThreadCache that made it for as long as it lives; `owner` null means "straight from the
-//  system".
-//  2. Only the owning thread touches its free lists; other threads push to its `remote` stack, which it drains on a
-//  miss.
-//  3. A ThreadCache is never destroyed: when its thread ends it waits in a pool for the next thread, so owners never
-//  dangle.
+// A caching allocator. Its invariants:
+//  1. A block belongs for its whole life to the ThreadCache that made it.
+//     A null `owner` means that the block comes straight from the system.
+//  2. Only the owning thread touches its free lists. Other threads push blocks to its `remote` stack,
+//     and the owner empties that stack when a free list is empty.
+//  3. A ThreadCache is never destroyed. When its thread ends, it waits in a pool for the next thread,
+//     so that `owner` is always valid.
 #include <gradus/tensor/memory/allocator.hpp>
 
 #include <atomic>
@@ -111,13 +111,13 @@ thread_local ThreadExit t_exit;
     t_cache = new ThreadCache;
     pool.all.push_back(t_cache);
   }
-  t_exit.armed = true;  // touching it makes the thread run its destructor
+  t_exit.armed = true;  // the access makes the thread run the destructor at its end
   return t_cache;
 }
 
 inline ThreadCache& this_cache() { return t_cache != nullptr ? *t_cache : *adopt_cache(); }
 
-// Classes above kSmallLimit: four to each doubling, so that at most a fifth of a block is unused.
+// The classes above kSmallLimit: four for each doubling, so that at most a fifth of a block is unused.
 inline int class_of(size_t bytes) {
   if (bytes <= kSmallLimit) return bytes == 0 ? 0 : static_cast<int>((bytes - 1) / kAlignment);
   const int top = static_cast<int>(std::bit_width(bytes - 1)) - 1;  // 2^top <= bytes - 1 < 2^(top + 1)
@@ -143,7 +143,7 @@ void* system_allocate(size_t bytes) {
 void hide_bytes(void* data, size_t bytes) {
   std::memset(data, 0xFF, bytes);
 #if defined(GRADUS_ASAN)
-  // The head of a free block holds the list's links.
+  // The first bytes of a free block hold the links of the list.
   if (bytes > sizeof(FreeBlock)) {
     ASAN_POISON_MEMORY_REGION(static_cast<char*>(data) + sizeof(FreeBlock), bytes - sizeof(FreeBlock));
   }
@@ -181,7 +181,7 @@ void drain_remote(ThreadCache& cache) {
       g_cached.fetch_sub(static_cast<int64_t>(class_bytes(size_class)), std::memory_order_relaxed);
     }
     show_bytes(block, class_bytes(size_class));
-    // The block may have been freed under another mode, and its head held the list's links.
+    // The block may have been freed in another mode, and its first bytes may hold links of the list.
     if (mode == AllocatorMode::poison) std::memset(static_cast<void*>(block), 0xFF, class_bytes(size_class));
     return {block, &cache};
   }

@@ -5,12 +5,12 @@
 
 #include <gradus/tensor/memory/allocator.hpp>
 
-// The allocator's fast path, for the few files that make a block for every op: small blocks of the calling thread.
+// The allocator's fast path for small blocks of the calling thread. For the few files that make a block for every op.
 
 namespace gradus::detail {
 
 inline constexpr size_t kBlockAlignment = 64;
-inline constexpr size_t kSmallLimit = 1024;  // up to here: one class for each 64 bytes
+inline constexpr size_t kSmallLimit = 1024;  // up to this size there is one class for each 64 bytes
 inline constexpr int kSmallClasses = kSmallLimit / kBlockAlignment;
 inline constexpr int kClasses = kSmallClasses + 4 * (26 - 10) + 4;
 inline constexpr int64_t kFlushBytes = 32 << 10;
@@ -26,8 +26,8 @@ struct ThreadCache {
   std::atomic<FreeBlock*> remote{nullptr};
 };
 
-extern thread_local constinit ThreadCache* t_cache;  // null until the thread's first block
-extern std::atomic<bool> g_plain_blocks;             // caching mode, no sanitizer: nothing to hide or to show
+extern thread_local constinit ThreadCache* t_cache;  // null until the first block of the thread
+extern std::atomic<bool> g_plain_blocks;             // caching mode without a sanitizer
 
 void report_live(ThreadCache& cache);
 
@@ -37,7 +37,7 @@ inline void count_live(ThreadCache& cache, int64_t bytes) {
     report_live(cache);
 }
 
-/// As allocate_block().
+/// Works as allocate_block().
 inline Block allocate_small(size_t bytes) {
   ThreadCache* cache = t_cache;
   if (cache == nullptr || bytes - 1 >= kSmallLimit || !g_plain_blocks.load(std::memory_order_relaxed)) {
@@ -51,7 +51,7 @@ inline Block allocate_small(size_t bytes) {
   return {block, cache};
 }
 
-/// As free_block().
+/// Works as free_block().
 inline void free_small(void* data, size_t bytes, ThreadCache* owner) noexcept {
   ThreadCache* cache = t_cache;
   if (owner != cache || cache == nullptr || bytes - 1 >= kSmallLimit ||

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Storages and tensor bodies, in one file so that the compiler sees the whole way of an op's output.
+// Storages and tensor bodies. They are in one file so that the compiler sees the whole path of an op's output.
 #include <gradus/tensor/memory/storage.hpp>
 
 #include <new>
@@ -41,7 +41,7 @@ void destroy_storage(StorageHeader* header) noexcept { free_storage(header); }
 void throw_no_storage(const char* accessor) { throw_error(join("[Storage::", accessor, "] there is no storage")); }
 
 TensorBody* make_body(Storage storage, const Layout& layout, DType dtype) {
-  void* const bytes = storage.data();  // throws when there is none, before anything is allocated
+  void* const bytes = storage.data();  // throws when there is no storage, before anything is allocated
   const Block block = allocate_small(sizeof(TensorBody));
   auto* body = new (block.data) TensorBody(layout);
   body->dtype = dtype;
@@ -71,7 +71,7 @@ void throw_no_tensor(const char* accessor) {
 
 void destroy_body(TensorBody* body) noexcept {
   if (body->embedded) {
-    // The last reference may take the memory of the body along.
+    // Dropping the last reference to the storage may also free the memory of the body.
     StorageHeader* header = body->storage.give_up();
     if (release_reference(header->references)) free_storage(header);
     return;

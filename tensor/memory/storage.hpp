@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The counted bytes behind a Tensor. Included by tensor.hpp; rarely needed by itself.
 #pragma once
 
 #include <cstddef>
@@ -13,9 +14,9 @@
 #include <sys/single_threaded.h>
 #endif
 
-// Counts shared by handles on several threads. While the process has one thread, as the C library knows it, plain
-// arithmetic does: an atomic addition costs about 5 ns, and a recorded op needs some ten of them. Compiler builtins,
-// because <atomic> alone would take a quarter of a user's compile time.
+// Reference counts that handles on several threads share. While the process has one thread, according to the C library,
+// plain arithmetic is enough: an atomic addition costs about 5 ns, and a recorded op needs about ten. They use compiler
+// builtins, because <atomic> alone would take a quarter of a user's compile time.
 
 namespace gradus::detail {
 
@@ -35,7 +36,7 @@ inline void retain_reference(uint32_t& references) noexcept {
   }
 }
 
-/// Gives one reference back; true when it was the last one. Who holds the only one needs no atomic write to know it.
+/// Gives one reference back; true when it was the last one. The only holder sees that without an atomic write.
 inline bool release_reference(uint32_t& references) noexcept {
   if (single_threaded()) return --references == 0;
   return __atomic_load_n(&references, __ATOMIC_ACQUIRE) == 1 ||
@@ -53,17 +54,17 @@ namespace detail {
 
 struct ThreadCache;
 
-/// Head of a storage; the bytes follow it in the same block (or lie elsewhere, when they are borrowed).
+/// The head of a storage. Its bytes follow in the same block, or are elsewhere when they are borrowed.
 struct alignas(64) StorageHeader {
   void* data;
   size_t bytes;
   size_t block_bytes;
   ThreadCache* owner;
-  void (*release)(void* context);  // borrowed bytes: called once when the last handle goes
+  void (*release)(void* context);  // for borrowed bytes: called once when the last handle is destroyed
   void* context;
   uint32_t references;
   uint32_t version;
-  bool borrowed;  // the bytes are somebody else's
+  bool borrowed;  // the bytes do not belong to gradus
 };
 
 [[noreturn, gnu::cold]] GRADUS_API void throw_no_storage(const char* accessor);
@@ -72,14 +73,14 @@ GRADUS_API void destroy_storage(StorageHeader* header) noexcept;
 
 }  // namespace detail
 
-/// Shared ownership of 64-byte aligned bytes, with a counter of in-place changes. Cheap to copy: copies share the
+/// Shared ownership of 64-byte aligned bytes, with a counter of in-place changes. Copying is cheap: copies share the
 /// bytes.
 class [[nodiscard]] GRADUS_API Storage {
  public:
   Storage() = default;
   /// Uninitialised bytes from the caching allocator.
   static Storage allocate(size_t bytes);
-  /// Bytes that belong to somebody else; `release(context)` is called when the last handle goes (may be null).
+  /// Bytes that belong to the caller. `release(context)` is called when the last handle is destroyed; it may be null.
   static Storage borrow(void* data, size_t bytes, void (*release)(void*), void* context);
 
   Storage(const Storage& other) noexcept : header_(other.header_) { retain(); }
@@ -91,7 +92,7 @@ class [[nodiscard]] GRADUS_API Storage {
   ~Storage() { reset(); }
 
   explicit operator bool() const noexcept { return header_ != nullptr; }
-  // These throw when there is no storage.
+  // These functions throw when there is no storage.
   void* data() const { return header("data").data; }
   size_t bytes() const { return header("bytes").bytes; }
   uint32_t version() const { return header("version").version; }
@@ -101,7 +102,7 @@ class [[nodiscard]] GRADUS_API Storage {
     const detail::StorageHeader& head = header("is_unique");
     return detail::is_only_reference(head.references) && !head.borrowed;
   }
-  /// Takes over, or hands out, one reference to a head.
+  /// Takes over one reference to a head, or gives one out.
   static Storage adopt(detail::StorageHeader* header) noexcept {
     Storage out;
     out.header_ = header;
@@ -131,8 +132,8 @@ class [[nodiscard]] GRADUS_API Storage {
 
 namespace gradus::detail {
 
-/// What all copies of one Tensor share: where its elements lie. Never changed once made. The body of a fresh tensor
-/// stands between the head and the bytes of its storage, so that an op's output costs one block.
+/// The part that all copies of one Tensor share: the positions of its elements. It never changes. The body of a fresh
+/// tensor is between the head and the bytes of its storage, so an op's output needs only one block.
 struct alignas(64) TensorBody {
   constexpr TensorBody() = default;
   explicit TensorBody(const Layout& where) noexcept : layout(where) {}
@@ -141,10 +142,10 @@ struct alignas(64) TensorBody {
   uint32_t references = 1;
   DType dtype = DType::f32;
   bool contiguous = true;
-  bool embedded = false;  // within the block of its storage
+  bool embedded = false;  // in the same block as its storage
   void* data = nullptr;   // the first element
   int64_t numel = 1;
-  ThreadCache* owner = nullptr;  // of a block of its own
+  ThreadCache* owner = nullptr;  // when the body has a block of its own
   Storage storage;
   Layout layout;
 };
@@ -152,7 +153,7 @@ struct alignas(64) TensorBody {
 [[noreturn, gnu::cold]] GRADUS_API void throw_no_tensor(const char* accessor);
 
 GRADUS_API TensorBody* make_body(Storage storage, const Layout& layout, DType dtype);
-/// A body in front of fresh bytes, dense.
+/// A body for a new dense tensor, in one block with its bytes, which are not initialised.
 GRADUS_API TensorBody* make_dense_body(const Shape& shape, DType dtype);
 GRADUS_API void destroy_body(TensorBody* body) noexcept;
 

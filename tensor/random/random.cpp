@@ -10,7 +10,7 @@
 namespace gradus {
 namespace {
 
-thread_local RandomTape::Scope* t_tape = nullptr;  // the innermost one
+thread_local RandomTape::Scope* t_tape = nullptr;  // the innermost scope
 
 }  // namespace
 

@@ -7,8 +7,9 @@
 
 namespace gradus {
 
-/// What a piece of code drew from generators, so that it can be run once more with the same random numbers and without
-/// moving any generator. `{ RandomTape::Record scope(tape); f(); }`, later `{ RandomTape::Replay scope(tape); f(); }`.
+/// Records what a piece of code draws from generators, so that it can run again with the same random numbers and
+/// without advancing any generator.
+/// `{ RandomTape::Record scope(tape); f(); }`, later `{ RandomTape::Replay scope(tape); f(); }`.
 class GRADUS_API RandomTape {
  public:
   class GRADUS_API Scope {
@@ -29,13 +30,13 @@ class GRADUS_API RandomTape {
     size_t next_ = 0;
     Scope* outer_;
   };
-  /// On this thread, while it lives: writes down every draw.
+  /// Records every draw on this thread during its lifetime.
   class Record : public Scope {
    public:
     [[nodiscard]] explicit Record(RandomTape& tape) : Scope(tape, false) {}
   };
-  /// On this thread, while it lives: every draw gives what was written down. Throws when there are more draws than
-  /// were.
+  /// During its lifetime, every draw on this thread returns the recorded one. Throws when there are more draws than
+  /// recorded.
   class Replay : public Scope {
    public:
     [[nodiscard]] explicit Replay(RandomTape& tape) : Scope(tape, true) {}

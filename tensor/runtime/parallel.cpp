@@ -20,14 +20,14 @@ std::atomic<int>& thread_count() {
   return count;
 }
 
-// Asked at start-up: later the answer may be what a caller set for its own regions.
+// Read at start-up, because later a caller may have set the number for its own regions.
 [[maybe_unused]] const int g_count_at_start = thread_count().load();
 
 std::atomic<int64_t> g_regions_split{0};
 
-// In the child of a fork only the thread that forked lives on. A team of the parent would be waited for without end,
-// and the library behind it may hold locks of threads that are gone, so the child works on one thread. A parent that
-// never had another thread leaves nothing behind.
+// In the child of a fork only the thread that forked continues. Waiting for a team of the parent would never end, and
+// the library behind it may hold locks of threads that no longer exist, so the child uses one thread. This is not
+// needed when the parent never had another thread.
 std::atomic<bool> g_one_thread_only{false};
 std::atomic<bool> g_parent_had_threads{false};
 
@@ -49,7 +49,7 @@ struct RegionScope {
   RegionScope& operator=(const RegionScope&) = delete;
 };
 
-// The state that the threads of one region share: they take blocks in ascending order until none is left.
+// The state that the threads of one region share. They take blocks in ascending order until none is left.
 struct Region {
   int64_t n;
   int64_t grain;

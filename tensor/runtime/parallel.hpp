@@ -25,10 +25,10 @@ class RangeBody {
   void (*call_)(void*, int64_t, int64_t);
 };
 
-/// Calls body(begin, end) once for each block of `grain` indices of [0, n), the last one possibly shorter, on several
-/// threads when there is more than one block. The blocks are the same at any thread count, so whatever a body computes
-/// for its block has the same bits. Nested calls run on the calling thread. The first failed block's exception is
-/// rethrown after all threads have stopped. One region costs about 1 us: choose a grain worth 20 us or more.
+/// Calls body(begin, end) once for each block of `grain` indices of [0, n); the last block may be shorter. Uses several
+/// threads when there is more than one block. The blocks are the same for any number of threads, so the results have
+/// the same bits. Nested calls run on the calling thread. After an exception, all threads stop and the exception of the
+/// first failed block is rethrown. One region costs about 1 us: choose a grain worth 20 us or more.
 GRADUS_API void parallel_for(int64_t n, RangeBody body, int64_t grain);
 
 namespace detail {
@@ -45,10 +45,10 @@ class ThreadCountScope {
   int before_;
 };
 
-/// How many regions of this process were given to more than one thread so far: shows whether work was split at all.
+/// How many regions of this process ran on more than one thread so far. It shows whether work was split at all.
 GRADUS_API int64_t regions_split();
 
-/// While it lives, OpenMP regions opened below the calling thread (by a BLAS built on OpenMP) have one thread.
+/// During its lifetime, OpenMP regions that the calling thread opens (in a BLAS built on OpenMP) have one thread.
 class GRADUS_API OneThreadScope {
  public:
   [[nodiscard]] OneThreadScope();

@@ -15,7 +15,7 @@
 namespace gradus {
 namespace {
 
-// HWY_TARGET names are upper case and differ between Highway's versions; ours are part of the public contract.
+// HWY_TARGET names are upper case and differ between versions of Highway. These names are part of the public interface.
 const char* baseline_name() {
 #if HWY_STATIC_TARGET == HWY_SCALAR
   return "scalar";

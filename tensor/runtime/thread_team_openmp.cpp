@@ -15,7 +15,7 @@ int default_thread_count() { return std::max(1, omp_get_max_threads()); }
 bool in_foreign_region() { return omp_in_parallel() != 0; }
 
 void run_on_team(int threads, void (*work)(void* context), void* context) {
-  // Always the whole team: libgomp ends and recreates threads when the size of a region changes.
+  // Always uses the whole team, because libgomp ends and recreates threads when the size of a region changes.
 #pragma omp parallel num_threads(threads) default(none) shared(work, context)
   work(context);
 }

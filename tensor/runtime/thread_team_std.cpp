@@ -13,8 +13,8 @@
 namespace gradus::detail {
 namespace {
 
-// Sleeping threads that join the one region that is open. Who opens a region while another is open works alone. They
-// serve until the process ends: destructors of static objects may still run kernels.
+// Sleeping threads that join the open region. A thread that opens a region while another one is open works alone. The
+// threads run until the process ends, because destructors of static objects may still run kernels.
 class Team {
  public:
   void run(int threads, void (*work)(void*), void* context) {
@@ -31,7 +31,7 @@ class Team {
     work(context);
     std::unique_lock<std::mutex> lock(mutex_);
     if (context_ != context) return;
-    open_places_ = 0;  // who has not come by now need not
+    open_places_ = 0;  // threads that have not joined by now are no longer needed
     done_.wait(lock, [this] { return running_ == 0; });
     work_ = nullptr;
     context_ = nullptr;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the engine and its tools say when they are used wrongly. The words of the ops are in messages_of_ops_test.cpp.
+// The error messages of the engine and its tools. messages_of_ops_test.cpp has those of the ops.
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/grad.hpp>
@@ -122,7 +122,7 @@ TEST_CASE("messages: whatever is thrown inside a name scope names the path, once
   const NameScope outer("encoder");
   {
     const NameScope inner("linear");
-    // from a shape rule, a public function, the engine and the room below
+    // The errors come from a shape rule, a public function, the engine and the tensor room.
     CHECK(error_text([&] {
             return linear(x, ones({4, 2}), {});
           }) == "[linear] inner sizes differ: x is f32 [2, 3], weight is f32 [4, 2] (out, in) (in encoder.linear)");
@@ -145,7 +145,7 @@ TEST_CASE("messages: a backward that could store nothing says how the gradient i
   CHECK(error_text([&] { backward(sum(x * x)); }) == expected);
   CHECK(error_text([&] { backward(sum(x)); }) == expected);
   CHECK(error_text([&] { backward(leaf(scalar(1.0))); }) == expected);
-  // A parameter beside the leaf gets its gradient.
+  // The leaf is not a parameter. The parameter next to it gets its gradient.
   Parameter w(ones({2}));
   CHECK_NOTHROW(backward(sum(x * w.variable())));
   CHECK(bitwise_equal(w.grad(), ones({2})));

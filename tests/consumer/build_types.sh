@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# build_types.sh CMAKE GRADUS-ROOT SCRATCH: how FetchContent compiles gradus. Without a build type its sources are
-# optimised and the configure step says so; a build type or an -O of the user's stands. Configures only.
+# build_types.sh CMAKE GRADUS-ROOT SCRATCH: tests how FetchContent compiles gradus. Without a build type, its sources
+# are optimised and the configure step says so. A build type or an -O from the user is kept. Only configures.
 set -eu
 
 cmake=$1 root=$2 scratch=$3
@@ -12,8 +12,8 @@ cp -- "$here/CMakeLists.txt" "$scratch/consumer/"
 echo 'int main() {}' >"$scratch/consumer/program.cpp"
 status=0
 
-# expect NAME FLAG WORDS CMAKE-ARGUMENTS...: the command that compiles gradus's matrix product has FLAG, and the
-# configure step says WORDS ("" for: does not speak of optimisation). FLAG "none": no -O at all.
+# expect NAME FLAG WORDS CMAKE-ARGUMENTS...: the command that compiles gradus's matrix product must have FLAG, and the
+# configure step must print WORDS ("": must not mention optimisation). FLAG "none" means no -O at all.
 expect() {
   local name=$1 flag=$2 words=$3 said command
   shift 3

@@ -12,8 +12,8 @@ using namespace gradus::tests;
 
 namespace {
 
-/// Runs the program with arguments that it must refuse: with status 2, with one line on the error stream that holds
-/// `text`, and before it has begun to train.
+/// Runs the program with arguments that it must refuse. Requires status 2, one line on the error stream that contains
+/// `text`, and no training step.
 void check_refused(const std::vector<std::string>& arguments, const std::string& text) {
   const ProgramResult result = run_program(small_run(arguments));
   CAPTURE(arguments, result.err, result.out);
@@ -24,7 +24,7 @@ void check_refused(const std::vector<std::string>& arguments, const std::string&
   CHECK(result.out.empty());
 }
 
-/// The same without the options of a small run, which some of these contradict.
+/// The same without the options of a small run, because some arguments conflict with them.
 void check_refused_alone(const std::vector<std::string>& arguments, const std::string& text) {
   const ProgramResult result = run_program(arguments);
   CAPTURE(arguments, result.err);

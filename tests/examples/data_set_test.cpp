@@ -59,7 +59,8 @@ TEST_CASE("about one item in ten is held out, at every length") {
     held_out[item.size()] += is_held_out(item) ? 1 : 0;
   }
   CHECK(items[0] == 0);
-  // About 10,000 draws of each length: a tenth of them has a standard deviation of 0.003; the margin is five of these.
+  // There are about 10,000 draws of each length. A share of a tenth has a standard deviation of 0.003; the margin is
+  // five of these.
   for (size_t length = 3; length <= 20; ++length) {
     CHECK(items[length] == Approx(10'000).margin(500));
     CHECK(static_cast<double>(held_out[length]) / items[length] == Approx(0.1).margin(0.015));

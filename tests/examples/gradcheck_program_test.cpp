@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The program gradus-gradcheck and the example of a new layer, as their users meet them.
+// The program gradus-gradcheck and the example of a new layer, run as a user would run them.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>

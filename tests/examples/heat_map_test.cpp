@@ -14,7 +14,7 @@ using gradus::tests::contains_text;
 
 namespace {
 
-/// Looks at each source symbol in turn, the last row at all of them alike.
+/// Attends to one source symbol after the other; the last row attends to all of them equally.
 Attention diagonal(const Item& source, const Item& answer) {
   Attention out{.source = source, .answer = answer, .weights = {}};
   for (size_t row = 0; row <= answer.size(); ++row) {
@@ -26,7 +26,8 @@ Attention diagonal(const Item& source, const Item& answer) {
   return out;
 }
 
-/// What is wrong with `text` as XML, or "": elements balanced, attributes quoted, no stray < or &.
+/// The error in `text` as XML, or "". Checks that elements are balanced, attributes are quoted, and there is no stray <
+/// or &.
 std::string xml_fault(const std::string& text) {
   std::vector<std::string> open;
   for (size_t i = 0; i < text.size(); ++i) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Files and options that cost too much, hold what is no number, or would speak to the terminal.
+// Files and options that would cost too much, contain something other than numbers, or would control the terminal.
 #include <algorithm>
 #include <limits>
 #include <string>
@@ -18,8 +18,8 @@ using namespace gradus::tests;
 
 namespace {
 
-/// Runs the program with arguments that it must refuse: with status 2, with one line on the error stream that holds
-/// `text`, and before it has begun to train.
+/// Runs the program with arguments that it must refuse. Requires status 2, one line on the error stream that contains
+/// `text`, and no training step.
 void check_refused(const std::vector<std::string>& arguments, const std::string& text) {
   const ProgramResult result = run_program(small_run(arguments));
   CAPTURE(arguments, result.err, result.out);
@@ -30,7 +30,7 @@ void check_refused(const std::vector<std::string>& arguments, const std::string&
   CHECK(result.out.empty());
 }
 
-/// The same without the options of a small run, which some of these contradict.
+/// The same without the options of a small run, because some arguments conflict with them.
 void check_refused_alone(const std::vector<std::string>& arguments, const std::string& text) {
   const ProgramResult result = run_program(arguments);
   CAPTURE(arguments, result.err);
@@ -155,7 +155,7 @@ TEST_CASE("text from outside reaches the terminal without what the terminal woul
   CHECK_THAT(result.out, contains_text("<U+202E>"));
   CHECK(is_safe(read_file(out + "/attention.svg")));
 
-  // Names and texts out of a file.
+  // Names and texts from a file.
   gradus::save_safetensors(folder / "names", {{escape + turned, gradus::ones({1})}}, {{"task", escape + turned}});
   const ProgramResult refused = run_program({"--load", folder / "names"});
   CHECK(refused.status == 2);

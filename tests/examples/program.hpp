@@ -16,7 +16,7 @@ struct ProgramResult {
   std::string err;
 };
 
-/// Runs copy_reverse as a process would, within this one.
+/// Runs copy_reverse inside this process, with the results that a process would give.
 inline ProgramResult run_program(const std::vector<std::string>& arguments, const examples::RunOptions& options = {}) {
   std::vector<const char*> argv = {"copy_reverse"};
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
@@ -37,7 +37,7 @@ inline std::vector<std::string> small_run(const std::vector<std::string>& more =
   return out;
 }
 
-/// 40 words over a-e, as a file would hold them.
+/// 40 words of the letters a to e, in the form of a file.
 inline std::string small_words() {
   std::string out;
   for (const char first : std::string("abcde")) {

@@ -5,8 +5,8 @@
 #                            (blocks with a main), others as <doc>_<n>.snippet.cpp; prints nothing
 #
 # What a code block may be:
-#   ```cpp    a whole program or a file that compiles, unless the line above it is <!-- excerpt: path -->: then it must
-#             stand, line for line, in that file
+#   ```cpp    a whole program or a file that compiles; below a line <!-- excerpt: path -->, a block that the file has,
+#             line for line
 #   ```sh     commands; those of this repository (scripts/..., build presets aside) must exist
 #   ```cmake, ```text, ```json   not checked
 set -eu
@@ -36,7 +36,7 @@ split_blocks() {
     END { if (inside) print n, start, "endless", "-" > (dir "/index") }' "$1"
 }
 
-# True iff the lines of file $1 stand one after the other in file $2.
+# True when the lines of file $1 occur, one after the other, in file $2.
 contains_lines() {
   awk 'NR == FNR { want[++count] = $0; next }
     { have[++size] = $0 }
@@ -88,7 +88,7 @@ extract_document() {
     if grep -qE '^int main\(' "$blocks/$n.block"; then name=${name%.snippet.cpp}.program.cpp; fi
     { echo "#line $((line + 1)) \"$PWD/$doc\""; cat "$blocks/$n.block"; } >"$blocks/$name"
     kept="$kept $name"
-    # Untouched when unchanged, so that nothing is compiled again.
+    # An unchanged block keeps its file, so that nothing is compiled again.
     cmp -s "$blocks/$name" "$out/$name" || cp "$blocks/$name" "$out/$name"
   done <"$blocks/index"
 }

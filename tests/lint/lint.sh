@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # lint.sh RULE ROOT: checks one rule of the code below ROOT, prints each violation as file:line and exits with 1 if
-# there is any. bash, grep and awk only, so that the tests need nothing beyond a compiler. self_test.sh shows for each
-# rule that a planted violation is found.
+# there is any. Uses only bash, grep and awk, so that the tests need nothing but a compiler. self_test.sh tests for each
+# rule that it finds a planted violation.
 set -eu  # not pipefail: a grep that finds nothing is the normal case here
 export LC_ALL=C.UTF-8
 
@@ -17,7 +17,7 @@ sources() {
   done | sort
 }
 
-# Runs grep over the files on stdin; finding nothing is no failure. (-H: the name is wanted even for one file.)
+# Runs grep over the files on stdin. Finding nothing is not a failure. (-H prints the name even for one file.)
 search() { xargs -r -d '\n' grep -HnE "$@" || true; }
 
 # An #include may point sideways or down, never up: nn and optim do not see each other.
@@ -33,12 +33,33 @@ include_direction() {
       *) may_see='tensor|autograd|nn|optim|examples|gradus\.hpp' ;;
     esac
     sources "$room" | search '^ *# *include *[<"]gradus/' | grep -vE "include *<gradus/($may_see)[/>]"
+    # What checks derivatives is built on all the rest of its room, and nothing in the rest needs it.
+    case $room in
+      autograd | nn) sources "$room" | grep -vE "^$room/check/" | search '^ *# *include *[<"]gradus/(autograd|nn)/check/' ;;
+    esac
     # Every other spelling of one of our own headers would slip past the line above.
     case $room in
       tests | bench) ;;
       *) sources "$room" | search '^ *# *include *([<"](tensor|autograd|nn|optim|examples|tests|bench)/|"|<\.)' ;;
     esac
   done
+}
+
+# The list of the headers that are installed: at most 50, each with a line that says what it is for, and none includes
+# one that is not installed.
+public_face() {
+  local list=cmake/GradusPublicHeaders.cmake header headers
+  headers=$(grep -E '^  [a-z].*\.hpp$' "$list" | tr -d ' ')
+  if (($(wc -l <<<"$headers") > 50)); then echo "$list: $(wc -l <<<"$headers") headers, 50 are allowed"; fi
+  while IFS= read -r header; do
+    if [[ ! -f $header ]]; then
+      echo "$list: there is no file $header"
+      continue
+    fi
+    [[ $(sed -n 2p "$header") == '// '* ]] || echo "$header:2: expected a line that says what this header is for"
+    { grep -oE '^ *# *include *<gradus/[^>]+' "$header" || true; } | sed 's/.*<gradus.//' | grep -vxF "$headers" |
+      sed "s|^|$header includes a header that is not installed: |"
+  done <<<"$headers"
 }
 
 # No public header makes its users install or compile a third-party one.
@@ -78,7 +99,7 @@ function_size() {
   done
 }
 
-# A test that cannot fail is a defect: each TEST_CASE holds an assertion, or calls a helper named check_/require_.
+# A test that cannot fail is a defect. Each TEST_CASE must have an assertion, or call a helper named check_/require_.
 test_cases_assert() {
   local file
   sources tests | grep -E '_test\.cpp$' | while IFS= read -r file; do
@@ -90,7 +111,7 @@ test_cases_assert() {
   done
 }
 
-# Each op that is defined stands on the one list that the battery and the tools read. (An op that is listed and not
+# Each op that is defined must be on the list that the battery and the tools read. (An op on the list that is not
 # defined does not link.)
 ops_are_listed() {
   local name where
@@ -101,16 +122,16 @@ ops_are_listed() {
   done
 }
 
-# A derivative is written with recorded ops: one that looks at raw numbers is a constant to the next derivative.
+# A derivative must use recorded ops. One that reads raw numbers is a constant for the next derivative.
 vjps_use_public_ops() { sources autograd/ops | grep -E '\.cpp$' | search '\.value\(\)'; }
 
-# One file talks to BLAS, one file says omp.
+# Only one file may call BLAS, and only one file may mention omp.
 blas_and_openmp_in_one_file() {
   sources "${rooms[@]}" | grep -vxF tensor/kernels/gemm/blas.cpp | search '\b(cblas|openblas)_[a-z]|include *[<"](cblas|f77blas|openblas)'
   sources "${rooms[@]}" | grep -vxF tensor/runtime/thread_team_openmp.cpp | search '^ *# *pragma +omp|_Pragma\("omp|include *[<"]omp\.h|\bomp_[a-z]'
 }
 
-# Every hand-written C++ file names its licence in its first line.
+# Every hand-written C++ file must name its licence in its first line.
 spdx_line() {
   local file first
   sources "${rooms[@]}" | while IFS= read -r file; do
@@ -119,7 +140,7 @@ spdx_line() {
   done
 }
 
-# What a user reads when something is wrong is held by a test, word by word.
+# A test must assert every error message, word by word.
 messages_are_asserted() {
   local tests checks
   mapfile -t tests < <(sources tests autograd/ops | grep -E '\.(cpp|hpp)$')

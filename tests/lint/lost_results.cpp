@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Each line marked `lost` throws away what it is for, and must be warned of; lost_results.sh checks it.
+// Each line marked `lost` discards a result, and the compiler must warn of it. lost_results.sh checks that.
 #include <gradus/autograd/inspect.hpp>
 #include <gradus/gradus.hpp>
 
@@ -43,7 +43,7 @@ void lose(Parameter& w, Linear& layer, Generator& generator, Tensor x) {
   layer.state_dict();                                                    // lost
   layer.parameters();                                                    // lost
   Mask::causal(1, 1);                                                    // lost
-  // These are called for what they do.
+  // These are called for their effect.
   x.fill_(1.0);
   x.copy_(x);
   backward(v);

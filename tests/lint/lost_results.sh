@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# lost_results.sh COMPILER INCLUDE-DIRECTORY: the compiler warns of each line of lost_results.cpp that is marked `lost`,
-# and of no other.
+# lost_results.sh COMPILER INCLUDE-DIRECTORY: checks that the compiler warns of each line of lost_results.cpp that is
+# marked `lost`, and of no other line.
 set -eu
 
 source=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)/lost_results.cpp

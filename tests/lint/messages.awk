@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-# Prints each GRADUS_CHECK whose message no test asserts (with -v counted=1, how many there are). Arguments: the files with
-# assertions, then `sources=1`, then the files with checks. A message counts as asserted when an assertion holds the beginning of its text, op included; or,
-# where the op is put in at run time, some stretch of its longest literal.
+# Prints each GRADUS_CHECK whose message no test asserts (with -v counted=1, the number of such checks). Arguments: the
+# files with assertions, then `sources=1`, then the files with checks. A message counts as asserted when an assertion
+# contains the beginning of its text, op included. When the op is inserted at run time, some part of its longest literal
+# is enough.
 BEGIN { RS = "\001" }
 
-# Adjacent string literals are one.
+# Joins adjacent string literals.
 function joined(text) { gsub(/"[ \n]*\n *"/, "", text); return text }
 
 function asserted(first, longest,   head, i) {
@@ -17,7 +18,7 @@ function asserted(first, longest,   head, i) {
   return 0
 }
 
-# The check that `text` begins with: its literals, up to the closing parenthesis.
+# Examines the check at the beginning of `text`: its literals, up to the closing parenthesis.
 function examine(text, line,   depth, i, c, literal, inside, first, longest) {
   first = longest = ""
   for (i = 1; i <= length(text); ++i) {
@@ -38,7 +39,7 @@ function examine(text, line,   depth, i, c, literal, inside, first, longest) {
   if (!asserted(first, longest)) print FILENAME ":" line ": no test asserts \"" first "\""
 }
 
-# The cases that an op's examples refuse are assertions too.
+# The refused cases in an op's examples are assertions too.
 !sources && FILENAME ~ /^autograd\// {
   rest = joined($0)
   while (match(rest, /\.error *=[ \n]*"([^"\\]|\\.)*"/)) {

@@ -3,7 +3,7 @@
 
 namespace gradus::mutants {
 
-/// The number of the mutant that is to run; 0: none. The copy of the source that plant.py makes defines it.
+/// The number of the mutant to run; 0 for none. The copy of the source that plant.py makes defines it.
 extern int active;
 
 }  // namespace gradus::mutants

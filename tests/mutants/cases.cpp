@@ -49,7 +49,7 @@ class LayerFunction final : public Case {
     for (size_t i = 0; i < parameters_.size(); ++i) {
       bindings.push_back(std::make_unique<ParameterBinding>(*parameters_[i].parameter, in[num_inputs_ + i]));
     }
-    // Each call from the same random numbers.
+    // Each call uses the same random numbers.
     sample_->module().load_state_dict(streams_, {.strict = false});
     return sample_->run({in.begin(), in.begin() + static_cast<std::ptrdiff_t>(num_inputs_)});
   }
@@ -85,7 +85,7 @@ Cases op_cases() {
       cases.push_back(std::move(made));
       auto with_zeros = std::make_unique<ExampleCase>(*op, example, true);
       if (zeros || !with_zeros->has_zeros) continue;
-      zeros = true;  // one example says it
+      zeros = true;  // one example is enough
       cases.push_back(std::move(with_zeros));
     }
   }

@@ -37,7 +37,7 @@ std::vector<Tensor> points(const Case& c) {
   return values;
 }
 
-// With zeros where undefined.
+// The gradients, with zeros where they are undefined.
 std::vector<Tensor> filled(std::vector<Tensor> gradients, const Case& c) {
   for (size_t i = 0; i < gradients.size(); ++i) {
     if (!gradients[i].defined()) gradients[i] = zeros(c.inputs()[i].value.shape(), {.dtype = DType::f64});
@@ -45,13 +45,13 @@ std::vector<Tensor> filled(std::vector<Tensor> gradients, const Case& c) {
   return gradients;
 }
 
-// The second derivatives of the recorded ones among the gradients.
+// The second derivatives of those gradients that are recorded.
 std::vector<Tensor> second_of(const Values& gradients, const Values& leaves, const Values& cotangents, uint64_t seed) {
   detail::CheckNumbers numbers(seed);
   Values recorded;
   Values weights;
   for (size_t i = 0; i < leaves.size(); ++i) {
-    // Drawn for each, so that a gradient that is missing changes no other weight.
+    // Draws a weight for every gradient, so that a missing gradient does not change the other weights.
     const Tensor weight = numbers.tensor(leaves[i].shape(), leaves[i].dtype());
     if (!gradients[i].defined() || !gradients[i].requires_grad()) continue;
     recorded.push_back(gradients[i]);
@@ -111,7 +111,7 @@ double change(const std::vector<Tensor>& sound, const std::vector<Tensor>& wrong
 
 namespace {
 
-// One recorded op alone, as a function of the inputs that move.
+// One recorded op by itself, as a function of the inputs that move.
 class RecordedOp final : public Case {
  public:
   RecordedOp(const detail::TapeEntry& entry, int up_to) : entry_(entry) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Layers made for this check alone, of other sizes than those of the library's list, and their seeds: the classifier
-// of wrong gradients was not tuned on them.
+// Layers that are made only for this check. Their sizes and seeds differ from those of the library's list, and the
+// classifier of wrong gradients was not tuned on them.
 #include <cmath>
 
 #include <gradus/autograd/ops.hpp>
@@ -46,7 +46,7 @@ Tensor integers(std::initializer_list<double> values, const Shape& shape) {
   return Tensor::from(values, shape, {.dtype = DType::i64});
 }
 
-// Several linear layers of one base, for what has no layer of its own in the library.
+// Several linear layers of one base, for constructions without a layer in the library.
 using Sizes = std::vector<LinearOptions>;
 struct Linears : Layer<Linears, Sizes> {
   using Layer::Layer;

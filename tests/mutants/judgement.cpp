@@ -24,12 +24,12 @@ void write(std::FILE* out, const std::vector<std::string>& fields) {
 GradcheckReport check(const Case& c, int order, bool diagnose) {
   const auto f = [&](const Values& in) { return c(in); };
   GradcheckOptions options{.order = order, .directions = 2, .seed = c.seed, .diagnose = diagnose};
-  // Without a diagnosis in the quick mode, which sees least: what it finds, the others find too.
+  // Without a diagnosis, the quick mode is enough: it detects least, and the other modes find everything that it finds.
   if (!diagnose) options.mode = GradcheckMode::directional;
   return gradcheck(f, c.inputs(), options);
 }
 
-// Second derivatives of large functions take too long to be diagnosed by the hundred.
+// Diagnosing the second derivatives of hundreds of large functions would take too long.
 constexpr int64_t kLargestTwice = 160;
 
 bool is_diagnosed(const Mutant& mutant, const Case& c, int order) {

@@ -16,8 +16,8 @@ struct Mutant {
   std::string name;
   std::string kind;
   std::string place;
-  std::string op;         ///< that a diagnosis must name, alternatives separated by |; "-": not stated
-  std::string signature;  ///< that it must name where the gradients show it, likewise, as reports write it
+  std::string op;         ///< the op that a diagnosis must name, alternatives separated by |; "-": not stated
+  std::string signature;  ///< the signature that it must name where the gradients show it; likewise
 };
 std::vector<Mutant> read_mutants(const std::string& path);
 

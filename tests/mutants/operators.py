@@ -2,7 +2,7 @@
 """Automatic mutants: a few operators, applied wherever they fit inside a derivative (never in a forward)."""
 import re
 
-# What a region of a derivative begins with; it ends with the bracket that closes its first '{'.
+# The beginning of a region of a derivative. The region ends with the bracket that closes its first '{'.
 VJP_REGIONS = (r"\.derivative =\s*\[\]\(VjpArgs& v\) \{", r"\bvoid \w+\(VjpArgs& v\) \{",
                r"\bVariable \w+_second\([^)]*\) \{")
 KERNEL_REGIONS = (r"\bstruct Gru\w*Backward(?:After|Before|Reset) \{", r"\bstruct \w*Backward\w*Op \{",

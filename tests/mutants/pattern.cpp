@@ -85,7 +85,7 @@ class Pattern {
         index[a] = c_.shape[axis] - 1 - index[a];
         return sound_at(index);
       };
-      const bool two = c_.shape[axis] == 2;  // of two slices, exchanged ones are called reversed
+      const bool two = c_.shape[axis] == 2;  // of two slices, exchanged ones count as reversed
       if (is(mirrored)) names.insert("reversed");
       for (const int64_t by : {-2, -1, 1, 2}) {
         if (!two && is_shifted(axis, by)) names.insert("shifted");
@@ -97,7 +97,7 @@ class Pattern {
     return names;
   }
 
-  // The slices along the axis, wrong and right, are the same ones when sorted.
+  // Sorted, the wrong slices and the right slices along the axis are the same.
   bool is_permuted(int axis) const {
     std::vector<std::vector<double>> wrong(static_cast<size_t>(c_.shape[axis]));
     std::vector<std::vector<double>> sound = wrong;
@@ -116,7 +116,7 @@ class Pattern {
     return true;
   }
 
-  // At least two slices, of which one is wrong, stand where their neighbours belong; anything may have come in.
+  // At least two slices, one of them wrong, are at the places of their neighbours. Anything may have been shifted in.
   bool is_shifted(int axis, int64_t by) const {
     const auto a = static_cast<size_t>(axis);
     bool moved = false;
@@ -151,7 +151,7 @@ class Pattern {
 
   Names single() const { return differs_.size() == 1 && size_ > 1 ? Names{"one element"} : Names{}; }
 
-  // Along the axis where the smallest share of slices holds all that is wrong.
+  // The axis where the smallest share of slices contains all wrong elements.
   Names parts() const {
     Names names;
     double smallest = 1.0;

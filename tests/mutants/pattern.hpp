@@ -13,15 +13,15 @@ struct GradientChange {
   Shape shape;
   std::vector<double> sound;
   std::vector<double> wrong;
-  /// The right one for cotangents of ones.
+  /// The right gradient for cotangents of ones.
   std::vector<double> for_ones;
-  /// The right one without the cotangent of each output.
+  /// For each output, the right gradient without its cotangent.
   std::vector<std::vector<double>> without;
 };
 
-/// What a right diagnosis says of it, by the rule that signature.hpp states (the simplest explanation that fits every
-/// element), as in name_of(SignatureKind). Empty when no explanation fits, or two equally simple ones. Written without
-/// a look at differences, tolerances or labels, so that the classifier has something to be held to.
+/// The right name for this change, by the rule in signature.hpp (the simplest explanation that fits every element), as
+/// in name_of(SignatureKind). Empty when no explanation fits, or when two equally simple ones do. The code does not use
+/// differences, tolerances or labels, so that it is an independent test of the classifier.
 std::string pattern_of(const GradientChange& change);
 
 }  // namespace gradus::mutants

@@ -20,7 +20,7 @@ class Fate:
     def __init__(self, mutant, path):
         self.mutant = mutant
         self.orders, self.missed, self.refused, self.forward, self.diagnoses = collections.Counter(), [], 0, 0, []
-        self.layers = {}  # whether it was caught, of those where it shows
+        self.layers = {}  # caught or not, for those that show in the layer
         self.ended = False
         for line in path.read_text().splitlines() if path.is_file() else []:
             fields = line.split("\t")
@@ -92,7 +92,7 @@ def claims(fate, d):
 def named(fates, sets):
     """Cells for the cases in these sets, and the shares (None: of nothing) of the last two."""
     rows = [(fate, d) for fate in fates for d in fate.diagnoses if d[1] in sets]
-    # In the examples of other ops the planted one works inside their second derivatives: nothing is stated there.
+    # In the examples of other ops, the planted op works inside their second derivatives, so nothing is claimed there.
     every = [(fate, d) for fate, d in rows if d[7] == "1" and d[6] in fate.mutant.op.split("|") and stated(fate)]
     shown = [d for fate, d in every if claims(fate, d)]
     right_of_every = sum(d[4] in stated(fate) for fate, d in every)
@@ -135,7 +135,7 @@ BETWEEN_STEPS = ("between steps", "step left out")
 def any_pattern(fates, sets):
     rows = [d for fate in fates for d in fate.diagnoses if d[1] in sets and d[7] == "1"]
     known = [d for d in rows if d[5]]
-    # What is wrong between steps shows in the cotangents, not in one gradient.
+    # An error between steps shows in the cotangents, not in a single gradient.
     silent = [d for d in rows if not d[5] and d[4] not in BETWEEN_STEPS]
     return wrapped(
         f"Whatever the catalogue states: where the exact gradients show one known pattern the signature says the "

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // gradus_mutants LIST RESULTS [--only NAME] [--hand | --auto] [--set op|layer|held-out]... : judges each mutant in a
-// process of its own, two at a time; RESULTS/<number> becomes what judge() says, and "time limit" or "crashed" where
-// it came to no end.
+// separate process, two at a time. RESULTS/<number> gets the output of judge(), or "time limit" or "crashed" when it
+// did not finish.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,7 +71,7 @@ pid_t start(const Mutant& mutant, const std::vector<SoundCase>& cases, const Opt
   _exit(0);
 }
 
-// Waits until a child is done, or takes too long.
+// Waits until a child has ended, or kills one that takes too long.
 void reap(std::map<pid_t, Child>& running, const Options& options) {
   while (true) {
     int status = 0;
@@ -124,7 +124,7 @@ int main(int count, char** arguments) {
     return 2;
   }
   const Options options = parse(count, arguments);
-  // A process that forks must have no other thread.
+  // A process that forks must not have other threads.
   set_num_threads(1);
   Cases functions = op_cases();
   for (std::unique_ptr<Case>& c : layer_cases()) functions.push_back(std::move(c));

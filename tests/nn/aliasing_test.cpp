@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// State that goes in or out of a model shares nothing with it, whoever it belonged to before.
+// The state that a model loads or gives out shares no memory with it.
 #include <gradus/nn/module.hpp>
 
 #include "tests/support/catch.hpp"
@@ -22,11 +22,11 @@ TEST_CASE("a model takes its own parameters' values as if all at once") {
   model.load_state_dict({{"a", model.b.value()}, {"b", model.a.value()}});
   CHECK(bitwise_equal(model.a.value(), b));
   CHECK(bitwise_equal(model.b.value(), a));
-  // views of them: each parameter's transpose in the other's place
+  // views of the parameters: each one's transpose in the other's place
   model.load_state_dict({{"a", model.b.value().transpose(0, 1)}, {"b", model.a.value().transpose(0, 1)}});
   CHECK(bitwise_equal(model.a.value(), a.transpose(0, 1)));
   CHECK(bitwise_equal(model.b.value(), b.transpose(0, 1)));
-  // itself
+  // the parameter's own transpose
   model.load_state_dict({{"a", model.a.value().transpose(0, 1)}, {"b", model.b.value()}});
   CHECK(bitwise_equal(model.a.value(), a));
   CHECK(bitwise_equal(model.b.value(), b.transpose(0, 1)));

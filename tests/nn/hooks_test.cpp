@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Hooks of every module below every layer: what they see, in which order, and that what they return takes effect.
+// Hooks on every module of every layer: what they see, in which order, and that their results take effect.
 #include <map>
 #include <string>
 #include <vector>
@@ -43,7 +43,7 @@ Tensor target() { return i64({0, 1, /**/ 0, 2}, {2, 2}); }
 
 Variable logits_of(Seq2Seq& model) { return model(source(), lengths(), target()); }
 
-// Lets a hook on every module below `model` note its path and the shape it sees, and change nothing.
+// Adds a hook to every module below `model` that records the path and the shape it sees. It changes nothing.
 void watch(Module& model, Log& log) {
   for (const NamedModule& entry : model.modules()) {
     if (entry.path.empty()) continue;
@@ -159,7 +159,7 @@ TEST_CASE("hooks: what one returns takes the value's place, whichever module of 
     for (const NamedModule& entry : model.modules()) {
       INFO(entry.path);
       Owned<Seq2Seq> changed = model.clone();
-      // Not a constant: softmax would not see one that is added to all its inputs.
+      // The change is not an added constant, because softmax ignores a constant that is added to all its inputs.
       changed->submodule(entry.path).on_output_([](const Variable& value) { return 2.0 * value; });
       CHECK(tests::largest_error(before, logits_of(*changed).value()) > 1e-4);
       changed->submodule(entry.path).remove_hooks_();
@@ -175,7 +175,7 @@ TEST_CASE("hooks: what one returns takes the value's place, whichever module of 
 TEST_CASE("hooks: an output hook's gradient and replacement agree with the formula") {
   Generator generator(4);
   Seq2Seq model(options_of(CellKind::gru, AttentionKind::dot, 0.0), generator);
-  // The embedding of the target as a leaf of one's own: its gradient is the one that the gradient hook sees.
+  // The embedding of the target is a separate leaf. Its gradient must be the one that the gradient hook sees.
   Variable replaced;
   Variable seen;
   model.submodule("target_embedding").on_output_([&](const Variable& value) {

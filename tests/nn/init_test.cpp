@@ -34,7 +34,7 @@ TEST_CASE("xavier_uniform and kaiming_uniform have the spread of their papers") 
   const uint64_t seed = tests::seed(31);
   INFO("seed " << seed);
   Generator generator(seed);
-  // Variance bound^2 / 3; 30,000 draws put the mean square within 2 % (6 standard deviations are 3 %).
+  // The variance is bound^2 / 3. With 30,000 draws the mean square is within 2 % (6 standard deviations are 3 %).
   const Spread xavier = spread(xavier_uniform({100, 300}, generator, {.gain = 2.0}));
   CHECK(xavier.largest <= 2.0 * std::sqrt(6.0 / 400.0));
   CHECK(xavier.mean_square == Approx(4.0 * 2.0 / 400.0).epsilon(0.03));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The battery: every layer of the list, checked whole. All parameters, inputs and initial states, first and second
-// order.
+// The battery over layers: checks every layer of the list, with all parameters, inputs and initial states, at first and
+// second order.
 #include <cstdio>
 
 #include <gradus/autograd/engine/context.hpp>
@@ -110,7 +110,7 @@ TEST_CASE("gradcheck of a module names a wrong parameter by its full path") {
   struct Broken : Layer<Broken> {
     using Layer::Layer;
     Linear inner{{.input_size = 3, .output_size = 2}, child("inner")};
-    // The bias is used, but its derivative is cut off.
+    // The bias is used, but it gets no derivative.
     Variable forward(const Variable& x) { return linear(x, inner.weight(), inner.bias().variable().detach()); }
   };
   Generator generator(4);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What layers say when they are used wrongly, as far as the tests of each do not hold it.
+// The error messages of layers that their own tests do not cover.
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/nn/attention/attention.hpp>
 #include <gradus/nn/layers.hpp>
@@ -14,7 +14,7 @@ using gradus::tests::error_text;
 
 namespace {
 
-// A layer whose result holds no Variable that a hook could see.
+// A layer whose result has no Variable for a hook to see.
 struct Counter : Layer<Counter> {
   int64_t forward(const Variable& x) { return x.numel(); }
 };
@@ -37,7 +37,7 @@ TEST_CASE("messages: sizes of layers") {
         "[additive_attention] expected attention_size >= 1, got 0");
   CHECK(error_text([&] { const DotAttention layer({.query_size = 2}, generator); }) ==
         "[dot_attention] expected key_size >= 1, got 0");
-  // 3 * 2^62 gates would be a negative number of them
+  // 3 * 2^62 gates would overflow to a negative number
   CHECK(error_text([&] { const Gru layer({.input_size = 2, .hidden_size = int64_t{1} << 62}, generator); }) ==
         "[gru] expected hidden_size and num_layers of at most 2147483647, got 4611686018427387904 and 1");
   CHECK(error_text([&] {

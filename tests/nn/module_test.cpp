@@ -26,7 +26,7 @@ struct NetOptions {
   double dropout = 0.5;
 };
 
-// A net of one's own.
+// A user's own net.
 struct Net : Layer<Net, NetOptions> {
   using Layer::Layer;
   Linear first{{.input_size = options().width, .output_size = options().width}, child("first")};
@@ -179,11 +179,11 @@ TEST_CASE("a clone is independent and repeats the original, mode, dtype and rand
   Net net({}, generator);
   net.to_(DType::f64);
   const Tensor x = uniform({4, 3}, generator, {.low = -1.0, .dtype = DType::f64});
-  (void)net(x);  // moves the random stream
+  (void)net(x);  // advances the random stream
   const Owned<Net> copy = net.clone();
   const Variable here = net(x);
   CHECK(bitwise_equal(here.value(), (*copy)(x).value()));
-  CHECK(!bitwise_equal(here.value(), net(x).value()));  // the next mask is another one
+  CHECK(!bitwise_equal(here.value(), net(x).value()));  // the next mask is different
   copy->parameters()[0].parameter->mutable_value_().fill_(7.0);
   CHECK(net.state_dict()[0].value.at({0}) == 1.0);
   net.eval_();

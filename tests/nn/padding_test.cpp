@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is padded or blocked is not touched: NaN and infinities there change no bit of values, first and second
+// Padded or blocked elements have no effect: NaN and infinities there change no bit of values, first and second
 // derivatives.
 #include <cmath>
 #include <functional>
@@ -30,7 +30,7 @@ constexpr double kContents[] = {1e300, std::numeric_limits<double>::infinity(),
 
 Tensor ragged() { return tests::i64({5, 4, 1, 0}, {4}); }
 
-// x [B, T, ..] with `content` from each length on.
+// x [B, T, ..] with `content` at the steps from each length on.
 Tensor padded(const Tensor& x, const Tensor& lengths, double content) {
   Tensor out = x.clone();
   for (int64_t row = 0; row < x.size(0); ++row) {
@@ -149,7 +149,7 @@ TEST_CASE("padding: states of rows of length 0 meet no weight") {
 TEST_CASE("padding: symbols beyond a length may be anything, and rows of the table that none asks for too") {
   const uint64_t seed = tests::seed(73);
   INFO("seed " << seed);
-  for (const int64_t rows_of_table : {4, 40}) {  // fewer and more than there are symbols
+  for (const int64_t rows_of_table : {4, 40}) {  // fewer and more rows than there are symbols
     Generator generator(seed);
     Recurrent layer(options_of(CellKind::gru, true), generator);
     RandomTensors random(seed);
@@ -183,7 +183,7 @@ TEST_CASE("padding: attention touches neither keys that all may not see nor quer
   RandomTensors random(seed);
   const Tensor memory = random.floating({3, 4, 3});
   const Tensor lengths = tests::i64({4, 2, 0}, {3});
-  // Query 1 of row 0 may see nothing, and none may see key 1 of row 0.
+  // Query 1 of row 0 may see nothing, and no query may see key 1 of row 0.
   const Tensor keep = tests::bools({1, 0, 1, 1, /**/ 0, 0, 0, 0, /**/ 1, 0, 0, 1}, {1, 3, 4});
   const auto check = [&](auto& attention, int64_t query_size, const Mask& mask, bool blocks_query) {
     const Tensor query = random.floating({3, 3, query_size});

@@ -10,7 +10,7 @@
 using namespace gradus;
 
 TEST_CASE("clip_grad_norm of gradients whose squares leave the range of their dtype") {
-  // Of norm 5 s, clipped to 1.
+  // Gradients of norm 5 s, clipped to 1.
   const auto check = [](DType dtype, double s) {
     INFO(dtype_name(dtype) << " " << s);
     Parameter first(zeros({2}, {.dtype = dtype}));

@@ -21,7 +21,7 @@ class AllocatorModeScope {
 
 }  // namespace gradus::tests
 
-// Sanitizers stop the program where the system would refuse memory.
+// Sanitizers stop the program when the system would refuse memory.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define GRADUS_TESTS_SANITIZED 1
 #elif defined(__has_feature)

@@ -19,7 +19,7 @@
 
 namespace gradus::tests {
 
-/// The largest error seen, and where.
+/// The largest error and its place.
 struct Worst {
   double error = 0.0;
   std::string where = "nowhere";
@@ -33,8 +33,8 @@ struct Worst {
   std::string text() const { return detail::short_number(error) + " (" + where + ")"; }
 };
 
-/// Calls body(OpCase) for every example of every op that must work (or, if asked, that must be refused); returns how
-/// many.
+/// Calls body(OpCase) for every example of every op that must work (or, on request, that must be refused). Returns the
+/// number of calls.
 template <class Body>
 int64_t for_each_case(const Body& body, bool refused = false) {
   int64_t count = 0;
@@ -50,11 +50,12 @@ int64_t for_each_case(const Body& body, bool refused = false) {
   return count;
 }
 
-/// What the library's own ops are allowed; measured (seven seeds): gradients in f32 up to 59 units, in the backward
+/// The error bounds for the library's own ops. Measured (seven seeds): gradients in f32 up to 59 units, in the backward
 /// pass of a GRU, and up to 62 where products of transposed matrices add in another order; values 8.
 inline CheckOpOptions battery_options() { return {.seed = seed(11), .layout_units = 16}; }
 
-/// The check on every example of every op. Each failure is an assertion that fails; `cases` (if given) counts them.
+/// Runs the check on every example of every op. Each failure fails an assertion. `cases`, when given, counts the
+/// examples.
 inline OpCheck over_all_ops(detail::CaseCheck check, int64_t* cases = nullptr, bool refused = false) {
   OpCheck all;
   const CheckOpOptions options = battery_options();

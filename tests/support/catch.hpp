@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Catch2 2.13 and 3 keep the same macros under different headers and some names in different places; tests include this
+// Catch2 2.13 and 3 have the same macros in different headers, and some names in different places. Tests include this
 // file and use `Approx` and `contains_text`.
 #ifdef GRADUS_CATCH_V3
 #include <catch2/catch_approx.hpp>
@@ -18,7 +18,7 @@ using Catch::Approx;
 
 namespace gradus::tests {
 
-/// Matcher: the text holds `part`. `REQUIRE_THROWS_WITH(f(), tests::contains_text("[matmul]"))`.
+/// A matcher: the text contains `part`. `REQUIRE_THROWS_WITH(f(), tests::contains_text("[matmul]"))`.
 inline auto contains_text(const std::string& part) {
 #ifdef GRADUS_CATCH_V3
   return Catch::Matchers::ContainsSubstring(part);

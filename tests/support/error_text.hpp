@@ -7,8 +7,8 @@
 
 namespace gradus::tests {
 
-/// The text of the gradus::Error that the call throws. Another exception passes; no exception gives a text that no
-/// error has.
+/// The text of the gradus::Error that the call throws. Does not catch other exceptions. Without an exception, returns a
+/// text that no error has.
 template <class Call>
 std::string error_text(Call&& call) {
   try {

@@ -14,8 +14,8 @@
 
 #include "tests/support/catch.hpp"
 
-// Values and derivatives of scalar functions of one vector, computed with 600 digits from the numbers that the dtype
-// holds nearest to those written down.
+// Values and derivatives of scalar functions of one vector, computed with 600 digits. The inputs are the nearest
+// numbers of the dtype to the written ones.
 
 namespace gradus::tests {
 
@@ -27,7 +27,8 @@ struct KnownDerivatives {
   std::vector<double> x;
   std::vector<double> direction;
   double value;
-  /// The gradient, its derivative along the direction, and that of this one again; as many as the dtype holds.
+  /// The gradient, its derivative along the direction, and the derivative of that one again, as far as the dtype can
+  /// represent them.
   std::vector<std::vector<double>> orders;
 };
 
@@ -37,11 +38,11 @@ inline Tensor vector_of(const std::vector<double>& values, DType dtype) {
   return Tensor::from(std::span<const double>(values), {static_cast<int64_t>(values.size())}).to(dtype);
 }
 
-/// Below, the dtype has no relative accuracy.
+/// Below this the dtype has no relative accuracy.
 inline double least_normal(DType dtype) { return dtype == DType::f32 ? 0x1p-126 : 0x1p-1022; }
 
-/// The largest error of an element, in units of the largest element wanted, or of `unit` when that is larger; infinite
-/// where one of the two is not finite and the other differs.
+/// The largest error of an element, in units of the largest element wanted, or of `unit` when that is larger. Infinite
+/// when one of the two is not finite and the other differs.
 inline double relative_error(const Tensor& got, const std::vector<double>& want, double unit) {
   double largest = std::max(unit, least_normal(got.dtype()));
   for (double w : want) largest = std::max(largest, std::isfinite(w) ? std::abs(w) : 0.0);
@@ -55,10 +56,10 @@ inline double relative_error(const Tensor& got, const std::vector<double>& want,
   return worst;
 }
 
-/// The largest error of f at known.x against all that is known, by grad of grad, and by jvp and hvp. `unit`: what
-/// derivatives are made of before they cancel.
+/// The largest error of f at known.x against all known derivatives, by grad of grad, and by jvp and hvp. `unit` is the
+/// size of the terms of the derivatives before they cancel.
 inline double check_known(const KnownDerivatives& known, const VectorFunction& f, double unit = 0.0) {
-  constexpr double kSuspicious = 1e-5;  // shown one by one; the caller holds the largest to less
+  constexpr double kSuspicious = 1e-5;  // larger errors are shown one by one; the bound of the caller is tighter
   const Variable x = leaf(vector_of(known.x, known.dtype));
   const Variable direction = vector_of(known.direction, known.dtype);
   double worst = 0.0;
@@ -73,7 +74,7 @@ inline double check_known(const KnownDerivatives& known, const VectorFunction& f
   take("value", y.value(), {known.value}, unit);
   Variable along = y;
   for (const std::vector<double>& expected : known.orders) {
-    // What does not depend on x any more has the derivative 0.
+    // When nothing depends on x any more, the derivative is 0.
     Variable derivative = zeros(x.shape(), {.dtype = known.dtype});
     if (along.requires_grad()) {
       const Variable found = grad({along}, {x}, {.create_graph = true, .allow_unused = true})[0];
@@ -85,7 +86,7 @@ inline double check_known(const KnownDerivatives& known, const VectorFunction& f
   const auto of_vector = [&](const std::vector<Variable>& in) { return std::vector<Variable>{f(in[0])}; };
   const std::vector<Variable> at{Variable(vector_of(known.x, known.dtype))};
   double slope = 0.0;
-  double size = unit;  // what the slope is made of, which may cancel
+  double size = unit;  // the size of the terms of the slope, which may cancel
   for (size_t i = 0; i < known.x.size(); ++i) {
     slope += known.orders[0][i] * known.direction[i];
     size = std::max(size, std::max(unit, std::abs(known.orders[0][i])) * std::abs(known.direction[i]));

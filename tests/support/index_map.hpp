@@ -8,7 +8,7 @@
 #include <gradus/tensor/shape.hpp>
 #include <tests/support/random_numbers.hpp>
 
-// Layouts the slow way: every index written out.
+// Layouts the slow way: with every index listed.
 
 namespace gradus::tests {
 
@@ -27,14 +27,14 @@ inline std::vector<Index> all_indices(const Shape& shape) {
   }
 }
 
-/// Where an element lies, by the definition of a layout.
+/// The position of an element, by the definition of a layout.
 inline int64_t place(const Layout& layout, const Index& index) {
   int64_t out = layout.offset();
   for (int axis = 0; axis < layout.rank(); ++axis) out += index[static_cast<size_t>(axis)] * layout.stride(axis);
   return out;
 }
 
-/// Where all elements lie, row-major.
+/// The positions of all elements, row-major.
 inline std::vector<int64_t> places(const Layout& layout) {
   std::vector<int64_t> out;
   for (const Index& index : all_indices(layout.shape())) out.push_back(place(layout, index));
@@ -56,8 +56,8 @@ inline std::vector<int> random_axes(RandomNumbers& random, int rank) {
   return axes;
 }
 
-/// A layout of this shape with its axes in any memory order, gaps on some, an offset, and (if asked for) stride 0 on
-/// some.
+/// A layout of this shape with its axes in random memory order, gaps on some axes, an offset, and (if asked for) stride
+/// 0 on some.
 inline Layout random_layout(RandomNumbers& random, const Shape& shape, bool may_expand) {
   const int rank = shape.rank();
   const std::vector<int> order = random_axes(random, rank);

@@ -13,7 +13,7 @@
 #include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
-// Tensors written down, and derivatives of functions checked at drawn ones.
+// Tensors from literal numbers, and checks of derivatives of functions at random points.
 
 namespace gradus::tests {
 
@@ -28,14 +28,14 @@ inline Tensor bools(std::initializer_list<double> values, const Shape& shape) {
 }
 inline double number(const Variable& x) { return x.value().to(DType::f64).at({}); }
 
-/// A function of several inputs, each drawn from its own domain.
+/// A function of several inputs. Each input is drawn from its own domain.
 struct DrawnFunction {
   std::string name;
   std::vector<InputSpec> inputs;
   std::function<std::vector<Variable>(const std::vector<Variable>&)> run;
 };
 
-/// First and second derivatives against differences.
+/// Compares first and second derivatives with differences.
 inline void check_derivatives(const DrawnFunction& f) {
   const uint64_t seed = tests::seed(31);
   RandomTensors random(seed);

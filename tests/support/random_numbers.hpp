@@ -8,7 +8,7 @@
 
 namespace gradus::tests {
 
-/// Plain vectors of uniform numbers in [-bound, bound] for tests of kernels, which know no tensors.
+/// Plain vectors of uniform numbers in [-bound, bound], for tests of kernels, which do not use tensors.
 class RandomNumbers {
  public:
   explicit RandomNumbers(uint64_t seed) : engine_(seed) {}

@@ -11,7 +11,7 @@
 
 namespace gradus::tests {
 
-/// An empty folder for one scope, removed with all it holds.
+/// An empty folder for one scope. It is removed with its content at the end.
 class TemporaryFolder {
  public:
   TemporaryFolder() : path_((std::filesystem::temp_directory_path() / "gradus-test-XXXXXX").string()) {
@@ -24,7 +24,7 @@ class TemporaryFolder {
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
-  /// The path of a file inside.
+  /// The path of a file inside the folder.
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
   const std::string& path() const { return path_; }
 

@@ -23,7 +23,7 @@ using tests::random_layout;
 using tests::random_shape;
 using tests::RandomNumbers;
 
-// Each element of `view` must lie where the element of `base` with the index old_index(index) lies.
+// Each element of `view` must have the position of the element of `base` with the index old_index(index).
 void check_view(const Layout& base, const Layout& view, const Shape& expected_shape,
                 const std::function<Index(const Index&)>& old_index) {
   REQUIRE(view.shape() == expected_shape);
@@ -183,7 +183,7 @@ TEST_CASE("Layout: reshape keeps the row-major order, and fails only where no st
   int views = 0;
   int copies = 0;
   for_random_layouts(17, 0, [&](RandomNumbers& random, const Layout& layout) {
-    // Another way to cut the same number of elements: split it into random factors.
+    // Another shape with the same number of elements: splits it into random factors.
     std::vector<int64_t> sizes;
     int64_t rest = layout.shape().numel();
     while (rest > 1 && sizes.size() < 5) {
@@ -203,7 +203,8 @@ TEST_CASE("Layout: reshape keeps the row-major order, and fails only where no st
       return;
     }
     ++copies;
-    // Proof that no strides fit: they are determined by one step along each axis; some element lies elsewhere.
+    // Proves that no strides fit. One step along each axis determines the strides, and some element is at another
+    // place.
     Index steps;
     int64_t inner = 1;
     for (int axis = target.rank() - 1; axis >= 0; --axis) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the functions of tensors say when they are used wrongly, as far as the tests of each do not hold it.
+// The error messages of tensor functions that their own tests do not cover.
 #include <gradus/tensor/creation.hpp>
 #include <gradus/tensor/kernels/gemm/blas.hpp>
 #include <gradus/tensor/random/random_tape.hpp>

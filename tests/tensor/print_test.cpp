@@ -71,7 +71,7 @@ TEST_CASE("to_string: more than 1000 elements are abridged to three at either en
         " [3988, 3989, 3990, 3991],\n"
         " [3992, 3993, 3994, 3995],\n"
         " [3996, 3997, 3998, 3999]] i64 [1000, 4]");
-  // The format is chosen for what is shown.
+  // The format depends only on the numbers that are shown.
   Tensor hidden = zeros({2000});
   hidden.slice(0, 1000, 1001).fill_(1e30);
   CHECK(to_string(hidden) == "[0., 0., 0., ..., 0., 0., 0.] f32 [2000]");

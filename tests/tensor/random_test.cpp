@@ -71,8 +71,8 @@ TEST_CASE("uniform: element i is made of its own bits of the stream") {
 }
 
 TEST_CASE("normal: element i is Box and Muller's formula of its own draws") {
-  // Measured: 1.4e-6 in f32 (the angle's product with 2 pi is rounded, which a cosine near 0 shows in full), 1.8e-15 in
-  // f64; the limits are four times as large.
+  // Measured: 1.4e-6 in f32 (the product of the angle and 2 pi is rounded, and a cosine near 0 shows all of that),
+  // 1.8e-15 in f64. The limits are four times as large.
   for (const DType dtype : {DType::f32, DType::f64}) {
     Generator generator(123456789);
     const int64_t per_element = dtype == DType::f32 ? 2 : 4;
@@ -257,7 +257,7 @@ TEST_CASE("Generator: split streams are reproducible, differ, and do not correla
       CHECK(std::fabs(correlation(streams[i], streams[k])) < 5 / std::sqrt(static_cast<double>(kCount)));
     }
   }
-  // The child's seed is none of the words that the parent hands out as values.
+  // The child's seed is not one of the words that the parent gives out as values.
   const std::vector<uint32_t> words = words_of({.seed = 1, .counter = 0}, 4);
   CHECK(first.seed() != word64(words, 0));
 }

@@ -16,7 +16,7 @@ namespace {
 using tests::places;
 using tests::RandomNumbers;
 
-// Where each operand is at one element; unused operands stay 0.
+// The position in each operand at one element. Unused operands stay 0.
 using Visit = std::array<int64_t, StridedLoop::kMaxOperands>;
 
 StridedLoop make_loop(const std::vector<Layout>& layouts) {
@@ -71,7 +71,7 @@ TEST_CASE("StridedLoop: visits the same places together as plain loops do, each 
     std::vector<Visit> seen;
     append_visits(loop, operands, 0, loop.run_count(), seen);
 
-    // The same runs, begun anew at random places, in the same order.
+    // The same runs in the same order, but interrupted and continued at random places.
     std::vector<Visit> pieces;
     for (int64_t begin = 0; begin < loop.run_count();) {
       const int64_t end = std::min(loop.run_count(), begin + random.integer(1, 5));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// No tensor, and tensors that no machine can hold.
+// Undefined tensors, and tensors that are larger than any machine can hold.
 #include <functional>
 #include <new>
 

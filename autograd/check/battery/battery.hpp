@@ -7,7 +7,8 @@
 #include <gradus/autograd/check/check_op.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 
-// The promises that check_op holds one op to, and the tests all ops of the library: each on one example.
+// The promises that every op keeps, each as a check of one op on one example. check_op and the library's tests run
+// them.
 
 namespace gradus::detail {
 
@@ -20,7 +21,7 @@ using CaseCheck = void (*)(const OpCase& c, const CheckOpOptions& options, OpChe
 struct Promise {
   const char* sentence;
   CaseCheck check;
-  /// For examples that must be refused; the others are for those that must work.
+  /// True: this check is for examples that the op must refuse. False: for examples that must work.
   bool of_refused = false;
 };
 
@@ -60,25 +61,25 @@ GRADUS_API void check_refused(const OpCase& c, const CheckOpOptions& options, Op
 GRADUS_API void check_undefined_inputs(const OpCase& c, const CheckOpOptions& options, OpCheck& check);
 GRADUS_API void check_refused_derivatives(const OpCase& c, const CheckOpOptions& options, OpCheck& check);
 
-/// What the op throws where nothing is to be thrown becomes a failure.
+/// Runs one check. An exception from the op becomes a failure of the check.
 GRADUS_API void run_check(CaseCheck function, const OpCase& c, const CheckOpOptions& options, OpCheck& check);
 
 /// All of the above, in the order of a report.
 GRADUS_API std::span<const Promise> all_promises();
 
-/// Makes every third element of the inputs 0 where their domains allow it; false where none does.
+/// Sets every third element of the inputs to 0 where their domains allow 0. Returns false when no domain does.
 GRADUS_API bool put_zeros(const OpCase& c, Tensors& inputs);
-/// Why check_differences skips this example; empty when it does not.
+/// Why check_differences skips this example; empty when it runs.
 GRADUS_API std::string why_not_compared(const OpCase& c);
-/// gradcheck of the op as a function of its differentiable inputs, to the highest order that is promised.
+/// Runs gradcheck on the op as a function of its differentiable inputs, up to the highest order that the op promises.
 GRADUS_API GradcheckReport gradcheck_case(const OpCase& c, const Tensors& inputs);
 
 GRADUS_API bool has_floating_input(const OpCase& c);
-/// The dtypes that the op is held to.
+/// The dtypes that the options ask for.
 GRADUS_API std::span<const DType> dtypes_of(const CheckOpOptions& options);
-/// False where f32 is not to be checked; says so.
+/// False when f32 is not checked; then a skip is noted in the check.
 GRADUS_API bool checks_f32(const OpCase& c, const CheckOpOptions& options, OpCheck& check);
-/// Takes the error of each output that is defined on both sides.
+/// Compares each output that is defined on both sides, and records the error.
 GRADUS_API void compare(const Variables& got, const Variables& expected, double allowed, const std::string& what,
                         OpCheck& check);
 GRADUS_API void compare_bits(const Variables& got, const Variables& expected, const std::string& what, OpCheck& check);

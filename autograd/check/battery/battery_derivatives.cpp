@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Derivatives of every op against differences, against the reference, and in f32.
+// Checks the derivatives of every op against differences, against the reference, and in f32.
 #include <cstdio>
 
 #include <gradus/autograd/check/battery/battery.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What every vjp promises beside being right.
+// Checks the rules that every vjp must follow, apart from being right.
 #include <gradus/autograd/check/battery/battery.hpp>
 #include <gradus/autograd/check/battery/layout_variants.hpp>
 #include <gradus/autograd/engine/context.hpp>
@@ -11,15 +11,15 @@
 namespace gradus::detail {
 namespace {
 
-// True when there is no gradient to check; says so.
+// True when there is no gradient to check; then a skip is noted.
 bool lacks_gradients(const OpCase& c, OpCheck& check) {
   if (c.has_vjp() && !c.differentiable_inputs().empty()) return false;
   check.skip("has no derivative", c.name());
   return true;
 }
 
-// Counts gradients that a vjp computed though nobody asked for them: stated for an input that is not needed, and made
-// by a node of their own that nothing else uses.
+// Counts gradients that a vjp computed in vain: the input was not needed, and the gradient has a node of its own that
+// nothing else uses.
 struct WasteCounter {
   const OpDef* op = nullptr;
   int needed = 0;
@@ -135,7 +135,7 @@ void check_one_gradient(const OpCase& c, const CheckOpOptions&, OpCheck& check) 
   const Derivatives all = differentiate(f, leaves_of(c, inputs), c.seed);
   for (size_t p = 0; p < positions.size(); ++p) {
     const std::string what = c.name() + ", " + input_text(c.op, positions[p]);
-    // the others are constants
+    // The other inputs are constants.
     const auto alone = [&](const Variables& given) {
       Variables values;
       for (size_t i : positions) values.push_back(inputs[i]);
@@ -144,8 +144,8 @@ void check_one_gradient(const OpCase& c, const CheckOpOptions&, OpCheck& check) 
     };
     const Derivatives one = differentiate(alone, {leaf(inputs[positions[p]])}, c.seed);
     compare_bits(one.gradients, {all.gradients[p]}, what + ", the others constant", check);
-    if (!c.has_second_order()) continue;  // waste shows in recorded derivatives
-    // the others are leaves, but nobody asks for their gradients
+    if (!c.has_second_order()) continue;  // wasted work shows only in recorded derivatives
+    // The other inputs are leaves too, but their gradients are not asked for.
     const Variables leaves = leaves_of(c, inputs);
     Variables outputs;
     for (const Variable& output : f(leaves)) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What every op refuses, and in which words.
+// Checks what every op refuses, and with which message.
 #include <exception>
 
 #include <gradus/autograd/check/battery/battery.hpp>
@@ -11,7 +11,7 @@
 namespace gradus::detail {
 namespace {
 
-// The text of what the call throws, or nothing.
+// The message of the exception that the call throws; empty when it throws nothing.
 template <class Call>
 std::string error_of(const Call& call) {
   try {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sizes, places in memory and values that no example names: where derivatives that were right in every test were wrong.
+// Tries sizes, memory layouts and values that no example has. Errors in derivatives hide there when all other tests
+// pass.
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -14,13 +15,13 @@
 namespace gradus::detail {
 namespace {
 
-// Nothing, one, primes, and one beside a vector of 4, 8, 16 or 32 numbers.
+// An empty axis, a single element, primes, and sizes one beside a vector of 4, 8, 16 or 32 numbers.
 constexpr int64_t kSizes[] = {0, 1, 3, 7, 17, 33};
 constexpr int64_t kPrimes[] = {5, 7, 11, 3, 13, 2};
 constexpr int64_t kMostElements = 3000;
-constexpr int64_t kMostMultiple = 4;  // [4 H, H]: an axis of so many gates
+constexpr int64_t kMostMultiple = 4;  // for axes of stacked gates, such as [4 H, H]
 
-using Sizes = std::vector<std::pair<int64_t, int64_t>>;  // from, to
+using Sizes = std::vector<std::pair<int64_t, int64_t>>;  // pairs of old and new size
 
 int64_t resized(int64_t size, const Sizes& sizes, bool multiples) {
   for (const auto& [from, to] : sizes) {
@@ -32,14 +33,14 @@ int64_t resized(int64_t size, const Sizes& sizes, bool multiples) {
   return size;
 }
 
-// Whether 0 lies within the domain, and is no place that its author keeps away from.
+// Whether the domain contains 0 and does not keep away from it.
 bool takes_zeros(const InputSpec& spec) {
   const Domain& domain = spec.domain;
   const bool drawn = !spec.absent && !spec.fixed.defined() && is_floating(spec.dtype) && domain.gap == 0.0;
   return drawn && domain.low < 0.0 && domain.high > 0.0 && domain.keep_away.empty();
 }
 
-// Sums over more numbers grow, and recurrences over more steps become chaotic: the numbers are drawn smaller.
+// Draws smaller numbers for larger sizes: longer sums grow, and longer recurrences become chaotic.
 void shrink(InputSpec& spec, int64_t size) {
   constexpr int64_t kSmall = 4;
   if (size <= kSmall || !takes_zeros(spec)) return;
@@ -48,7 +49,7 @@ void shrink(InputSpec& spec, int64_t size) {
   spec.domain.high *= factor;
 }
 
-// The example with other sizes; nothing where one of them stands in given values, or is too large.
+// The example with other sizes. Nothing when a size belongs to fixed values, or the result is too large.
 std::optional<Example> with_sizes(const Example& example, const Sizes& sizes, bool multiples) {
   Example out = example;
   out.expected.clear();
@@ -82,7 +83,7 @@ bool is_taken(const OpDef& op, const Example& example, uint64_t seed) {
   }
 }
 
-// The sizes of an example that may be others, in the order of its axes.
+// The sizes in the example that can be changed, in the order of its axes.
 std::vector<int64_t> sizes_of(const Example& example) {
   std::vector<int64_t> found;
   for (const InputSpec& spec : example.inputs) {
@@ -111,7 +112,7 @@ std::vector<Sizes> resizings_of(const Example& example) {
 
 constexpr int kArrangements = 4;
 
-// Transposed, with gaps, expanded, or with its first two axes exchanged and an offset.
+// One of several layouts: transposed, with gaps, expanded, or with the first two axes exchanged and an offset.
 Tensor arranged(const Tensor& x, int way) {
   if (!x.defined()) return x;
   const int rank = x.rank();
@@ -160,7 +161,7 @@ void compare_layouts(const OpCase& c, int way, const CheckOpOptions& options, Op
 void compare_differences(const OpCase& c, const Tensors& inputs, OpCheck& check) {
   if (!why_not_compared(c).empty()) return;
   {
-    const NoGrad off;  // the mean of nothing is NaN, and has no differences
+    const NoGrad off;  // the mean of an empty tensor is NaN, and NaN has no differences
     for (const Variable& output : c.outputs(as_variables(inputs))) {
       if (is_floating(output.dtype()) && !all_finite(output.value())) return;
     }

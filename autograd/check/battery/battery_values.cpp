@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the values of every op promise.
+// Checks the values of every op.
 #include <limits>
 
 #include <gradus/autograd/check/battery/battery.hpp>

@@ -6,7 +6,7 @@
 
 #include <gradus/tensor/tensor.hpp>
 
-// The same elements at other places in memory: no op may care.
+// The same elements in other memory layouts. Every op must give the same result for all of them.
 
 namespace gradus::detail {
 
@@ -20,8 +20,8 @@ struct LayoutVariant {
   Tensor arrange(const Tensor& x) const { return function(x, a, b); }
 };
 
-/// Every arrangement that exists for this rank: an offset, gaps on an axis, two axes exchanged. What lies between the
-/// elements is NaN, or a wrong integer.
+/// Every layout that exists for this rank: an offset, gaps on an axis, two axes exchanged. The unused elements in
+/// between are NaN, or a wrong integer.
 GRADUS_API std::vector<LayoutVariant> layout_variants(int rank);
 
 /// The first slice of `axis`, repeated by a stride of 0. (Its elements differ from x: compare with a clone() of it.)

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/transforms.hpp>
 
 namespace gradus::detail {
@@ -15,7 +15,7 @@ using Tensors = std::vector<Tensor>;
 inline Variables as_variables(const Tensors& tensors) { return Variables(tensors.begin(), tensors.end()); }
 GRADUS_API Tensors values_of(const Variables& variables);
 
-/// One op on one of its examples, which must outlive it: what checks of ops run on.
+/// One op with one of its examples. Checks of ops run on this. Op and example must outlive it.
 struct GRADUS_API OpCase {
   const OpDef& op;
   const Example& example;
@@ -23,17 +23,17 @@ struct GRADUS_API OpCase {
 
   std::string name() const { return std::string(op.name) + ": " + example.name; }
 
-  /// The independent inputs; auxiliary ones undefined.
+  /// The independent inputs. Auxiliary inputs are undefined.
   Tensors inputs(DType dtype = DType::f64) const;
 
   bool has_vjp() const { return op.derivative.vjp() != nullptr; }
-  /// Whether a derivative of order 2 is promised too.
+  /// Whether the op promises a derivative of order 2 too.
   bool has_second_order() const { return has_vjp() && op.derivative.second_order_refusal() == nullptr; }
-  /// Whether a derivative with respect to input i is promised.
+  /// Whether the op promises a derivative with respect to input i.
   bool differentiable(size_t i) const;
   std::vector<size_t> differentiable_inputs() const;
 
-  /// All outputs, from the independent inputs; auxiliary outputs included.
+  /// All outputs for the given independent inputs, auxiliary outputs included.
   Variables all_outputs(Variables inputs) const;
   /// The outputs that users see.
   Variables outputs(Variables inputs) const { return visible(all_outputs(std::move(inputs))); }
@@ -57,12 +57,12 @@ struct GRADUS_API OpCase {
   }
 };
 
-/// Leaves holding the differentiable inputs.
+/// One leaf for each differentiable input.
 GRADUS_API Variables leaves_of(const OpCase& op_case, const Tensors& inputs);
 
 struct Derivatives {
   Variables outputs;    // recorded ones only
-  Tensors cotangents;   // one for each of them
+  Tensors cotangents;   // one for each output
   Variables gradients;  // zeros where undefined
 };
 
@@ -70,10 +70,10 @@ struct Derivatives {
 GRADUS_API Derivatives differentiate(const FunctionRef& f, const Variables& leaves, uint64_t seed,
                                      bool create_graph = false);
 
-/// d/d(leaves) of sum_i <weights_i, gradients_i>, weights drawn by `seed`; zeros where undefined.
+/// d/d(leaves) of sum_i <weights_i, gradients_i>. The weights are drawn from `seed`. Undefined results become zeros.
 GRADUS_API Variables second_derivatives(const Variables& gradients, const Variables& leaves, uint64_t seed);
 
-/// The gradients of f for the cotangents given, one for each recorded output; zeros where undefined.
+/// The gradients of f for the given cotangents, one for each recorded output. Undefined gradients become zeros.
 GRADUS_API Variables gradients_with(const FunctionRef& f, const Variables& leaves, const Tensors& cotangents);
 
 }  // namespace gradus::detail

@@ -6,7 +6,7 @@
 namespace gradus::detail {
 namespace {
 
-// What a failure says, whichever example, input, element or number it says it of.
+// The failure text without the example, input, element and numbers, so that like failures compare equal.
 std::string gist_of(const std::string& failure) {
   size_t begin = 0;
   for (int part = 0; part < 2; ++part) {

@@ -8,8 +8,8 @@
 
 namespace gradus::detail {
 
-/// The failures of one promise, a line each: each once, with how often it was seen. `told`: what earlier promises
-/// failed by, which is counted and not repeated.
+/// The failures of one promise, one line each, without repetitions but with their counts. `told` holds the failures of
+/// earlier promises, which are counted and not printed again.
 std::string once_each(const OpCheck& check, std::set<std::string>& told);
 
 }  // namespace gradus::detail

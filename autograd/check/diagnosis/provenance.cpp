@@ -8,7 +8,7 @@
 namespace gradus::detail {
 namespace {
 
-// The first byte of the storage, the same for all views of it.
+// The first byte of the storage. It is the same for all views of one storage.
 const void* storage_of(const Tensor& value) {
   return static_cast<const char*>(value.raw_data()) -
          value.layout().offset() * static_cast<int64_t>(dtype_size(value.dtype()));
@@ -16,7 +16,7 @@ const void* storage_of(const Tensor& value) {
 
 bool is_same_view(const Tensor& a, const Tensor& b) { return a.raw_data() == b.raw_data() && a.shape() == b.shape(); }
 
-// Zeros, ones and single numbers stand everywhere: that they are equal says nothing.
+// Zeros, ones and single numbers occur everywhere, so equal values of that kind prove nothing.
 bool is_telling(const Tensor& value) {
   if (value.numel() < 2) return false;
   const std::vector<double> numbers = elements(value);
@@ -45,7 +45,7 @@ void Provenance::wrote(int64_t n, const AppliedOp& op) {
   }
 }
 
-// The newest that is exactly this view; else the newest of the same storage.
+// Finds the newest entry that is exactly this view, or else the newest of the same storage.
 const Provenance::Written* Provenance::by_place(const Tensor& value) const {
   const auto found = by_storage_.find(storage_of(value));
   if (found == by_storage_.end()) return nullptr;

@@ -7,13 +7,13 @@
 
 namespace gradus::detail {
 
-/// Who wrote a value, as far as the ops before it are known.
+/// Knows which op wrote a value, as far as the earlier ops are known.
 class Provenance {
  public:
   Provenance(const std::vector<Variable>& leaves, const std::vector<uint64_t>& marks);
-  /// The outputs of op n; a constant one only counts when it was made from values that were not.
+  /// Records the outputs of op n. A constant output counts only when some input of the op was not a constant.
   void wrote(int64_t n, const AppliedOp& op);
-  /// `mark`: of the numbers that were read.
+  /// Where `value` comes from. `mark` is the hash of the numbers that were read.
   Origin of(const Variable& value, uint64_t mark) const;
 
  private:

@@ -69,7 +69,7 @@ class Classifier {
   double numeric(int64_t i) const { return p_.numeric[static_cast<size_t>(i)]; }
   bool ignored(int64_t i) const { return !p_.ignore.empty() && p_.ignore[static_cast<size_t>(i)]; }
   bool equal(double a, double b) const { return derivative_error(a, b, p_.floor) <= p_.allowed; }
-  // A ratio of 1.00001 shows its last digit.
+  // Enough digits that a ratio of 1.00001 shows its last one.
   static std::string precise(double value) {
     char text[40];
     std::snprintf(text, sizeof text, "%.9g", value);
@@ -83,7 +83,7 @@ class Classifier {
   bool all_equal(double k) const {
     return explained([&](int64_t i) { return k * numeric(i); });
   }
-  // Whether `expected(i)` is what stands in every element.
+  // Whether every element equals `expected(i)`.
   template <class Expected>
   bool explained(const Expected& expected) const {
     for (int64_t i = 0; i < count_; ++i) {
@@ -121,13 +121,14 @@ class Classifier {
     return {};
   }
 
-  // Which slice of `numeric` stands in each place of `analytic`, when each stands somewhere; else empty.
+  // For each position along the axis, the slice of `numeric` that `analytic` has there. Empty when some slice is found
+  // nowhere.
   std::vector<int64_t> order_along(int axis) const {
     const AxisView view(p_.shape, axis);
     std::vector<int64_t> order;
     std::vector<bool> taken(static_cast<size_t>(view.size), false);
     for (int64_t place = 0; place < view.size; ++place) {
-      int64_t from = place;  // where it belongs, if it may stand there
+      int64_t from = place;  // keeps its own position if that fits
       for (int64_t tried = 0; tried < view.size; ++tried, from = (from + 1) % view.size) {
         if (!taken[static_cast<size_t>(from)] && is_slice(view, place, from)) break;
       }
@@ -151,8 +152,8 @@ class Classifier {
     return has_matrices(p_.shape) && explained([&](int64_t i) { return numeric(transposed_position(p_.shape, i)); });
   }
 
-  // What comes in at the end may be anything: zeros, the other end, whatever lies beside a slice. With one slice alone
-  // that is no evidence, unless it is zeros that came in.
+  // What is shifted in at the end may be anything: zeros, the other end, or the neighbour in memory. With a single
+  // remaining slice only zeros count as evidence.
   bool is_shifted(const AxisView& view, int64_t by) const {
     const bool filled = view.size - std::abs(by) < 2;
     bool moved = false;
@@ -187,7 +188,7 @@ class Classifier {
     if (all_of_wrong(blocked)) {
       return {SignatureKind::only_masked, "analytic is wrong only where the input is masked", -1, 0.0};
     }
-    // In all of the places where the derivative should be exactly zero, and only there.
+    // The places where the derivative should be exactly zero.
     const auto silent = [&](int64_t i) { return numeric(i) == 0.0; };
     if (!all_of_wrong(silent)) return {};
     int64_t zeros = 0;
@@ -207,7 +208,7 @@ class Classifier {
             -1, 0.0};
   }
 
-  // The axis along which the fewest slices hold all that is wrong.
+  // The axis along which the fewest slices contain all wrong elements.
   Signature places() const {
     Signature best;
     double share = 1.0;
@@ -238,7 +239,7 @@ class Classifier {
       const std::string which = where.empty() ? join(number, " slices of ", axis_name(axis)) : where;
       return {SignatureKind::slice_zero, "analytic is 0 at " + which + ", and right elsewhere", axis, 0.0};
     }
-    // Most of an axis is no place.
+    // More than half of the slices is too many to name as the place.
     if (where.empty() && 2 * number > view.size) return {};
     const std::string text = "analytic is wrong only at " + (where.empty() ? indices_text(axis, hit) : where);
     if (number > 1) return {SignatureKind::block_only, text, axis, 0.0};
@@ -256,7 +257,7 @@ class Classifier {
     return "indices " + list_text(indices) + " of " + axis_name(axis);
   }
 
-  // "gate f" when all that is hit lies in one labelled block; else nothing.
+  // "gate f" when all affected indices are in one labelled block; otherwise empty.
   std::string block_text(int axis, const std::vector<bool>& hit) const {
     const auto a = static_cast<size_t>(axis);
     if (a >= p_.axes.size()) return "";

@@ -5,31 +5,31 @@
 
 namespace gradus::detail {
 
-/// A derivative and what differences say it should be, row-major.
+/// A derivative and the values that differences give for it, row-major.
 struct GradientPair {
   Shape shape;
   std::vector<double> analytic;
   std::vector<double> numeric;
-  /// Largest error at which two elements count as equal, relative to themselves or to `floor`.
+  /// The largest error at which two elements count as equal, relative to the elements or to `floor`.
   double allowed = 1e-9;
   /// The size of the whole gradient.
   double floor = 1.0;
   std::vector<AxisLabel> axes = {};
-  /// Elements to leave out, those at kinks; empty: none.
+  /// Elements to leave out because they are at kinks. Empty: no element.
   std::vector<bool> ignore = {};
-  /// false: padding; empty: not known.
+  /// False where the input is padding. Empty: not known.
   std::vector<bool> keep = {};
-  /// The share of each output in `numeric`, when there are several.
+  /// The part of `numeric` that comes from each output, when there are several outputs.
   std::vector<std::vector<double>> by_output = {};
-  /// `numeric` for cotangents of ones; empty: not known.
+  /// `numeric` for cotangents of ones. Empty: not known.
   std::vector<double> for_ones = {};
 };
 
-/// Names the way in which `analytic` is wrong. The simplest explanation that fits every element wins: ratios, then
-/// elements in other places, then outputs left out, then places where alone it is wrong, then a term.
+/// Names the way in which `analytic` is wrong. The simplest explanation that fits every element wins. They are tried in
+/// this order: ratios, elements in other places, outputs left out, errors in some places only, an added term.
 Signature classify(const GradientPair& pair);
 
-/// For random directions instead of elements: only a ratio can be told.
+/// The same for random directions instead of elements. Only a ratio can be recognised.
 Signature classify_directions(const GradientPair& pair);
 
 }  // namespace gradus::detail

@@ -8,7 +8,7 @@
 namespace gradus::detail {
 namespace {
 
-constexpr int64_t kFewestSteps = 3;  // two show a difference, not a pattern
+constexpr int64_t kFewestSteps = 3;  // two steps show a difference but no pattern
 constexpr int64_t kMostSteps = 16;
 constexpr size_t kMostOutputs = 2;
 
@@ -17,7 +17,7 @@ std::string indices(int64_t from, int64_t to) {
   return from == to ? join("index ", from) : join("indices ", from, " to ", to);
 }
 
-// Steps in the order of the walk; `forward`: which is also the order of their indices.
+// `steps` are in the order of the walk. `forward` says that this is also the order of their indices.
 Signature classify_walk(const std::vector<AtStep>& steps, const std::string& axis, bool forward) {
   const auto count = static_cast<int64_t>(steps.size());
   const auto run = [&](int64_t from, auto... kinds) {
@@ -85,7 +85,7 @@ namespace {
 
 bool is_good(AtStep step) { return step == AtStep::right || step == AtStep::silent; }
 
-// The two ends first: where they are alike, there is no pattern.
+// Asks for the two ends first. When they are alike, there is no pattern.
 Signature along(Asker& asker, size_t output, int axis, int64_t size) {
   std::vector<AtStep> steps(static_cast<size_t>(size), AtStep::wrong);
   steps.front() = asker.at(output, axis, 0);
@@ -101,7 +101,7 @@ Signature signature_of_steps(const StepQuestion& question, Differences& differen
   Asker asker(question, differences);
   for (size_t k = 0; k < question.cotangents.size() && k < kMostOutputs; ++k) {
     const Shape& shape = question.cotangents[k].shape();
-    // The axis of time stands before that of the features, and behind that of the batch.
+    // The time axis comes before the feature axis and after the batch axis.
     for (int a = 0; a < shape.rank(); ++a) {
       const int axis = (a + 1) % shape.rank();
       if (shape[axis] < kFewestSteps || shape[axis] > kMostSteps || shape.numel() == 0) continue;

@@ -5,19 +5,19 @@
 
 namespace gradus::detail {
 
-/// What became of a derivative for the cotangent of one slice of an output alone.
+/// The derivative when only one slice of one output has a cotangent.
 enum class AtStep : uint8_t {
   right,
-  silent,  ///< nothing depends on anything there, which is no evidence
-  zero,    ///< the derivative is 0, and should not be
+  silent,  ///< nothing depends on anything there, so it proves nothing
+  zero,    ///< the derivative is 0 and should not be
   wrong,
 };
 
-/// Names what is wrong between the steps of an axis, which no single element shows: each derivative of a recurrence is
-/// a sum over steps. `axis` is named in words.
+/// Names what is wrong between the steps of an axis. No single element shows that, because each derivative of a
+/// recurrence is a sum over steps. `axis` is the axis in words.
 Signature classify_steps(const std::vector<AtStep>& steps, const std::string& axis);
 
-/// The derivative of one input, taken for each slice of each axis of each output alone, along one direction.
+/// Asks for the derivative of one input along one direction, separately for each slice of each axis of each output.
 struct StepQuestion {
   const FunctionRef& f;
   const std::vector<Tensor>& values;
@@ -28,7 +28,7 @@ struct StepQuestion {
   double allowed;
   DType dtype;
 };
-/// Leaves the cotangents of `differences` as they are in the question.
+/// Does not change the cotangents of `differences`.
 Signature signature_of_steps(const StepQuestion& question, Differences& differences);
 
 }  // namespace gradus::detail

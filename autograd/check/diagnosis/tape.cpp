@@ -11,7 +11,7 @@ namespace gradus::detail {
 namespace {
 
 constexpr size_t kReplayLimit = 4000;
-constexpr int64_t kFullReplay = 32;  // elements of an op's input that are replayed one by one
+constexpr int64_t kFullReplay = 32;  // input elements of an op that are replayed one by one
 
 std::vector<TapeEntry> tape_of(const std::vector<AppliedOp>& ops) {
   std::vector<TapeEntry> entries;
@@ -27,7 +27,7 @@ std::vector<TapeEntry> tape_of(const std::vector<AppliedOp>& ops) {
     for (size_t i = 0; i < applied.inputs.size(); ++i) {
       const Variable& input = applied.inputs[i];
       const bool auxiliary = in_mask(op.auxiliary_inputs, static_cast<int>(i));
-      // What can be computed from the other inputs is, because it moves with them.
+      // An auxiliary input moves with the other inputs, so it is computed from them.
       entry.inputs.push_back(auxiliary && op.complete != nullptr ? Tensor() : input.value());
       const bool floating = input.defined() && is_floating(input.dtype());
       if (!auxiliary && floating && input.requires_grad()) entry.moving.push_back(i);
@@ -37,8 +37,8 @@ std::vector<TapeEntry> tape_of(const std::vector<AppliedOp>& ops) {
   return entries;
 }
 
-// x with every other row set to zero (of a vector: every other element): what arrives at an op from a mask, from
-// padding or from a slice, and what no random cotangent has.
+// x with every second row set to zero (in a vector, every second element). Masks, padding and slices give an op such
+// cotangents; random cotangents never look like that.
 Variable without_rows(const Variable& x) {
   if (!is_floating(x.dtype())) return x;
   Tensor factor = Tensor::empty(x.shape(), DType::f64);
@@ -48,7 +48,7 @@ Variable without_rows(const Variable& x) {
   return mul(x, factor.to(x.dtype()));
 }
 
-// The op as a function of the inputs that move.
+// The op as a function of its moving inputs.
 struct OneOp {
   const TapeEntry& entry;
   bool sparse;
@@ -74,7 +74,7 @@ struct OneOp {
   }
 };
 
-// Of the results that failed, the worst whose signature is known; else the worst.
+// The worst failed result whose signature is known, or else the worst failed result.
 const GradcheckResult* telling_failure(const GradcheckReport& report) {
   const GradcheckResult* worst = nullptr;
   const auto known = [](const GradcheckResult& r) { return r.signature.kind != SignatureKind::none; };
@@ -87,7 +87,7 @@ const GradcheckResult* telling_failure(const GradcheckReport& report) {
   return worst;
 }
 
-// What is wrong with an op whose own check failed.
+// Describes the error of an op whose own check failed.
 void describe_failure(const GradcheckReport& report, BadOp& bad) {
   const GradcheckResult* result = telling_failure(report);
   if (result == nullptr) {
@@ -100,7 +100,7 @@ void describe_failure(const GradcheckReport& report, BadOp& bad) {
                   ", numeric ", result->numeric);
 }
 
-// How closely a recorded op is looked at. glance: one direction, so that a long tape is soon through. sparse: with a
+// How closely a recorded op is checked. glance: one direction, so that a long tape is done quickly. sparse: with a
 // cotangent that is zero in places.
 enum class Look : uint8_t { glance, full, sparse };
 
@@ -126,7 +126,7 @@ GradcheckReport check_entry(const TapeEntry& entry, const GradcheckOptions& opti
   GradcheckReport report{.options = own};
   check_orders(one, inputs, report);
   if (report.ok) return report;
-  // The bad one is looked at closely.
+  // Checks the bad op closely.
   GradcheckReport close{.options = own};
   close.options.mode = GradcheckMode::automatic;
   close.options.directions = 2;
@@ -144,10 +144,10 @@ std::vector<TapeEntry> record_tape(const FunctionRef& f, const std::vector<Tenso
 
 namespace {
 
-// Of the recorded ops the first whose own check fails.
+// The first recorded op whose own check fails.
 struct Found {
   BadOp bad;
-  int64_t applied = -1;  // its number among all ops that ran
+  int64_t applied = -1;  // its number among all ops that ran, recorded or not
 };
 
 Found first_bad(const std::vector<TapeEntry>& tape, const GradcheckOptions& options, Look look) {

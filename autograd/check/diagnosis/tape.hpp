@@ -5,12 +5,12 @@
 
 namespace gradus::detail {
 
-/// One recorded application of an op, with the values that went in.
+/// One recorded application of an op, with the values of its inputs.
 struct TapeEntry {
   const OpDef* op;
   Attrs attrs;
   std::vector<Tensor> inputs = {};
-  /// Inputs that a derivative flows to, and that may move independently.
+  /// The inputs that get a derivative and can move independently.
   std::vector<size_t> moving = {};
   int num_outputs = 1;
   std::string path = {};
@@ -18,11 +18,11 @@ struct TapeEntry {
   int64_t applied = 0;
 };
 
-/// What f records at `values`, in forward order.
+/// The ops that f records at `values`, in forward order.
 std::vector<TapeEntry> record_tape(const FunctionRef& f, const std::vector<Tensor>& values);
 
-/// Checks each recorded op of f by itself, on its actual inputs and attributes, at the order of `options`, and names
-/// the first one that fails; where there is none, the values that were detached on the way from the inputs `wrong`.
+/// Checks each recorded op of f by itself, on its actual inputs and attributes, at the order in `options`. Names the
+/// first op that fails. When no op fails, lists the values that were detached on the way from the inputs in `wrong`.
 BadOp find_bad_op(const FunctionRef& f, const std::vector<NamedInput>& inputs, const std::vector<size_t>& wrong,
                   const GradcheckOptions& options);
 

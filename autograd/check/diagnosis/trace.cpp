@@ -11,7 +11,7 @@
 namespace gradus::detail {
 namespace {
 
-constexpr size_t kMostOps = 8000;  // among which steps are looked for: that takes time of their square
+constexpr size_t kMostOps = 8000;  // with more ops no steps are searched: the search takes quadratic time
 
 class Recorder {
  public:
@@ -75,7 +75,7 @@ Trace::Trace(AppliedOps applied_ops)
     for (size_t i = 0; i < applied.inputs.size(); ++i) {
       const bool auxiliary = in_mask(applied.op->auxiliary_inputs, static_cast<int>(i));
       applied.origins.push_back(auxiliary ? Origin() : provenance.of(applied.inputs[i], applied.input_marks[i]));
-      // Recording was off.
+      // A recorded value that was read while recording was off.
       if (!applied.recorded && applied.inputs[i].requires_grad()) applied.origins.back().detached = true;
     }
     provenance.wrote(static_cast<int64_t>(n), applied);
@@ -95,7 +95,7 @@ std::vector<bool> Trace::upstream_of(int64_t n) const {
   return seen;
 }
 
-// How many of a group of ops each of them depends on, one after the other.
+// For each op of a group, how many others of the group it depends on.
 Trace::Numbers Trace::depths_of(const Numbers& group) const {
   Numbers depths;
   for (size_t j = 0; j < group.size(); ++j) {
@@ -109,7 +109,7 @@ Trace::Numbers Trace::depths_of(const Numbers& group) const {
   return depths;
 }
 
-// By the ops that read the same bytes: the weights, which are the same in every step.
+// The step, from the ops that read the same bytes: the weights are the same in every step.
 int64_t Trace::own_step(int64_t n) const {
   const AppliedOp& here = ops_[static_cast<size_t>(n)];
   for (size_t i = 0; i < here.inputs.size(); ++i) {
@@ -129,7 +129,7 @@ int64_t Trace::own_step(int64_t n) const {
   return -1;
 }
 
-// By the ops of the same shapes in the same module.
+// The step, from the ops of the same shapes in the same module.
 int64_t Trace::chained_step(int64_t n) const {
   const AppliedOp& here = ops_[static_cast<size_t>(n)];
   const auto same_shapes = [&](const AppliedOp& other) {
@@ -164,7 +164,7 @@ int64_t Trace::step_of(int64_t n) const {
   return chained_step(n);
 }
 
-// The ops on which an output depends.
+// The ops that some output depends on.
 std::vector<bool> Trace::live() const {
   std::vector<bool> result(ops_.size(), false);
   for (const Origin& origin : output_origins_) {
@@ -175,7 +175,7 @@ std::vector<bool> Trace::live() const {
   return result;
 }
 
-// By op: the leaves whose derivative passes through it.
+// For each op, the leaves whose derivative passes through it.
 std::vector<std::vector<bool>> Trace::reached_by_leaves() const {
   const size_t num_leaves = leaves_.size();
   std::vector<std::vector<bool>> reached(ops_.size(), std::vector<bool>(num_leaves, false));
@@ -233,7 +233,7 @@ std::vector<DetachedValue> Trace::detached(const std::vector<size_t>& leaves,
     found.back().op = join("output ", k);
     found.back().position = static_cast<int64_t>(ops_.size());
   }
-  // That the same numbers were there before is the weakest sign.
+  // Equal numbers are the weakest evidence, so such values come last.
   std::stable_partition(found.begin(), found.end(), [](const auto& value) { return value.how != Detached::copied; });
   return found;
 }

@@ -6,11 +6,12 @@
 
 namespace gradus::detail {
 
-/// Where an input of an applied op came from: an op that ran before, or an input of the function; neither: a constant.
+/// Where an input of an applied op came from: an earlier op, or an input of the function. It is a constant when both
+/// are unset.
 struct Origin {
   int64_t op = -1;
   int64_t leaf = -1;
-  /// The value was recorded, but its derivative does not come through.
+  /// The value was recorded, but no derivative flows back through it.
   bool detached = false;
   Detached how = Detached::constant;
 };
@@ -23,16 +24,16 @@ struct AppliedOp {
   std::vector<Variable> outputs;
   std::string path;
   bool recorded = false;
-  /// Of the numbers that each input and each output held when the op ran.
+  /// The hashes of the numbers that each input and each output held when the op ran.
   std::vector<uint64_t> input_marks = {};
   std::vector<uint64_t> output_marks = {};
   std::vector<Origin> origins = {};
 };
 
-/// A hash of the elements; 0 of what is undefined or not floating.
+/// A hash of the elements; 0 when the value is undefined or not floating.
 uint64_t mark_of(const Variable& value);
 
-/// All ops that f applied, in forward order. While this lives, nothing of it is freed: a place in memory has one owner.
+/// All ops that f applied, in forward order. Keeps all their values alive, so that each memory address has one owner.
 struct AppliedOps {
   std::vector<Variable> leaves;
   std::vector<uint64_t> leaf_marks;
@@ -41,15 +42,15 @@ struct AppliedOps {
 };
 AppliedOps record_ops(const FunctionRef& f, const std::vector<Tensor>& values);
 
-/// Who wrote what each op read: known by the node or, of what is read as a constant, by its place in memory.
+/// Knows which op wrote each value that an op read: from the node, or for a constant from its memory address.
 class Trace {
  public:
   explicit Trace(AppliedOps applied);
 
-  /// The step of the recurrence that op n is in, from 0: how many applications of the same op to the same weights it
-  /// depends on. -1: there are none.
+  /// The step of the recurrence that op n is in, from 0: the number of applications of the same op to the same weights
+  /// that it depends on. -1 when there is no recurrence.
   int64_t step_of(int64_t n) const;
-  /// Ops that read, as a constant, what one of the inputs named by `leaves` reached, and on which an output depends.
+  /// Ops that an output depends on and that read, as a constant, a value that depends on an input in `leaves`.
   std::vector<DetachedValue> detached(const std::vector<size_t>& leaves, const std::vector<NamedInput>& inputs) const;
 
  private:

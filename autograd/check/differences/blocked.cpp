@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What `keep` promises: a blocked element has a gradient of exactly 0, and no output changes with it.
+// Checks the promise of `keep`: a blocked element has a gradient of exactly 0, and no output changes with it.
 #include <gradus/autograd/check/differences/blocked.hpp>
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 namespace gradus::detail {
 namespace {
 
-constexpr size_t kNamed = 6;          // wrong elements in one sentence
-constexpr size_t kTriedAlone = 4096;  // blocked elements that are changed one by one to find which of them counts
+constexpr size_t kNamed = 6;          // wrong elements named in one sentence
+constexpr size_t kTriedAlone = 4096;  // up to so many are changed one by one to find the ones that matter
 
 std::vector<size_t> blocked_elements(const NamedInput& input) {
   std::vector<size_t> blocked;
@@ -24,7 +24,7 @@ std::vector<size_t> blocked_elements(const NamedInput& input) {
 
 bool is_same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
-// "output 0 at [1, 2] from 0.5 to 0.7", or nothing.
+// "output 0 at [1, 2] from 0.5 to 0.7", or empty when nothing changed.
 std::string first_change(const std::vector<Tensor>& before, const std::vector<Tensor>& after) {
   for (size_t k = 0; k < before.size() && k < after.size(); ++k) {
     const std::vector<double> old = elements(before[k]);
@@ -87,7 +87,7 @@ std::vector<std::string> blocked_values(const FunctionRef& f, const std::vector<
     for (const double x : old) largest = std::max(largest, std::abs(x));
     std::vector<double> other = old;
     for (const size_t j : blocked) other[j] = 3.0 * largest * numbers.draw();
-    // The change that shows when `count` blocked elements, from the given one on, have their other values.
+    // The change in the outputs when `count` blocked elements, from index `from` on, take their other values.
     const auto changed = [&](size_t from, size_t count) {
       std::vector<double> moved = old;
       for (size_t n = from; n < from + count; ++n) moved[blocked[n]] = other[blocked[n]];

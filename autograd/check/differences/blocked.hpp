@@ -5,7 +5,7 @@
 
 namespace gradus::detail {
 
-/// Of each element: false where `keep` is. Empty without one.
+/// For each element, true where `keep` is false. Empty without a `keep`.
 std::vector<bool> kept_elements(const NamedInput& input);
 /// Whether `keep` is given and false everywhere.
 bool is_all_blocked(const NamedInput& input);
@@ -13,8 +13,8 @@ bool is_all_blocked(const NamedInput& input);
 /// A sentence for each input with a gradient other than exactly 0 where its `keep` is false.
 std::vector<std::string> blocked_gradients(const std::vector<NamedInput>& inputs, const std::vector<Tensor>& gradients);
 
-/// A sentence for each input where f gives other numbers when the elements whose `keep` is false change. `outputs` are
-/// f's at `values`.
+/// A sentence for each input where the outputs of f change when the elements whose `keep` is false change. `outputs`
+/// are the outputs of f at `values`.
 std::vector<std::string> blocked_values(const FunctionRef& f, const std::vector<NamedInput>& inputs,
                                         const std::vector<Tensor>& values, const std::vector<Tensor>& outputs,
                                         CheckNumbers& numbers, DType dtype);

@@ -11,7 +11,7 @@
 namespace gradus::detail {
 namespace {
 
-constexpr int kRoundingSamples = 12;  // what rounding leaves is often exactly 0
+constexpr int kRoundingSamples = 12;  // several samples, because a single rounding error is often exactly 0
 
 }  // namespace
 
@@ -75,7 +75,7 @@ void GradientRounding::compute() {
   CheckNumbers numbers(1);
   for (int sample = 0; sample < kRoundingSamples; ++sample) {
     const double units = sample % 2 == 0 ? 6.0 + sample : -5.0 - sample;
-    // The same factor for all inputs, so that what was equal stays equal.
+    // All inputs get the same factor, so that equal elements stay equal.
     std::vector<Tensor> values;
     for (const Tensor& value : values_) {
       values.push_back(value.clone());

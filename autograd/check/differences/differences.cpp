@@ -58,7 +58,7 @@ std::string index_text(const Shape& shape, int64_t position) {
 double derivative_error(double a, double b, double floor) {
   if (a == b && std::isfinite(a)) return 0.0;
   const double error = std::abs(a - b) / std::max({floor, std::abs(a), std::abs(b)});
-  return std::isfinite(error) ? error : HUGE_VAL;  // NaN would compare as no error
+  return std::isfinite(error) ? error : HUGE_VAL;  // a NaN would otherwise count as no error
 }
 
 bool Slopes::finite() const { return std::isfinite(numeric) && std::isfinite(left) && std::isfinite(right); }
@@ -106,8 +106,8 @@ std::vector<std::vector<double>> Differences::outputs_at(const Direction& direct
   return moved_to;
 }
 
-// sum_k <weights_k, f_k(x + steps * direction) - f_k(x)>: element by element, because outputs that do not move must
-// cancel exactly.
+// sum_k <weights_k, f_k(x + steps * direction) - f_k(x)>. Subtracts element by element, so that outputs that do not
+// move cancel exactly.
 Differences::Change Differences::change(const Direction& direction, double steps) const {
   const std::vector<std::vector<double>> now = outputs_at(direction, steps);
   Change result;
@@ -171,7 +171,7 @@ double Differences::hidden_along(const Direction& direction, double step) const 
   return 10.0 * eps * hidden / std::abs(step * direction.unit);
 }
 
-// The largest part of a step that is lost when an input is moved and rounded.
+// The largest part of a step that is lost when a moved input is rounded.
 double Differences::input_noise(const Direction& direction, double step) const {
   double largest = 0.0;
   for (const Move& move : direction.moves) {

@@ -7,32 +7,32 @@
 namespace gradus::detail {
 namespace {
 
-constexpr double kShorter = 8.0;  // the ratio of the steps that a doubtful derivative is looked at with
+constexpr double kShorter = 8.0;  // a doubtful derivative is checked again with a step shorter by this ratio
 constexpr int kMostSteps = 40;
 
 double scale_of(const Slopes& s, const Rules& rules) {
   return std::max({rules.smallest_slope * s.natural, std::abs(s.left), std::abs(s.right)});
 }
 
-// The slopes at a kink, from a step so short that its neighbourhood is straight.
+// The slopes at a kink, from a step so short that the function is straight on both sides.
 struct Kink {
   bool found = false;
-  bool jump = false;  // the function itself, or one side of it, is not continuous
+  bool jump = false;  // the function itself, or its slope on one side, is not continuous
   Slopes slopes;
-  double step = 0.0;  // that they were taken at
+  double step = 0.0;  // the step that gave the slopes
 };
 
 bool above_noise(const Slopes& s) { return s.finite() && s.gap() > 4.0 * s.noise; }
 bool is_about(double value, double expected) { return value > 0.9 * expected && value < 1.1 * expected; }
 
-// Both sides keep their slopes: rounding may leave a gap of the same size, but not at the same place.
+// Whether both sides keep their slopes. Rounding may leave a gap of the same size, but not at the same place.
 bool stays(const Slopes& before, const Slopes& now) {
   const double room = 0.1 * now.gap();
   return std::abs(now.left - before.left) < room && std::abs(now.right - before.right) < room;
 }
 
-// A smooth function's one-sided slopes meet when the step shrinks, by its third power; at a kink they stay apart, at a
-// jump they grow as 1 / h. Rounding does neither for long.
+// When the step shrinks, the one-sided slopes of a smooth function meet, with the third power of the step. At a kink
+// they stay apart, and at a jump they grow as 1 / h. Rounding does neither for long.
 Kink find_kink(const Differences& differences, const Direction& direction, const Slopes& first, const Rules& rules) {
   Kink kink;
   double step = rules.step;
@@ -54,7 +54,7 @@ Kink find_kink(const Differences& differences, const Direction& direction, const
   return kink;
 }
 
-// A jump that is the same to both sides (the derivative at the point is the average) leaves no gap.
+// A jump of the same size on both sides leaves no gap: the derivative at the point is the average.
 bool is_even_jump(const Differences& differences, const Direction& direction, const Slopes& first, const Rules& rules) {
   const Slopes second = differences.along(direction, rules.step / kShorter);
   if (!(std::abs(second.numeric) > 0.7 * kShorter * std::abs(first.numeric))) return false;
@@ -72,7 +72,7 @@ bool lies_between(double analytic, const Differences& differences, const Directi
   return analytic >= range.low - room && analytic <= range.high + room;
 }
 
-// Whether the kink vanishes when every element of the same value moves along.
+// Whether the kink vanishes when all elements of the same value move together.
 bool is_tie(const Differences& differences, const Direction& direction, const Slopes& kink, const Rules& rules) {
   if (direction.moves.size() != 1) return false;
   const Move& own = direction.moves.front();
@@ -89,11 +89,11 @@ bool is_tie(const Differences& differences, const Direction& direction, const Sl
   return slopes.finite() && slopes.gap() < 0.01 * kink.gap();
 }
 
-// Of outputs that do not move at all the movement may be lost in rounding.
+// When no output moves at all, the movement may be lost in rounding.
 double noise_of(const Slopes& s) { return s.natural == 0.0 ? s.hidden_noise : s.noise; }
 
-// The error relative to the derivative's size or, where rounding allows no better, to that size at which what rounding
-// may do is just what is allowed.
+// The error relative to the size of the derivative. Where rounding allows no better, it is relative to the size at
+// which the effect of rounding equals the allowed error.
 void take(ElementCheck& check, const Slopes& slopes, double noise, const Rules& rules) {
   check.numeric = slopes.numeric;
   check.left = slopes.left;
@@ -112,15 +112,15 @@ bool agrees(const ElementCheck& check, const Slopes& slopes, const Rules& rules)
   return check.error <= rules.allowed && is_clear(noise_of(slopes), size_of(check.analytic, slopes), rules);
 }
 
-// Where the second derivative jumps, differences to both sides are off by about h, and those to one side are not.
+// Where the second derivative jumps, two-sided differences are off by about h, and one-sided ones are not.
 void prefer_one_sided(Slopes& slopes, double analytic, const Rules& rules) {
   const bool both = derivative_error(analytic, slopes.left) <= rules.allowed &&
                     derivative_error(analytic, slopes.right) <= rules.allowed;
   if (both) slopes.numeric = 0.5 * (slopes.left + slopes.right);
 }
 
-// What a walk over other steps has found: a pair of neighbours that both agree with the derivative, or the pair that
-// pins the derivative down best.
+// The result of a walk over other steps: two neighbouring steps that both agree with the derivative, or the two that
+// determine the derivative best.
 struct Found {
   bool agrees = false;
   Slopes slopes;
@@ -128,8 +128,8 @@ struct Found {
   double uncertainty = HUGE_VAL;
 };
 
-// How far off the longer of two neighbouring steps may be. One that happens to agree with the other is not trusted
-// beyond what rounding and the points' own scatter allow.
+// How far off the longer of two neighbouring steps may be. Agreement by chance is not trusted beyond what rounding and
+// the scatter of the points allow.
 double uncertainty_of(const Slopes& longer, const Slopes& shorter) {
   const double at_longer = std::max(noise_of(longer), longer.scatter);
   const double at_shorter = std::max(noise_of(shorter), shorter.scatter);
@@ -146,7 +146,7 @@ class Walk {
     found_.step = rules.step;
   }
 
-  // Towards longer steps first where rounding hides the derivative.
+  // Starts with longer steps when rounding hides the derivative.
   Found run() {
     const bool hidden = first_.finite() && first_.noise > rules_.allowed * size_of(check_.analytic, first_);
     for (const bool shorter : {!hidden, hidden}) {
@@ -157,7 +157,7 @@ class Walk {
   }
 
  private:
-  // One agreement alone may be chance. One that only rounding allows counts as none here.
+  // A single agreement may be chance. An agreement that needs the allowance for rounding does not count here.
   bool agrees_sharply(Slopes slopes) const {
     prefer_one_sided(slopes, check_.analytic, rules_);
     return derivative_error(check_.analytic, slopes.numeric) <= rules_.allowed &&
@@ -185,10 +185,10 @@ class Walk {
   }
 
   void compare(const Slopes& longer, const Slopes& shorter, double step, bool to_shorter) {
-    // Where nothing moves any more the movement is lost in rounding.
+    // When nothing moves any more, the movement is lost in rounding.
     if (shorter.natural == 0.0 && first_.natural != 0.0) return;
     const double uncertainty = uncertainty_of(longer, shorter);
-    // Slopes over steps that are far too long are all about 0, and near each other: what counts are digits.
+    // Slopes from far too long steps are all about 0 and close to each other, so relative digits are compared.
     const double digits = uncertainty / std::max(std::abs(shorter.numeric), uncertainty);
     const bool better = digits < digits_ || (digits == digits_ && uncertainty < found_.uncertainty);
     if (!better && found_.slopes.finite()) return;
@@ -209,7 +209,7 @@ class Walk {
   double digits_ = HUGE_VAL;
 };
 
-// Whether the walk's best differences say that the derivative is right, or cannot say that it is wrong.
+// Whether the best differences of the walk confirm the derivative, or cannot show that it is wrong.
 Verdict verdict_of(const Found& found, const ElementCheck& check, const Slopes& first, const Rules& rules) {
   if (found.agrees) return Verdict::pass;
   const double apart = std::abs(check.analytic - found.slopes.numeric);
@@ -217,19 +217,19 @@ Verdict verdict_of(const Found& found, const ElementCheck& check, const Slopes& 
   const bool clear = is_clear(found.uncertainty, size, rules);
   if (clear && apart <= std::max(rules.allowed * size, found.uncertainty)) return Verdict::pass;
   const bool doubtful = !clear && apart <= 10.0 * found.uncertainty;
-  // Outputs that seem not to move may do so below their last digit, unless the others pin the slope down.
+  // Outputs that seem still may move below their last digit, unless the other outputs determine the slope.
   const bool pinned = is_clear(found.uncertainty, std::abs(found.slopes.numeric), rules);
   const bool agreed = std::abs(check.analytic - first.numeric) <= noise_of(first);
   return doubtful || agreed || (!pinned && apart <= found.slopes.hidden_noise) ? Verdict::not_judged : Verdict::fail;
 }
 
-// What looks like a kink or a jump to steps as long as a large input may be smooth to those that a function of that
-// input can follow. There the one-sided slopes meet; at a kink they stay as far apart as they are, at a jump they part.
+// With steps that suit a large input, a function that changes faster can look as if it had a kink or a jump. With
+// shorter steps its one-sided slopes meet; at a kink they stay equally far apart, and at a jump they diverge.
 bool is_smooth_below(const Kink& kink, const Found& found) {
   return found.slopes.finite() && found.step < kink.step && found.slopes.gap() < 0.1 * kink.slopes.gap();
 }
 
-// The same at a step of another length: a function may repeat itself with the first.
+// Checks again with a step of another length, in case the function is periodic in the first one.
 bool is_settled(const Differences& differences, const Direction& direction, double analytic, const Slopes& slopes,
                 const Rules& rules) {
   const double apart = std::abs(analytic - slopes.numeric);
@@ -296,7 +296,7 @@ ElementCheck judge_visible(const Differences& differences, const Direction& dire
     check.cause = Cause::none;
   } else {
     const Kink kink = find_kink(differences, direction, slopes, rules);
-    // A gap this small may be rounding: it must explain the error.
+    // A gap this small may be rounding, so it must explain the error.
     const bool explains = kink.slopes.gap() > 0.5 * std::abs(analytic - kink.slopes.numeric);
     if (kink.found && explains && !is_smooth_below(kink, found)) {
       return judge_kink(differences, direction, check, kink, rules);
@@ -359,7 +359,7 @@ std::vector<StepError> sweep_steps(const Differences& differences, const Directi
   return sweep;
 }
 
-// Where two neighbouring steps agree best, the differences are as good as they get.
+// The differences are at their best where two neighbouring steps agree best.
 Cause cause_of(const std::vector<StepError>& sweep, double step) {
   size_t best = 0;
   double smallest = HUGE_VAL;

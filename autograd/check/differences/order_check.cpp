@@ -15,10 +15,10 @@
 namespace gradus::detail {
 namespace {
 
-constexpr int64_t kFullLimit = 64;     // automatic mode: elements of an input that are checked one by one
-constexpr int64_t kRerunLimit = 4096;  // and of one whose direction failed
-constexpr int64_t kShareLimit = 512;   // elements whose derivative is split up by output, to name a signature
-constexpr size_t kShareOutputs = 24;   // and by this many outputs at most
+constexpr int64_t kFullLimit = 64;     // automatic mode checks inputs of up to so many elements one by one
+constexpr int64_t kRerunLimit = 4096;  // the limit for an input whose direction failed
+constexpr int64_t kShareLimit = 512;   // up to so many elements, the derivative is split by output to name a signature
+constexpr size_t kShareOutputs = 24;   // and up to so many outputs
 constexpr size_t kShownElements = 10;
 
 std::vector<Tensor> values_of(const std::vector<NamedInput>& inputs) {
@@ -28,9 +28,9 @@ std::vector<Tensor> values_of(const std::vector<NamedInput>& inputs) {
   return values;
 }
 
-// Inputs from here to 1 are of size 1: the functions that one writes change over lengths of about 1.
+// Inputs between this and 1 count as of size 1: common functions change over lengths of about 1.
 constexpr double kSmallInput = 0x1p-6;
-// The power of two below: steps of that length are exact.
+// The largest power of two that is not above x. Steps of that length are exact.
 double power_of_two(double x) { return std::exp2(std::floor(std::log2(x))); }
 
 // Failures first, then by error.
@@ -44,7 +44,7 @@ bool is_worse(const ElementCheck& a, const ElementCheck& b) {
 int check_from(const FunctionRef& f, const std::vector<NamedInput>& inputs, int order, GradcheckReport& report) {
   const std::vector<NamedInput> next = OrderCheck(f, inputs, order, report).run();
   if (next.empty()) return 0;
-  // A wrong derivative has wrong derivatives of its own: the lowest order that fails says more.
+  // The derivatives of a wrong derivative are wrong too, so only the lowest failing order is reported.
   if (order >= report.options.order || !report.ok) return order;
   const DerivativeOf derivative{f, inputs.size(), report.options.dtype};
   return check_from(derivative, next, order + 1, report);
@@ -90,7 +90,7 @@ std::vector<NamedInput> OrderCheck::run() {
   if (good && order_ == 1) good = take_problems(sound.accumulation(gradients_, unseen));
   take_problems(blocked_gradients(inputs_, gradients_));
   take_problems(blocked_values(f_, inputs_, values_, outputs_, numbers_, dtype));
-  // Which elements are wrong, and how, is of use only to somebody who reads it.
+  // The details of wrong elements are computed only when somebody will read them.
   if (good || (report_.options.diagnose && !stops())) {
     for (size_t i = 0; i < inputs_.size() && !stops(); ++i) compare(i);
     if (order_ == 1 && report_.options.forward_mode) {
@@ -100,7 +100,7 @@ std::vector<NamedInput> OrderCheck::run() {
   return with_cotangents(inputs_, cotangents_, order_);
 }
 
-// True when there are none.
+// Returns true when there are no problems.
 bool OrderCheck::take_problems(const std::vector<std::string>& sentences) {
   for (std::string sentence : sentences) {
     report_.ok = false;
@@ -110,7 +110,7 @@ bool OrderCheck::take_problems(const std::vector<std::string>& sentences) {
   return sentences.empty();
 }
 
-// Whether there is anything to differentiate; else the report says why not.
+// Whether there is anything to differentiate. If not, the report says why.
 bool OrderCheck::has_outputs() {
   for (const Tensor& output : outputs_) {
     if (output.numel() > 0) return true;
@@ -127,7 +127,7 @@ bool OrderCheck::has_outputs() {
   return false;
 }
 
-// A gradient flows to the input, or none is to flow.
+// True when a gradient flows to the input, or when no gradient should.
 bool OrderCheck::counts_as_reached(size_t i) const { return gradients_[i].defined() || is_all_blocked(inputs_[i]); }
 
 GradcheckResult OrderCheck::new_result(size_t i) const {
@@ -153,7 +153,7 @@ void OrderCheck::compare(size_t i) {
     const Running directions = std::move(running_);
     GradcheckResult rerun = compare_elements(i);
     rerun.checked += result.checked;
-    // Each element for itself may be right where a direction, which moves them all, is not.
+    // Each single element may be right where a direction, which moves all of them, is wrong.
     if (result.ok || !rerun.ok) {
       diagnose(i, rerun);
       finish(rerun);
@@ -183,7 +183,8 @@ GradcheckResult OrderCheck::compare_elements(size_t i) {
   return result;
 }
 
-// From the element's own size, down to where it or the number 1 has its scale, up to where its tensor has.
+// Steps start at the element's own size. They may shrink to the scale of the element or of 1, and grow to the scale of
+// its tensor.
 Direction OrderCheck::one_element(size_t i, size_t j) const {
   const double x = std::abs(differences_.point(i)[j]);
   const double amount = std::max(scales_[i], x > 0.0 ? power_of_two(x) : 0.0);
@@ -241,7 +242,7 @@ void OrderCheck::finish(GradcheckResult& result) {
   report_.results.push_back(std::move(result));
 }
 
-// The numeric derivative by each element of input i, for other cotangents.
+// The numeric derivative for each element of input i, with other cotangents.
 std::vector<double> OrderCheck::slopes_of_elements(size_t i, const std::vector<Tensor>& cotangents) {
   differences_.set_cotangents(cotangents);
   std::vector<double> slopes;
@@ -253,7 +254,7 @@ std::vector<double> OrderCheck::slopes_of_elements(size_t i, const std::vector<T
   return slopes;
 }
 
-// What no element shows: which steps of an output it is right for.
+// Names the steps of an output for which the derivative is right. No single element shows them.
 void OrderCheck::name_steps(size_t i, GradcheckResult& result) {
   if (order_ > 1 || result.forward_mode) return;
   const Direction direction = random_ray(i).direction;

@@ -7,21 +7,21 @@
 
 namespace gradus::detail {
 
-/// Of the random numbers of one order; the cotangents are drawn first.
+/// The seed for the random numbers of one order. The cotangents are drawn first.
 uint64_t seed_of(const GradcheckOptions& options, int order);
 
-/// Fills `report` from order 1 to the first one that fails, for `inputs` that checked_inputs() gave. Returns the last
-/// order checked; 0 when f is not even a function that can be checked.
+/// Fills `report` from order 1 up to the first order that fails. `inputs` must come from checked_inputs(). Returns the
+/// last order checked, or 0 when f cannot be checked at all.
 int check_orders(const FunctionRef& f, const std::vector<NamedInput>& inputs, GradcheckReport& report);
 
-/// Compares the derivatives of one function, of any order, with differences.
+/// Compares the derivatives of one function, at any order, with differences.
 class OrderCheck {
  public:
   /// `f` and `report` must outlive this.
   OrderCheck(const FunctionRef& f, std::vector<NamedInput> inputs, int order, GradcheckReport& report);
 
-  /// Adds to the report. Returns the inputs of the next order: these and the cotangents; none when the function is not
-  /// sound enough to go on.
+  /// Adds its results to the report. Returns the inputs of the next order: the same inputs and the cotangents. Returns
+  /// an empty list when the function is not sound enough to go on.
   std::vector<NamedInput> run();
 
  private:
@@ -36,11 +36,11 @@ class OrderCheck {
   GradcheckResult compare_directions(size_t i);
   void compare_forward_mode(size_t i);
   Direction one_element(size_t i, size_t j) const;
-  // Through the elements of input i that are chosen, or all; with the derivative along it.
+  // A direction through the chosen elements of input i, or through all of them, with the derivative along it.
   struct Ray {
     Direction direction;
     double analytic = 0.0;
-    double terms = 0.0;  // the sum of its absolute terms
+    double terms = 0.0;  // the sum of the absolute terms of the derivative
   };
   Ray random_ray(size_t i, const std::vector<bool>& chosen = {});
   std::vector<std::vector<bool>> small_groups(size_t i) const;
@@ -53,7 +53,7 @@ class OrderCheck {
   void diagnose(size_t i, GradcheckResult& result);
   void name_steps(size_t i, GradcheckResult& result);
 
-  // Of the result under way: all its derivatives, and the direction of the worst.
+  // The result so far: all its derivatives, and the direction of the worst one.
   struct Running {
     std::vector<double> analytic;
     std::vector<double> numeric;
@@ -74,8 +74,8 @@ class OrderCheck {
   std::vector<Tensor> cotangents_;
   std::vector<Tensor> gradients_;
   GradientRounding rounding_;
-  std::vector<double> scales_;   // of each input: the usual length of a step, for elements that are no larger
-  std::vector<double> largest_;  // of each input: its largest element
+  std::vector<double> scales_;   // for each input, the usual step for elements that are no larger
+  std::vector<double> largest_;  // for each input, its largest element
   Differences differences_;
   Running running_;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Derivatives along random directions, and what rounding leaves of them.
+// Derivatives along random directions, and the rounding errors in them.
 #include <gradus/autograd/check/differences/order_check.hpp>
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 namespace gradus::detail {
 namespace {
 
-constexpr double kGroup = 1e-6;  // elements that move the function this much less than the largest are looked at apart
+constexpr double kGroup = 1e-6;  // elements that move the function so much less than the largest get their own check
 constexpr int kGroups = 6;
 
 double dot(const Tensor& a, const Tensor& b) {
@@ -30,7 +30,7 @@ OrderCheck::Ray OrderCheck::random_ray(size_t i, const std::vector<bool>& chosen
   const std::vector<double> gradient =
       gradients_[i].defined() ? elements(gradients_[i]) : std::vector<double>(x.size(), 0.0);
   const auto count = chosen.empty() ? x.size() : static_cast<size_t>(std::count(chosen.begin(), chosen.end(), true));
-  // Of length 4 at most: many elements moved at once by a whole step each would be a large step for their sums.
+  // The length is at most 4: with a whole step for each of many elements, their sums would move too far.
   const double scale = std::min(1.0, 4.0 / std::sqrt(static_cast<double>(count)));
   Ray ray;
   double largest = 0.0;
@@ -48,7 +48,7 @@ OrderCheck::Ray OrderCheck::random_ray(size_t i, const std::vector<bool>& chosen
   return ray;
 }
 
-// Elements whose share in a direction would be lost beside those of others, by size of that share.
+// Groups of elements whose share in a direction would be lost beside larger shares, by the size of the share.
 std::vector<std::vector<bool>> OrderCheck::small_groups(size_t i) const {
   std::vector<std::vector<bool>> groups;
   if (!gradients_[i].defined()) return groups;
@@ -76,11 +76,11 @@ double OrderCheck::unseen(size_t i) {
   const Slopes slopes = differences_.along(ray.direction, rules_.step);
   double shortest = HUGE_VAL;
   for (const Move& move : ray.direction.moves) shortest = std::min(shortest, std::abs(move.amount));
-  // Numbers of size 1 that cancel leave about 1e-16 of themselves.
+  // When numbers of size 1 cancel, about 1e-16 remains.
   return std::max({1e-14, 64.0 * rounding_.largest(i), (slopes.hidden_noise + slopes.scatter) / shortest});
 }
 
-// The most that a step of the usual length along one element changes the function, by its derivatives.
+// The largest change of the function, judged by its derivatives, for a usual step of one element.
 double OrderCheck::largest_effect() const {
   double largest = 0.0;
   for (size_t i = 0; i < gradients_.size(); ++i) {
@@ -95,9 +95,9 @@ double OrderCheck::largest_effect() const {
   return largest;
 }
 
-// What neither differences nor the rounding of the derivative itself can tell from 0 is 0 both ways. Remainders of
-// rounding are far smaller than what the function does elsewhere: only such differences may pass for 0, or look like a
-// kink and be none.
+// Counts both values as 0 when neither the differences nor the rounding of the derivative can tell them from 0.
+// Remainders of rounding are far smaller than the function's other changes, so only differences that small may count as
+// 0, or as a false kink.
 void OrderCheck::settle_zero(size_t i, const Direction& direction, ElementCheck& check) {
   if (check.verdict == Verdict::pass || check.verdict == Verdict::unreachable) return;
   const double remainder =
@@ -135,7 +135,7 @@ GradcheckResult OrderCheck::compare_directions(size_t i) {
   return result;
 }
 
-// <u, J v> by jvp against differences along v and, by the adjoint identity, against <J^T u, v>.
+// Compares <u, J v> from jvp with differences along v and, by the adjoint identity, with <J^T u, v>.
 void OrderCheck::compare_forward_mode(size_t i) {
   GradcheckResult result = new_result(i);
   result.forward_mode = true;

@@ -13,12 +13,12 @@ namespace gradus::detail {
 struct ParameterRead {
   const Parameter* parameter;
   std::string op;
-  /// Of the module that applied the op; may be empty.
+  /// Path of the module that applied the op; may be empty.
   std::string path;
 };
 
-/// Every Parameter that f reads at `values`, in forward order. One that stands for another Variable (ParameterBinding)
-/// is not read.
+/// Every Parameter that f reads at `values`, in forward order. A Parameter that a ParameterBinding replaces by another
+/// Variable does not count as read.
 GRADUS_API std::vector<ParameterRead> parameters_read(const FunctionRef& f, const std::vector<Tensor>& values);
 
 }  // namespace gradus::detail

@@ -15,7 +15,7 @@ namespace {
 
 using Tensors = std::vector<Tensor>;
 
-// A sentence, or nothing.
+// A sentence when the tensor has a value that is not finite; otherwise empty.
 std::string not_finite(const Tensor& tensor, const std::string& what) {
   const std::vector<double> values = elements(tensor);
   for (size_t i = 0; i < values.size(); ++i) {
@@ -30,8 +30,8 @@ bool all_zero(const Tensor& tensor) {
   return std::all_of(values.begin(), values.end(), [](double value) { return value == 0.0; });
 }
 
-// Rounding leaves about 1e-14 (f32: 1e-5) of an element, or a part of the gradient that nothing tells from rounding; a
-// derivative that forgets its cotangent, squares it or overwrites what was gathered is off by about the element itself.
+// Rounding leaves about 1e-14 (f32: 1e-5) of an element, or a part of the gradient that cannot be told from rounding. A
+// derivative that ignores its cotangent, squares it or overwrites earlier gradients is off by about the element itself.
 class SumCheck {
  public:
   SumCheck(const Unseen& unseen, size_t input) : unseen_(unseen), input_(input) {}

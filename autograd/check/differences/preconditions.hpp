@@ -7,14 +7,15 @@
 
 namespace gradus::detail {
 
-/// How large a part of the gradient of an input, by its number, no difference and no repetition can tell from rounding.
+/// For the number of an input, how large a part of its gradient neither differences nor repetition can tell from
+/// rounding.
 using Unseen = std::function<double(size_t)>;
 
-/// Own, dense copies of the inputs, with their labels from `options`. Throws what gradcheck() refuses.
+/// Dense copies of the inputs, with their labels from `options`. Throws when gradcheck() must refuse the inputs.
 std::vector<NamedInput> checked_inputs(const std::vector<NamedInput>& inputs, const GradcheckOptions& options);
 
-/// One function at one point, for a random cotangent: what must hold before a comparison with differences says
-/// anything. Each function returns a sentence for each thing that is wrong.
+/// Checks one function at one point with a random cotangent. These conditions must hold before a comparison with
+/// differences means anything. Each function returns one sentence for each problem.
 struct SoundnessCheck {
   const FunctionRef& f;
   const std::vector<NamedInput>& inputs;
@@ -23,13 +24,13 @@ struct SoundnessCheck {
   const std::vector<Tensor>& cotangents;
   DType dtype;
 
-  /// Finite values, and the same bits again.
+  /// The values are finite, and a second run gives the same bits.
   std::vector<std::string> forward() const;
-  /// Of `gradients`, f's for `cotangents`: finite, the same bits again, zero for zeros, linear, and without a cotangent
-  /// the same as with zeros.
+  /// Checks `gradients`, the gradients of f for `cotangents`: they are finite, a second run gives the same bits, zeros
+  /// give zeros, they are linear in the cotangent, and an output without a cotangent counts as one with zeros.
   std::vector<std::string> backward(const std::vector<Tensor>& gradients, CheckNumbers& numbers,
                                     const Unseen& unseen) const;
-  /// They add up when f is used twice on the same inputs, and when backward() runs twice into Parameters.
+  /// Gradients add up when f is used twice on the same inputs, and when backward() runs twice into Parameters.
   std::vector<std::string> accumulation(const std::vector<Tensor>& gradients, const Unseen& unseen) const;
 };
 

@@ -21,11 +21,11 @@ std::string counts_text(const GradcheckResult& r) {
   return text;
 }
 
-// Why nothing was found right of a derivative that has elements; empty where there is no reason to ask.
+// The reason why no element of a derivative passed. Empty when it has no elements, or when some passed or failed.
 std::string why_nothing_passed(const GradcheckResult& r) {
   if (r.shape.numel() == 0 || r.passed > 0 || r.failed > 0) return "";
   const bool unused = r.checked == r.unreachable;
-  // Of a linear function the second derivative is such a zero.
+  // The second derivative of a linear function is such a zero.
   if (unused && r.order > 1) return "";
   if (unused) return r.forward_mode ? "" : join("no output depends on ", r.input, " ", r.shape);
   const char* const which[] = {"derivative", "second derivative", "third derivative"};
@@ -35,7 +35,7 @@ std::string why_nothing_passed(const GradcheckResult& r) {
 }  // namespace
 
 void conclude(GradcheckReport& report) {
-  // An input that no output uses is named in the headline; alone it is no check.
+  // The headline names an input that no output uses. When there is no other input, nothing was checked.
   const bool allowed = report.passed() > 0;
   for (const GradcheckResult& result : report.results) {
     const bool unused = result.checked == result.unreachable;

@@ -7,10 +7,10 @@
 
 namespace gradus::detail {
 
-/// Sees, from when it is made, which ways through the code this thread takes (of split work: the whole process).
+/// Counts, from its construction on, the code paths that this thread takes (for split work, the whole process).
 class Coverage {
  public:
-  /// Of the check that `report` is about, which is complete.
+  /// The paths of the check that `report` describes. The report must be complete.
   std::vector<CodePath> paths(const GradcheckReport& report) const;
 
  private:

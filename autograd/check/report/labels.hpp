@@ -5,13 +5,13 @@
 
 namespace gradus::detail {
 
-/// Whether `name` is `end`, or ends with it after a dot.
+/// Whether `name` equals `end`, or ends with it after a dot.
 bool is_end_of_name(const std::string& name, const std::string& end);
 
-/// The labels given for an input of this name and rank; empty without any.
+/// The labels for an input of this name and rank. Empty when there are none.
 std::vector<AxisLabel> labels_of(const std::string& name, const Shape& shape, const std::vector<InputLabels>& labels);
 
-/// Positions of an axis that one block takes; 0 when it is not cut into blocks.
+/// The number of positions in one block of an axis; 0 when the axis has no blocks.
 int64_t block_size(const AxisLabel& label, int64_t axis_size);
 
 /// "gate f, unit 2" for a position of an axis; "index 5 of axis 0" without a label.

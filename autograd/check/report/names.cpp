@@ -4,7 +4,7 @@
 namespace gradus {
 namespace {
 
-// The names stand in the order of the enumerators.
+// The names are in the order of the enumerators.
 template <class Enum, size_t N>
 const char* pick(const char* const (&names)[N], Enum value) {
   const auto index = static_cast<size_t>(value);

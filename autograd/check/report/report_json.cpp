@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The report for programs.
+// Writes the report as JSON.
 #include <cmath>
 
 #include <nlohmann/json.hpp>
@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// JSON has no infinity and no NaN: they become text.
+// JSON has no infinity and no NaN, so they become text.
 Json number(double value) {
   if (std::isfinite(value)) return value;
   return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
@@ -120,7 +120,7 @@ std::string GradcheckReport::json() const {
                        {"paths", covered},
                        {"seed", options.seed},
                        {"reproduce", detail::reproduction(options)}};
-  // Names come from the user: what is not UTF-8 is replaced, not thrown at.
+  // Names come from the user, so invalid UTF-8 is replaced instead of throwing.
   return report.dump(2, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The report for people.
+// Writes the report as text.
 #include <algorithm>
 
 #include <gradus/autograd/check/report/report_words.hpp>
@@ -27,7 +27,7 @@ std::string table(const std::vector<Row>& rows) {
   return text;
 }
 
-// Of one derivative as a whole.
+// The verdict on one derivative as a whole.
 const char* row_verdict(const GradcheckResult& r) {
   if (!r.ok) return "FAIL";
   if (r.passed > 0 || r.checked == 0) return "pass";
@@ -104,7 +104,7 @@ std::string wrong_sentence(const GradcheckReport& report) {
               error_text(worst->error), "; ", detail::failing_count(report), "\n");
 }
 
-// What the headline does not say of the first bad op, or of values that were detached.
+// Details of the first bad op, or of detached values, that the headline leaves out.
 std::string bad_op_text(const BadOp& bad, size_t most) {
   if (bad.found()) return bad.text.empty() ? "" : "      by itself: " + bad.text + "\n";
   std::string text;
@@ -118,7 +118,7 @@ std::string bad_op_text(const BadOp& bad, size_t most) {
 
 std::string problems_text(const GradcheckReport& report, size_t most) {
   std::string text;
-  const size_t first = detail::leads_with_problem(report) ? 1 : 0;  // that one is the headline
+  const size_t first = detail::leads_with_problem(report) ? 1 : 0;  // the headline has printed the first one
   const size_t end = std::min(report.problems.size(), first + most);
   for (size_t i = first; i < end; ++i) text += "      " + report.problems[i] + "\n";
   if (report.problems.size() > end) text += join("      and ", report.problems.size() - end, " more problems\n");
@@ -136,14 +136,14 @@ std::string coverage_text(const GradcheckReport& report) {
   return (ran.empty() ? "" : "  ran: " + ran + "\n") + (did_not.empty() ? "" : "  did not run: " + did_not + "\n");
 }
 
-// As much of a failing report as is decisive: 25 lines at most.
+// A brief report has at most 25 lines.
 constexpr size_t kProblems = 2;
 constexpr size_t kNotChecked = 1;
 constexpr size_t kDetached = 1;
 constexpr size_t kRows = 5;
 constexpr size_t kElements = 2;
 
-// The headline says the first of a check that found nothing wrong.
+// When nothing is wrong, the headline already names the first unchecked item.
 std::string not_checked_text(const GradcheckReport& report, size_t most) {
   std::string text;
   const size_t first = report.state == CheckState::failed ? 0 : 1;
@@ -160,7 +160,7 @@ std::string counts_text(const GradcheckReport& report) {
               report.not_judged(), "; not looked at one by one: ", report.skipped(), "\n");
 }
 
-// The failing results, the worst first.
+// The failing results, worst first.
 std::vector<const GradcheckResult*> failing_results(const GradcheckReport& report) {
   std::vector<const GradcheckResult*> failing;
   for (const GradcheckResult& result : report.results) {
@@ -194,7 +194,7 @@ std::string brief_details(const GradcheckReport& report, const std::vector<const
   return text + sweep_text(worst);
 }
 
-// What is decisive.
+// The decisive part of the report.
 std::string brief_text(const GradcheckReport& report) {
   std::string out = bad_op_text(report.first_bad_op, kDetached) + wrong_sentence(report);
   out += problems_text(report, kProblems) + not_checked_text(report, kNotChecked);

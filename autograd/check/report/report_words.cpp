@@ -128,14 +128,14 @@ std::string failing_count(const GradcheckReport& report) {
               failing > 1 ? join(", and ", failing - 1, failing == 2 ? " more derivative" : " more derivatives") : "");
 }
 
-// "no output depends on b [3], and 1 more"; "" when all that was asked for was checked.
+// "no output depends on b [3], and 1 more"; "" when everything that was asked for was checked.
 std::string not_checked_text(const GradcheckReport& report) {
   const size_t count = report.not_checked.size();
   if (count == 0) return "";
   return report.not_checked.front() + (count > 1 ? join(", and ", count - 1, " more") : std::string());
 }
 
-// ", no output depends on a, b"; "" when some does on each.
+// ", no output depends on a, b"; "" when every input is used.
 std::string unused_text(const GradcheckReport& report) {
   std::string names;
   for (const GradcheckResult& result : report.results) {

@@ -10,23 +10,23 @@
 
 namespace gradus::examples {
 
-/// What stands in `target_out` behind an item's end and counts for nothing.
+/// Fills `target_out` after the end of an item. The loss ignores it.
 constexpr int64_t kIgnored = -100;
 
-/// Items as the model wants them; B rows, the longest item has T symbols.
+/// Items as the model's input: B rows; the longest item has T symbols.
 struct Batch {
   Tensor source;       ///< i64 [B, T]
   Tensor lengths;      ///< i64 [B]
   Tensor target_in;    ///< i64 [B, T + 1]: the begin mark, then the target
   Tensor target_out;   ///< i64 [B, T + 1]: the target, then the end mark, then kIgnored
-  int64_t tokens = 0;  ///< elements of target_out that count
+  int64_t tokens = 0;  ///< number of elements in target_out that are not ignored
 };
 
-/// Requires items, each of them of one symbol or more, all known to the vocabulary.
+/// Every item must have at least one symbol, and the vocabulary must know all symbols. There must be at least one item.
 Batch make_batch(std::span<const Item> items, const Vocabulary& vocabulary, Task task);
 
-/// Training batches. So that little is padding, items of similar length go together: a pool of several batches' worth
-/// is drawn, sorted by length and cut, and the batches are handed out in random order.
+/// Makes training batches with little padding by putting items of similar length together. It draws a pool of several
+/// batches, sorts it by length, cuts it, and returns the batches in random order.
 class TrainingBatches {
  public:
   /// `data` must outlive it.
@@ -41,7 +41,7 @@ class TrainingBatches {
   size_t batch_size_;
   TrainingItems items_;
   std::vector<Item> pool_;
-  std::vector<size_t> starts_;  // of the batches in the pool that are still to come
+  std::vector<size_t> starts_;  // of the remaining batches in the pool
 };
 
 }  // namespace gradus::examples

@@ -17,8 +17,8 @@ namespace {
 constexpr const char* kNoneHeldOut = "no item is held out to be scored";
 constexpr const char* kAllHeldOut = "every item is held out, so there is nothing to train on";
 
-/// Keeps the first of equal items. (An open hash table: std::unordered_set, with an allocation for each item, took as
-/// long as reading the file.)
+/// Keeps the first of equal items. (Uses an open hash table, because std::unordered_set, which allocates for each item,
+/// took as long as reading the file.)
 void drop_repeated(std::vector<Line>& lines) {
   const size_t slots = std::bit_ceil(2 * lines.size() + 1);
   std::vector<size_t> table(slots);  // 1 + the index of a kept line; 0: free
@@ -48,7 +48,7 @@ Vocabulary vocabulary_of(const std::vector<Line>& lines) {
   return Vocabulary(std::move(symbols));
 }
 
-/// How many sequences there are, or `limit` when there are more.
+/// The number of possible sequences, or `limit` when there are more.
 int64_t count_sequences(const RandomItems& random, int64_t limit) {
   int64_t total = 0;
   int64_t of_length = 1;
@@ -60,8 +60,7 @@ int64_t count_sequences(const RandomItems& random, int64_t limit) {
   return total;
 }
 
-/// Moves `item` on to the next sequence of its length in alphabetical order, which `letters` are in; false after the
-/// last one.
+/// Moves `item` to the next sequence of its length in the order of `letters`. Returns false after the last one.
 bool advance(const std::u32string& letters, Item& item) {
   for (size_t i = item.size(); i-- > 0;) {
     if (item[i] != letters.back()) {
@@ -73,7 +72,7 @@ bool advance(const std::u32string& letters, Item& item) {
   return false;
 }
 
-/// For few sequences: looks at each. Returns those held out, shuffled; throws when there are none, or no others.
+/// For few sequences: visits every one. Returns the held-out ones, shuffled. Throws when none or all are held out.
 std::vector<Item> enumerate_held_out(const RandomItems& random, RandomNumbers& numbers) {
   std::vector<Item> out;
   bool any_to_train = false;
@@ -94,10 +93,10 @@ std::vector<Item> enumerate_held_out(const RandomItems& random, RandomNumbers& n
   return out;
 }
 
-/// For many sequences: draws until there are `count` distinct held-out ones.
+/// For many sequences: draws until it has `count` different held-out ones.
 std::vector<Item> draw_held_out(const RandomItems& random, int64_t count, RandomNumbers& numbers) {
   std::vector<Item> out;
-  out.reserve(static_cast<size_t>(count));  // `seen` refers to what is inside, which must stay where it is
+  out.reserve(static_cast<size_t>(count));  // `seen` refers to the items, which must not move
   std::unordered_set<std::u32string_view> seen(2 * static_cast<size_t>(count));
   Item item;
   while (static_cast<int64_t>(out.size()) < count) {
@@ -145,7 +144,7 @@ DataSet data_set_from_lines(const std::string& path, std::vector<Line> lines, co
 
 DataSet random_data_set(RandomItems random, int64_t held_out, Generator generator) {
   RandomNumbers numbers(std::move(generator));
-  // Drawing `held_out` distinct items ends soon only where there are many more of them.
+  // Drawing `held_out` different items is fast only when there are many more of them.
   const int64_t few = std::max<int64_t>(200'000, 40 * held_out);
   DataSet out;
   if (count_sequences(random, few) < few) {

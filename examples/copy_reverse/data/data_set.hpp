@@ -12,33 +12,34 @@
 
 namespace gradus::examples {
 
-/// How random sequences are drawn: first a length, uniform on [min_length, max_length], then its symbols, uniform too.
+/// Random sequences: first the length, uniform on [min_length, max_length], then the symbols, uniform too.
 struct RandomItems {
   Vocabulary letters;
   int64_t min_length = 1;
   int64_t max_length = 20;
 
-  /// Writes any one sequence, held out or not, into `item`.
+  /// Writes a random sequence, held out or not, into `item`.
   void draw(RandomNumbers& numbers, Item& item) const;
 };
 
-/// What there is to learn from, and what is kept back to be scored (is_held_out decides).
+/// The training data and the held-out data for scoring (is_held_out decides).
 struct DataSet {
   Vocabulary vocabulary;
-  std::vector<Item> training;  ///< of a file; empty: `random` gives as many as are wanted
+  std::vector<Item> training;  ///< for a file; empty when `random` gives any number of items
   RandomItems random;
-  std::vector<Item> held_out;  ///< distinct
+  std::vector<Item> held_out;  ///< all different
 };
 
-/// The lines of a file, each item once. With `known`, the vocabulary of a loaded model, a line with a symbol that is
-/// not in it throws BadInput. So does a file whose items all fall to one side.
+/// The lines of a file, each item once. Throws BadInput when all items are held out, or none. With `known`, the
+/// vocabulary of a loaded model, a line with an unknown symbol throws BadInput too.
 DataSet data_set_from_lines(const std::string& path, std::vector<Line> lines, const Vocabulary* known);
 
-/// Random sequences, with `held_out` distinct ones kept back, or as many as there are. Throws BadInput when there are
-/// so few sequences in all that they fall to one side.
+/// Random sequences, with `held_out` different ones held out, or as many as there are. Throws BadInput when there are
+/// so few sequences that all or none are held out.
 DataSet random_data_set(RandomItems random, int64_t held_out, Generator generator);
 
-/// An endless stream of training items: a file's in a new random order each time round, or freshly drawn ones.
+/// An endless stream of training items: the items of a file, in a new random order each time round, or newly drawn
+/// ones.
 class TrainingItems {
  public:
   /// `data` must outlive it.

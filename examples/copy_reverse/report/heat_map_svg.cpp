@@ -11,12 +11,12 @@ namespace {
 
 constexpr int kCell = 26;
 constexpr int kLeft = 76;  // room for the labels at the left
-constexpr int kTop = 84;   // for the title and the labels at the top
+constexpr int kTop = 84;   // room for the title and the labels at the top
 constexpr int kRight = 24;
-constexpr int kBottom = 64;  // for the legend
+constexpr int kBottom = 64;  // room for the legend
 constexpr int kNarrowest = 320;
 
-// Plain colours and no CSS variables, which converters to other formats do not know.
+// Uses plain colours instead of CSS variables, because converters to other formats do not know those.
 constexpr const char* kStyle = R"(<style>
   .paper { fill: #ffffff; }
   text { fill: #1f2328; font: 15px system-ui, sans-serif; text-anchor: middle; }
@@ -33,7 +33,7 @@ constexpr const char* kStyle = R"(<style>
 </style>
 )";
 
-// Text as XML content.
+// Escapes text for XML.
 std::string escaped(std::u32string_view text) {
   std::string out;
   for (const char32_t symbol : text) {
@@ -60,7 +60,7 @@ std::string escaped(std::u32string_view text) {
   return out;
 }
 
-// What is too wide for a cell becomes the replacement character.
+// A symbol that is too wide for a cell becomes the replacement character.
 std::string label(char32_t symbol) {
   return shown_width(symbol) > 2 ? "\uFFFD" : escaped(from_utf8(shown_symbol(symbol)).value_or(U""));
 }
@@ -135,7 +135,7 @@ std::string heat_map_svg(const Attention& attention) {
   const int rows = static_cast<int>(attention.rows());
   const int width = std::max(kNarrowest, kLeft + columns * kCell + kRight);
   const int height = kTop + rows * kCell + kBottom;
-  // XML 1.0 forbids some of what printable() turns into numbers.
+  // XML 1.0 forbids some characters; printable() turns them into their numbers.
   const std::string title = "Attention for " + escaped(from_utf8(printable(to_utf8(attention.source))).value_or(U""));
   const int middle = kTop + rows * kCell / 2;
   std::string out = "<svg xmlns=\"http://www.w3.org/2000/svg\"" + attribute("width", width) +

@@ -8,7 +8,7 @@ namespace {
 
 struct Level {
   double from;
-  const char* cell;  // two columns wide, as wide as the widest symbol
+  const char* cell;  // two columns wide, like the widest symbol
 };
 
 constexpr Level kLevels[] = {{0.75, "██"}, {0.5, "▓▓"}, {0.25, "▒▒"}, {0.05, "░░"}};
@@ -24,7 +24,7 @@ const char* cell(double weight) {
   return kBlank;
 }
 
-// What does not fit into a cell becomes the replacement character.
+// A symbol that does not fit into a cell becomes the replacement character.
 char32_t fitting(char32_t symbol) { return shown_width(symbol) > kCellWidth ? U'\uFFFD' : symbol; }
 
 std::string spaces(int count) { return std::string(static_cast<size_t>(count), ' '); }

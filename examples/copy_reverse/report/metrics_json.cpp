@@ -39,7 +39,7 @@ std::string metrics_json(const Config& config, const Learner& learner, const Met
     out["eval"] = {
         {"file", config.eval}, {"items", metrics.eval_file->items}, {"exact_match", metrics.eval_file->rate()}};
   }
-  // A path need not be UTF-8.
+  // A path may be invalid UTF-8.
   return out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 

@@ -11,30 +11,30 @@ namespace gradus::examples {
 
 struct ProgressOptions {
   int64_t steps = 0;
-  bool terminal = false;  ///< one line that is written over and over, instead of a line now and then
+  bool terminal = false;  ///< overwrite one line, instead of printing a line now and then
 };
 
-/// The line that tells how the training goes: step, loss, exact match, tokens/s, time left.
+/// The progress line of the training: step, loss, exact match, tokens/s, time left.
 class Progress {
  public:
   /// `out` must outlive it.
   Progress(std::ostream& out, const ProgressOptions& options);
-  /// Leaves the line, too, when training ended by an exception.
+  /// Ends the progress line, also when an exception ended the training.
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// True about twenty times in all, the last step among them: when the exact match is to be measured anew.
+  /// True about twenty times in all, including the last step: the exact match must be measured again.
   bool wants_exact_match(int64_t step) const;
   void set_exact_match(double rate) { exact_match_ = rate; }
-  /// To be called after each step, counted from 1.
+  /// Call it after each step, counted from 1.
   void step_done(int64_t step, double loss, int64_t tokens);
-  /// Leaves the line; to be called after the last step.
+  /// Ends the progress line. Call it after the last step.
   void finish();
 
   double seconds() const;
   double tokens_per_second() const;
-  /// Mean over the last tenth of all steps.
+  /// The mean loss over the last tenth of all steps.
   double final_loss() const { return tail_loss_.mean(); }
 
  private:
@@ -55,7 +55,7 @@ class Progress {
   bool finished_ = false;
   bool line_open_ = false;
   int64_t tokens_ = 0;
-  Mean recent_loss_;  // since the last line in a pipe; of the last steps on a terminal
+  Mean recent_loss_;  // since the last line in a pipe, or over the last steps on a terminal
   Mean tail_loss_;
   std::optional<double> exact_match_;
 };

@@ -12,7 +12,7 @@
 namespace gradus::examples {
 namespace {
 
-// Cut short of 100 %, which is kept for no fault at all.
+// Rounds down below 100 %, so that "100 %" always means no mistake.
 std::string percent(const Score& score) {
   const double exact = 100.0 * score.rate();
   std::array<char, 32> text{};

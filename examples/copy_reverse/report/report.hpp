@@ -13,20 +13,20 @@
 
 namespace gradus::examples {
 
-/// What is about to happen, in a few lines; `data` may be null.
+/// Prints the plan of the run in a few lines; `data` may be null.
 void tell_beginning(std::ostream& out, const Config& config, const Learner& learner, const DataSet* data);
 
-/// "exact match 99.97 % of 3,366 held-out items"; `what` is the last part. `unknown`: how many of the items the model
-/// could not be asked.
+/// Prints "exact match 99.97 % of 3,366 held-out items"; `what` is the last part. `unknown` is the number of items with
+/// symbols that the model does not know.
 void tell_score(std::ostream& out, const std::string& what, const Score& score, int64_t unknown);
 
-/// Some sources with their answers, evenly spread, and the first faults.
+/// Prints some sources with their answers, evenly spread, and the first mistakes.
 void tell_answers(std::ostream& out, Task task, std::span<const Item> sources, std::span<const Item> given);
 
-/// The heat map with its heading.
+/// Prints the heat map with its heading.
 void tell_attention(std::ostream& out, const Attention& attention);
 
-/// The figures, and what they were measured on, as a JSON object. A figure that was not measured is null.
+/// The results, and what they were measured on, as a JSON object. A result that was not measured is null.
 std::string metrics_json(const Config& config, const Learner& learner, const Metrics& metrics);
 
 }  // namespace gradus::examples

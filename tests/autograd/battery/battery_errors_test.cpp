@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The battery, part 4: what every op refuses, and in which words.
+// The battery, part 4: what every op refuses, and with which message.
 #include "tests/support/battery.hpp"
 
 using namespace gradus;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The battery, part 9: elementwise functions at 0, subnormal, tiny, huge and infinite numbers. Value, first, second and
-// third derivatives, jvp and hvp are held to a table of what they are (extremes/elementwise.txt), in f32 and f64.
+// The battery, part 9: elementwise functions at 0, subnormal, tiny, huge and infinite numbers. Compares value, first,
+// second and third derivatives, jvp and hvp with a table of the true numbers (extremes/elementwise.txt), in f32 and
+// f64.
 #include <algorithm>
 #include <cmath>
 #include <iostream>
@@ -98,8 +99,9 @@ std::map<std::string, Function> functions() {
   };
 }
 
-/// Their derivatives are made of s (1 - s), s between 0 and 1 (or 1 - t^2), and gelu of the normal distribution: they
-/// are good to a rounding unit of 1, not of themselves, where s is near 1 and where they cross 0.
+/// Functions whose derivatives are computed from s (1 - s), with s between 0 and 1 (or from 1 - t^2), and gelu, which
+/// uses the normal distribution. They are accurate to a rounding unit of 1, not of their own size, where s is near 1
+/// and where they cross 0.
 bool is_relative_to_one(const std::string& function) {
   for (const char* name : {"tanh", "sigmoid", "softplus", "log_sigmoid", "silu", "gelu", "gelu_tanh",
                            "bce_with_logits:0", "bce_with_logits:1"}) {
@@ -108,7 +110,7 @@ bool is_relative_to_one(const std::string& function) {
   return false;
 }
 
-/// The same cotangents in every run: whether a product overflows is counted.
+/// Every run has the same cotangents, because the test counts the products that overflow.
 constexpr uint64_t kFactors = 7;
 
 /// All lines of one function and dtype, as tensors.
@@ -139,7 +141,7 @@ class Sheet {
 
   std::vector<double> ones() const { return std::vector<double>(rows_.size(), 1.0); }
 
-  /// Numbers between 0.5 and 2 of either sign, of few bits.
+  /// Numbers of few bits between 0.5 and 2, of either sign.
   std::vector<double> factors() {
     std::vector<double> out;
     for (size_t r = 0; r < rows_.size(); ++r) {
@@ -149,7 +151,7 @@ class Sheet {
     return out;
   }
 
-  /// Where the derivative along these inputs, letters in order, stands in a line.
+  /// The position, in a line, of the derivative along these inputs (letters in order).
   size_t place(std::string along) const {
     std::sort(along.begin(), along.end());
     const char last = static_cast<char>('a' + inputs_.size() - 1);
@@ -198,7 +200,7 @@ class Sheet {
     return d.defined() ? d : Variable(zeros(y.shape(), {.dtype = dtype_}));
   }
 
-  /// All derivatives of y, which is the derivative along `along` times `factor`, up to the third.
+  /// Checks all derivatives of y up to the third. y is the derivative along `along` times `factor`.
   void descend(const Variable& y, const std::string& along, const std::vector<double>& factor) {
     if (along.size() == 3) return;
     for (size_t i = 0; i < inputs_.size(); ++i) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The battery, part 11: functions of several numbers (reductions, softmax, products, attention's score, a step of a
-// GRU) at mixed magnitudes, ties, saturation and infinities: value, gradient, jvp, hvp and a third derivative are held
-// to a table of what they are (extremes/rows.txt), in f32 and f64.
+// GRU) at mixed magnitudes, ties, saturation and infinities. Compares value, gradient, jvp, hvp and a third derivative
+// with a table of the true numbers (extremes/rows.txt), in f32 and f64.
 #include <algorithm>
 #include <cmath>
 #include <iostream>
@@ -105,7 +105,8 @@ class Line {
     return Tensor::from(all.subspan(first, count), {static_cast<int64_t>(count)}).to(row_.dtype);
   }
 
-  /// Made of 1 - t^2, s (1 - s) or p - 1: good to a rounding unit of 1, not of themselves, where t, s or p is near 1.
+  /// Computed from 1 - t^2, s (1 - s) or p - 1: accurate to a rounding unit of 1, not of its own size, where t, s or p
+  /// is near 1.
   bool is_relative_to_one() const {
     static const std::set<std::string> kSuch = {"additive_score", "gru",       "softmax",
                                                 "log_softmax",    "logsumexp", "cross_entropy"};

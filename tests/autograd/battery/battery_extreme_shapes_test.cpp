@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The battery, part 8: every example again with inputs of rank 0, with inputs of the largest rank, and with each of its
-// axes empty. What the shape rule allows must be right; what it does not must be refused as every other error is.
+// axes empty. If the shape rule accepts them, the result must be right. If not, the error must be like every other one.
 #include <functional>
 
 #include <gradus/autograd/check/gradcheck.hpp>
@@ -17,7 +17,7 @@ using namespace gradus::tests;
 
 namespace {
 
-// An input spec under another shape; false when written-down values do not go with it.
+// An input spec with another shape. False when the spec has fixed values that do not fit it.
 bool reshaped(InputSpec& spec, const Shape& shape) {
   if (spec.absent) return true;
   if (spec.fixed.defined()) {
@@ -37,7 +37,7 @@ bool as_scalars(Example& example) {
   return any;
 }
 
-// Axes of size 1 in front, until one input has them all; `all`: until every input has.
+// Adds axes of size 1 in front until one input has the largest rank, or with `all` until every input has.
 bool at_largest_rank(Example& example, bool all) {
   int most = 0;
   for (const InputSpec& spec : example.inputs) most = std::max(most, spec.absent ? 0 : spec.shape.rank());
@@ -54,8 +54,8 @@ bool at_largest_rank(Example& example, bool all) {
   return any;
 }
 
-// Every axis of this size, in every input, becomes empty. Which axes go together is not written down anywhere: by size
-// is a guess, and a wrong one is refused by the shape rule.
+// Makes every axis of this size, in every input, empty. Nothing says which axes belong together, so the size is a
+// guess. The shape rule refuses a wrong guess.
 bool emptied(Example& example, int64_t size) {
   bool any = false;
   for (InputSpec& spec : example.inputs) {
@@ -122,10 +122,10 @@ bool accepts(const OpCase& c, Tally& tally) {
   }
 }
 
-// Values against the reference and between dtypes, first derivatives against differences.
+// Compares values with the reference and between dtypes, and first derivatives with differences.
 void check(const OpCase& c, Tally& tally) {
   const Tensors inputs = c.inputs();
-  bool finite = true;  // the variance and the logarithm of a sum of nothing are not
+  bool finite = true;  // the variance and the logarithm of an empty sum are not finite
   {
     const NoGrad off;
     const Variables outputs = c.outputs(as_variables(inputs));
@@ -134,7 +134,7 @@ void check(const OpCase& c, Tally& tally) {
     REQUIRE(rounded.size() == outputs.size());
     for (size_t k = 0; k < outputs.size(); ++k) {
       INFO("output " << k);
-      // a gradient that no recorded op reaches is 0
+      // The gradient is 0 when no recorded op reaches the input.
       if (expected[k].defined()) CHECK(largest_error(outputs[k].value(), expected[k].value()) <= 1e-13);
       if (!expected[k].defined()) CHECK(all_zero(outputs[k].value()));
       CHECK(largest_error(rounded[k].value(), outputs[k].value()) <= 64 * 0x1p-23);
@@ -150,7 +150,7 @@ void check(const OpCase& c, Tally& tally) {
   const auto f = c.function(inputs);
   const GradcheckReport report = gradcheck(f, named, {.mode = GradcheckMode::directional, .directions = 2});
   INFO(report.text());
-  // Of outputs without elements nothing can be checked.
+  // Outputs without elements have nothing to check.
   CHECK((report.ok || (report.state == CheckState::not_checked && report.checked() == 0)));
   tally.worst.take(report.worst_error(), c.name());
   tally.derivatives += report.checked();
@@ -184,7 +184,7 @@ void print(const char* what, const Tally& tally) {
             << "\n";
 }
 
-// The same of x [2, 3, 4] and of x [1, 2, 1, 1, 3, 1, 1, 4].
+// Applies a function to x [2, 3, 4] and to the same numbers as x [1, 2, 1, 1, 3, 1, 1, 4].
 struct AtTwoRanks {
   const char* name;
   std::function<Variable(const Variable&)> at_three;
@@ -246,7 +246,7 @@ std::vector<AtTwoRanks> public_functions() {
 TEST_CASE("battery: inputs of rank 0") {
   const Tally tally = run(Kind::rank_0);
   print("rank 0", tally);
-  // These name an axis, or take rows.
+  // These ops name an axis, or take rows.
   CHECK(others(tally) ==
         " slice slice_backward unbind concat embedding embedding_backward matmul linear softmax softmax_backward"
         " cross_entropy cross_entropy_backward additive_score additive_score_backward gru_sequence"
@@ -259,8 +259,8 @@ TEST_CASE("battery: inputs of rank 0") {
 TEST_CASE("battery: inputs of the largest rank") {
   const Tally tally = run(Kind::largest_rank);
   print("rank 8", tally);
-  // These say something of each axis in their attributes, or have a fixed rank; the test below has the functions that
-  // fold axes for them.
+  // These ops have attributes for each axis, or a fixed rank. The test below covers the functions that fold axes for
+  // them.
   CHECK(
       others(tally) ==
       " expand permute slice_backward embedding linear cross_entropy cross_entropy_backward additive_score"
@@ -291,6 +291,6 @@ TEST_CASE("public functions at the largest rank give what they give at a small o
 TEST_CASE("battery: each axis empty in turn") {
   const Tally tally = run(Kind::empty_axis);
   print("empty axes", tally);
-  CHECK(others(tally) == " diagonal_backward");  // its attributes hold its shape
-  CHECK(tally.derivatives > 450);                // of the outputs that are not empty themselves
+  CHECK(others(tally) == " diagonal_backward");  // its attributes contain its shape
+  CHECK(tally.derivatives > 450);                // of the outputs that have elements
 }

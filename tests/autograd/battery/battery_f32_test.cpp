@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The battery, part 7: every op in f32 is held to its meaning in f64 (the reference where there is one), element by
-// element, in units of what rounding must be expected to cost there: of the result itself, and of each input.
+// The battery, part 7: compares every op in f32 with its value in f64 (the reference where there is one), element by
+// element. The unit of the error is the effect of rounding the result and each input.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -23,7 +23,7 @@ std::vector<double> elements_of(const Tensor& x) {
   return {values, values + dense.numel()};
 }
 
-// Every floating input changed by kProbe of itself, up or down at random.
+// Every floating input, changed by kProbe of itself, up or down at random.
 Tensors probed(const Tensors& inputs, RandomTensors& random) {
   Tensors out;
   for (const Tensor& input : inputs) {
@@ -41,7 +41,7 @@ Tensors probed(const Tensors& inputs, RandomTensors& random) {
 
 using Run = std::function<Variables(const Variables&)>;
 
-// What one unit of relative rounding of the result and of the inputs is worth at each element of output k.
+// The effect of one unit of relative rounding of the result and of the inputs, for each element of output k.
 std::vector<std::vector<double>> rounding_scales(const Run& run, const Tensors& inputs, const Variables& exact,
                                                  uint64_t seed) {
   std::vector<std::vector<double>> scales;
@@ -64,14 +64,14 @@ std::vector<std::vector<double>> rounding_scales(const Run& run, const Tensors& 
   return scales;
 }
 
-// The largest error in units; infinite where one value is not finite and the other differs.
+// The largest error in units. It is infinite where one value is not finite and the other differs.
 double units_off(const Tensor& rounded, const Tensor& exact, const std::vector<double>& scale) {
   const std::vector<double> got = elements_of(rounded);
   const std::vector<double> expected = elements_of(exact);
   double worst = 0.0;
   for (size_t i = 0; i < got.size(); ++i) {
     if (got[i] == expected[i] || (std::isnan(got[i]) && std::isnan(expected[i]))) continue;
-    // Below the smallest normal number f32 has no relative accuracy to offer.
+    // Below the smallest normal number, f32 has no relative accuracy.
     const double units = std::abs(got[i] - expected[i]) / (kUnit * std::max(scale[i], 0x1p-126));
     worst = std::isfinite(units) ? std::max(worst, units) : HUGE_VAL;
   }
@@ -81,8 +81,8 @@ double units_off(const Tensor& rounded, const Tensor& exact, const std::vector<d
 // Measured (eight seeds): up to 13, in a step of a GRU; nearly all ops stay below 2.
 constexpr double kAllowed = 32;
 
-// 1 - tanh^2 of a value near 1 keeps few of tanh's digits: what these ops make of it is small beside the rest of their
-// gradient, and exact only in its measure.
+// 1 - tanh^2 of a value near 1 keeps few of the digits of tanh. The terms that these ops compute from it are small
+// compared to the rest of the gradient, so they are accurate only relative to the gradient's size.
 bool is_held_as_a_whole(const OpDef& op) {
   return &op == &gru_sequence_backward_op || &op == &additive_score_backward_op;
 }
@@ -103,7 +103,7 @@ TEST_CASE("battery: f32 is off by a few rounding units of the result and the inp
       if (!by_reference) return outputs;
       Variables expected = c.reference_outputs(x);
       for (size_t k = 0; k < expected.size(); ++k) {
-        // a gradient that no recorded op reaches is 0
+        // The gradient is 0 when no recorded op reaches the input.
         if (!expected[k].defined()) expected[k] = zeros(outputs[k].shape(), {.dtype = outputs[k].dtype()});
       }
       return expected;

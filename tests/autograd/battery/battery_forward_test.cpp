@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The battery, part 1: every op on every example, values.
+// The battery, part 1: the values of every op on every example.
 #include "tests/support/battery.hpp"
 
 using namespace gradus;
@@ -43,7 +43,7 @@ TEST_CASE("battery: every input of every op has a name of its own") {
     std::set<std::string> seen;
     for (size_t i = 0; i < most; ++i) {
       INFO("input " << i);
-      CHECK(input_name(*op, i).find(' ') == std::string::npos);  // "input 2" stands for a name that is missing
+      CHECK(input_name(*op, i).find(' ') == std::string::npos);  // a missing name would give "input 2"
       CHECK(seen.insert(input_name(*op, i)).second);
       ++inputs;
     }
@@ -67,7 +67,7 @@ TEST_CASE("battery: the shape rule states what the forward gives") {
 }
 
 TEST_CASE("battery: values are those of the reference and those written down") {
-  // Measured: 2e-15. The kernel that users train with, in f32, against the reference in f64: 8 eps.
+  // Measured: 2e-15. The f32 kernel, which users train with, against the reference in f64: 8 eps.
   int64_t cases = 0;
   const OpCheck in_f64 = over_all_ops(detail::check_against_reference, &cases);
   const OpCheck in_f32 = over_all_ops(detail::check_f32_against_reference);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The battery, part 3: what every vjp promises beside being right.
+// The battery, part 3: the rules of every vjp, apart from being right.
 #include "tests/support/battery.hpp"
 
 using namespace gradus;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The battery, part 10: what is not used is not touched. One element of an input, of the cotangent or of the second
-// cotangent becomes NaN or infinite; every element of the outputs, of the first and of the second derivatives that no
-// finite number there changes must keep its bits. A zero that is made by multiplying does not.
+// The battery, part 10: unused values have no effect. One element of an input, of the cotangent or of the second
+// cotangent becomes NaN or infinite. Every element of the outputs, and of the first and second derivatives, that does
+// not depend on it must keep its bits. A change to a finite number shows which elements depend on it. A zero that is
+// made by multiplication fails this test.
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -19,7 +20,7 @@ namespace {
 constexpr double kFinite[] = {3.0, -3.0, 0.5, -0.5, 0.0, 40.0, -40.0, 1e3, -1e3};
 const double kPoisons[] = {std::nan(""), HUGE_VAL, -HUGE_VAL};
 
-/// What an op is run on: its inputs, the cotangents of its outputs, and those of its gradients.
+/// The inputs of an op, the cotangents of its outputs, and the cotangents of its gradients.
 struct State {
   Tensors inputs;
   Tensors cotangents;
@@ -36,7 +37,7 @@ struct State {
 struct Results {
   Tensors values;
   Tensors first;
-  Tensors second;  // by the inputs, then by the cotangents: what hvp and jvp give
+  Tensors second;  // by the inputs, then by the cotangents: the results of hvp and jvp
 };
 
 Tensors values_or_zeros(const Variables& gradients, const Variables& leaves) {
@@ -62,7 +63,7 @@ Variables recorded(const Variables& variables) {
   return out;
 }
 
-/// Runs the op and differentiates it twice; draws the cotangents that the state lacks.
+/// Runs the op and differentiates it twice. Draws the cotangents that the state lacks.
 Results run(const OpCase& c, State& state, RandomTensors& random) {
   Results results;
   const Variables leaves = leaves_of(c, state.inputs);
@@ -98,11 +99,11 @@ std::vector<double> elements(const Tensors& tensors) {
 
 bool same_number(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
-/// Which elements were seen to change.
+/// Records which elements changed.
 class Dependence {
  public:
-  /// `rounding`: of numbers of size 1. Whether sums are taken in a wider type, or factors in another order, may be
-  /// asked of all rows at once, so that the last bits of others change.
+  /// `rounding` is for numbers of size 1. A kernel may choose a wider type for its sums, or another order of factors,
+  /// for all rows at once, so the last bits of other rows may change.
   Dependence(std::vector<double> base, double rounding) : base_(std::move(base)), depends_(base_.size(), false) {
     for (const double x : base_) room_ = std::isfinite(x) ? std::max(room_, 64.0 * rounding * std::abs(x)) : room_;
   }
@@ -110,7 +111,7 @@ class Dependence {
   void take(const std::vector<double>& changed) {
     for (size_t i = 0; i < base_.size(); ++i) depends_[i] = depends_[i] || !same_number(changed[i], base_[i]);
   }
-  /// How many others differ now.
+  /// The number of other elements that differ now.
   int leaks(const std::vector<double>& poisoned) const {
     int count = 0;
     for (size_t i = 0; i < base_.size(); ++i) {
@@ -128,7 +129,7 @@ class Dependence {
 };
 
 struct Tally {
-  std::map<std::string, std::string> leaks;  // of an op, with an example
+  std::map<std::string, std::string> leaks;  // for each op, with an example
   std::set<std::string> ops;
   int64_t poisoned = 0;
   int64_t held = 0;
@@ -200,7 +201,7 @@ constexpr const char* kConstant = "constant over all finite inputs, but NaN and 
 constexpr const char* kRow = "every element of the row is compared with all others";
 constexpr const char* kNoExtreme = "no element equals an extreme that is NaN, so none has its gradient";
 
-/// Examples where more is touched than a finite number shows, each with the reason.
+/// Examples where more elements are affected than a finite change shows, each with the reason.
 const std::map<std::string, std::string> kStated = {
     {"affine: zero scale", kZeroFactor},
     {"center: scalar", kConstant},

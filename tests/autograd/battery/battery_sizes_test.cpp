@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kSizes[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65};
 
-// The example with every input a vector of n elements; nothing of it when its inputs have several shapes or it is
+// The example with every input a vector of n elements. False when its inputs have several shapes or when it must be
 // refused.
 bool as_vectors(const OpDef& op, const Example& example, int64_t n, Example& out) {
   const Shape* common = nullptr;
@@ -33,7 +33,7 @@ bool as_vectors(const OpDef& op, const Example& example, int64_t n, Example& out
   }
 }
 
-// Elements start, start + 1, ... of each input and of the output agree with the op on these alone.
+// The error of the op on the elements start, start + 1, ... alone, compared with those elements of the whole output.
 double part_error(const OpCase& c, DType dtype, int64_t start, int64_t stop) {
   const NoGrad off;
   const Tensors inputs = c.inputs(dtype);
@@ -76,7 +76,7 @@ struct Exception {
   const char* reason;
 };
 
-// Ops that copy or rearrange: no arithmetic whose last, partial vector could go wrong.
+// Ops that copy or rearrange. They have no arithmetic that could go wrong in the last, partial vector.
 constexpr Exception kNoArithmetic[] = {
     {"alias", "a view"},
     {"expand", "a view"},
@@ -98,7 +98,7 @@ constexpr Exception kNoArithmetic[] = {
     {"repeat", "a copy"},
 };
 
-// Ops from vectors to vectors whose elements depend on more than the elements in the same place.
+// Ops from vectors to vectors whose elements depend on more than the elements at the same place.
 constexpr Exception kNotElementwise[] = {
     {"center", "a row has one mean"},
     {"cumsum", "a sum of those before"},
@@ -140,7 +140,8 @@ TEST_CASE("battery: elementwise ops at every size around a vector, values and fi
         const std::string what = c.name() + ", " + std::to_string(n) + " elements";
         INFO(what);
         for (int64_t i = 0; separable && i < n; ++i) {
-          // One element alone goes through the partial vector; the whole through full ones too. Both round alike.
+          // A single element goes through the partial vector, and the whole tensor also through full vectors. Both must
+          // round alike.
           const double in_f32 = part_error(c, DType::f32, i, i + 1);
           const double in_f64 = part_error(c, DType::f64, i, i + 1);
           CHECK(in_f32 <= 2 * 0x1p-23);
@@ -154,7 +155,7 @@ TEST_CASE("battery: elementwise ops at every size around a vector, values and fi
         const auto f = c.function(inputs);
         const GradcheckReport report = gradcheck(f, named, {.mode = GradcheckMode::directional, .directions = 2});
         INFO(report.text());
-        // Of outputs without elements nothing can be checked.
+        // Outputs without elements have nothing to check.
         CHECK((report.ok || (report.state == CheckState::not_checked && report.checked() == 0)));
         derivatives.take(report.worst_error(), what);
         ++cases;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The battery, part 6: third derivatives. A fused backward op is differentiated through its reference at second order;
-// the third is the first order at which that derivative is itself differentiated.
+// The battery, part 6: third derivatives. A fused backward op is differentiated through its reference at second order.
+// The third order is the first one that differentiates that derivative.
 #include <gradus/autograd/check/gradcheck.hpp>
 
 #include "tests/support/battery.hpp"
@@ -11,7 +11,8 @@ using namespace gradus::tests;
 
 namespace {
 
-// The first example of an op that has differences to compare with and is small: the work grows with each order.
+// The first small example of an op that can be compared with differences. It must be small because the work grows with
+// each order.
 bool is_sample(const OpCase& c) {
   if (c.op.derivative.vjp() == nullptr || !c.example.no_differences.empty()) return false;
   int64_t elements = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Shapes large enough that the work is split: values and gradients have the same bits with 1, 2 and 3 threads.
+// Shapes large enough that the work is split: values and gradients must have the same bits with 1, 2 and 3 threads.
 #include <functional>
 
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>

@@ -15,8 +15,8 @@ namespace {
 struct Range {
   long double eps;
   long double largest;
-  long double smallest;  // normal
-  long double least;     // subnormal
+  long double smallest;  // the smallest normal number
+  long double least;     // the smallest subnormal number
 };
 
 template <class T>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// check_fused: the library's kernels hold to their references on every path; kernels that do not are found.
+// check_fused: the library's kernels match their references on every path, and kernels that do not are found.
 #include <gradus/autograd/check/check_op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
@@ -24,7 +24,7 @@ void product_vjp(VjpArgs& v) {
   if (v.needs(1)) v.set(1, v.cotangent() * v.in(0));
 }
 
-// A "kernel" with its reference, to be broken.
+// A simulated kernel with its reference. The tests break it.
 const OpDef product_op = {
     .name = "product",
     .shape = [](ShapeArgs& s) { s.output(s.shape(0), s.dtype(0)); },
@@ -101,7 +101,7 @@ TEST_CASE("check_fused: kernels that are not their reference") {
     v.set(1, v.cotangent() * v.in(0));
   };
   check_caught(op, "first derivatives in f64 are those of the reference", "tensor 0");
-  // Once, however many instruction sets, threads and dtypes show it.
+  // The failure appears once, even if several instruction sets, threads and dtypes show it.
   CHECK_THAT(check(op, {}).text(), tests::contains_text(" more alike)"));
   op.derivative = [](VjpArgs& v) {
     v.set(0, v.cotangent() * v.in(1).detach());
@@ -113,7 +113,7 @@ TEST_CASE("check_fused: kernels that are not their reference") {
   check_caught(op, "values in f64 are those of the reference", "the op has no reference");
 }
 
-// An example of the library's own with other shapes (and the same attributes).
+// One of the library's examples with other shapes and the same attributes.
 Example enlarged(const OpDef& op, const char* like, const std::vector<Shape>& shapes) {
   for (Example example : op.examples()) {
     if (example.name != like) continue;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// check_op on ops that are right for their own examples, and wrong for other sizes, layouts or values.
+// check_op on ops that are right for their own examples but wrong for other sizes, layouts or values.
 #include <chrono>
 
 #include <gradus/autograd/check/check_op.hpp>
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops.hpp>
 
@@ -33,7 +33,7 @@ void check_caught(const OpDef& op, const char* promise, const std::string& part)
 
 void same_shape(ShapeArgs& s) { s.output(s.shape(0), s.dtype(0)); }
 
-// Reads a matrix as it lies, rows or columns adjacent; kLimit: up to this many columns its transpose is right.
+// Reads a matrix in memory order, rows or columns adjacent. Its transpose is right for up to kLimit columns.
 template <int64_t kLimit>
 void product(ForwardArgs& f) {
   const Tensor& a = f.in(0);
@@ -71,7 +71,7 @@ OpDef product_op() {
               }};
 }
 
-// Sums rows in vectors of 8, which respect strides, and a tail, which reads raw storage.
+// Sums rows in vectors of 8, which respect strides, and in a tail, which wrongly reads raw storage.
 void row_sums(ForwardArgs& f) {
   const Tensor& x = f.in(0);
   const int64_t strides[] = {x.layout().stride(0), x.layout().stride(1)};
@@ -121,7 +121,7 @@ OpDef cumulative_product_op() {
           .examples = [] { return std::vector<Example>{{.name = "plain", .inputs = {real({5})}}}; }};
 }
 
-// y = x without its negative part, which is written away in x itself.
+// y = max(x, 0), computed by overwriting the negative elements of x itself.
 void in_its_input(ForwardArgs& f) {
   double* in = Tensor(f.in(0)).mutable_data_<double>();
   for (int64_t i = 0; i < f.in(0).numel(); ++i) in[i] = in[i] < 0.0 ? 0.0 : in[i];
@@ -163,7 +163,7 @@ OpDef frozen_op() {
 TEST_CASE("check_op, sweep: a product of a transposed view that is wrong for some sizes") {
   const OpDef op = product_op<6>();
   check_caught(op, kSweep, "plain, 7 for 4, arrangement 0");
-  CHECK(check(op).find("where an input lies in memory changes no value")->failures.empty());  // of the example's size
+  CHECK(check(op).find("where an input lies in memory changes no value")->failures.empty());  // at the example's size
   const OpReport sound = check(product_op<1 << 20>());
   INFO(sound.text());
   CHECK(sound.ok);
@@ -210,7 +210,7 @@ TEST_CASE("check_op: the same failure is told once, and the report of a bad op i
   const OpReport thrown = check(thrower);
   const std::string told = thrown.text();
   INFO(told);
-  // In the headline, and under the promise that it belongs to.
+  // It appears in the headline and under its promise.
   size_t seen = 0;
   for (size_t at = told.find("cannot run today"); at != std::string::npos; at = told.find("cannot run today", at + 1))
     ++seen;

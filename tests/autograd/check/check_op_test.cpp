@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// check_op on ops from outside the library: a sound one passes, and each way to be wrong fails in its own sentence.
+// check_op on ops from outside the library: a correct one passes, and each kind of error fails with its own sentence.
 #include <cmath>
 
 #include <gradus/autograd/check/check_op.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
@@ -49,7 +49,7 @@ void cube_vjp(VjpArgs& v) {
   v.set(0, v.cotangent() * x * x * 3.0);
 }
 
-// Second derivatives of this vjp are 0: it multiplies by a constant.
+// The second derivatives of this vjp are 0, because it multiplies by a constant.
 void constant_vjp(VjpArgs& v) {
   const Variable x = v.in(0).detach();
   v.set(0, v.cotangent() * (x * x * 3.0).value());
@@ -67,7 +67,7 @@ const OpDef cube_op = {
 
 OpReport check(const OpDef& op) { return check_op(op, {.seed = tests::seed(21)}); }
 
-// The op is found wrong, by this promise among others, in a sentence with this part.
+// Requires that check_op fails this op, and that the failure of this promise contains `part`.
 void check_caught(const OpDef& op, const char* promise, const std::string& part) {
   const OpReport report = check(op);
   INFO(report.text());
@@ -251,7 +251,7 @@ TEST_CASE("check_op: a vjp that computes what nobody asked for") {
     v.set(0, v.cotangent() * v.in(1));
     v.set(1, v.cotangent() * v.in(0));
   };
-  // Slow, not wrong.
+  // It is slow, but not wrong.
   const OpReport wasteful = check(op);
   INFO(wasteful.text());
   CHECK(wasteful.ok);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The negative controls that the library offers: corruptions, and self_test() of a function.
+// The negative controls of the library: corruptions, and self_test() of a function.
 #include <nlohmann/json.hpp>
 
 #include <gradus/autograd/check/corruptions.hpp>

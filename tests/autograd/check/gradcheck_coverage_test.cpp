@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a gradient check says of the ways through the code that it took, and why not of the others.
+// The part of a gradcheck report that lists the code paths that ran, and why others did not.
 #include <nlohmann/json.hpp>
 
 #include <gradus/autograd/check/gradcheck.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Values that left the tape, and where: no recorded op is wrong by itself there.
+// Values that left the tape, and where. No recorded op is wrong by itself in these functions.
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/ops.hpp>
@@ -23,7 +23,7 @@ std::vector<NamedInput> cell_inputs() {
   return {{"x", draw({2, kSteps, 3}, 1)}, {"weight_ih", draw({3, 3}, 2)}, {"weight_hh", draw({3, 3}, 3)}};
 }
 
-// h_t = tanh(x_t W_ih^T + h_{t-1} W_hh^T), where between(h, t) stands between two steps.
+// h_t = tanh(x_t W_ih^T + h_{t-1} W_hh^T). between(h, t) is applied between two steps.
 template <class Between>
 Inputs walk(const Inputs& in, const Between& between) {
   const NameScope scope("my_rnn");
@@ -132,7 +132,7 @@ TEST_CASE("detached: a mask that is written past the tape") {
 }
 
 TEST_CASE("detached: only on the way from an input whose derivative is wrong") {
-  // The first is meant: nothing depends on it. The second loses the derivative of w.
+  // The first detach is intended, because nothing depends on it. The second loses the derivative of w.
   const GradcheckReport report = check(
       [](const Inputs& in) {
         const Variable scale = tanh(in[0]).detach();

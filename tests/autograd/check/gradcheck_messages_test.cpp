@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What gradcheck and its negative controls refuse, word by word.
+// The error messages of gradcheck and its negative controls, word by word.
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/ops.hpp>

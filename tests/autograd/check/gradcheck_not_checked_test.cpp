@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Never PASS on what was not checked; and what `keep` promises.
+// A check never says PASS for what it did not check. Also tests the promise of `keep`.
 #include <nlohmann/json.hpp>
 
 #include <gradus/autograd/check/check_op.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/inspect.hpp>
 #include <gradus/autograd/op.hpp>
@@ -67,7 +67,7 @@ TEST_CASE("not checked: an unused input of several stands in the headline, one t
   const GradcheckReport failed = gradcheck(wrong, inputs);
   CHECK(failed.state == CheckState::failed);
   CHECK_THAT(headline(failed.text()), contains_text("FAIL") && contains_text("no output depends on unused"));
-  // Of two inputs one stands at a kink.
+  // One of the two inputs is at a kink.
   const auto kink = [](const Inputs& in) { return tanh(in[0]) + abs(in[1]); };
   check_not_checked(gradcheck(kink, {{"a", numbers({0.3})}, {"b", numbers({0.0})}}),
                     "no derivative with respect to b [1] passed: 1 at kinks");
@@ -84,7 +84,7 @@ TEST_CASE("keep: a gradient where there should be none is a failure that names e
                                      contains_text(" at [5]"));
   const GradcheckReport one = gradcheck(f, {{.name = "x", .value = x, .keep = bools({1, 1, 0, 1, 1, 1})}});
   CHECK_THAT(one.problems.at(0), contains_text("at 1 of the 1 elements") && contains_text(" at [2]"));
-  // By the end of the name, for what a module has.
+  // By the end of the name, as for the parameters of a module.
   const GradcheckReport named =
       gradcheck(f, {{"layer.x", x}}, {.keep = {{.input = "x", .keep = bools({1, 1, 0, 1, 1, 1})}}});
   CHECK(named.state == CheckState::failed);
@@ -98,7 +98,7 @@ TEST_CASE("keep: a blocked element passes when nothing depends on it, at both or
   const GradcheckReport report = gradcheck(masked, inputs, {.order = 2});
   INFO(report.text());
   CHECK(report.ok);
-  // Right at first order, and at second it leaks.
+  // It is right at first order and leaks at second order.
   const auto leaks = [&](const Inputs& in) {
     return masked(in) + square(hook_gradient(in[0] * keep.to(DType::f64), [](const Variable& g) { return g; })) * in[1];
   };
@@ -126,7 +126,7 @@ TEST_CASE("not checked: self_test and check_op where nothing can be seen") {
   CHECK(SelfTestReport().state() == CheckState::not_checked);
   CHECK_THAT(SelfTestReport().text(), Catch::Matchers::StartsWith("NOT CHECKED"));
   CHECK_THAT(SelfTestReport().json(), contains_text("\"state\": \"not checked\""));
-  // Its examples stand at the kink alone.
+  // All its examples are at the kink.
   OpDef op = {
       .name = "absolute",
       .shape = [](ShapeArgs& s) { s.output(s.shape(0), s.dtype(0)); },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the report says: labels, signatures, the first bad op, JSON, preconditions, forward mode, f32.
+// The content of the report: labels, signatures, the first bad op, JSON, preconditions, forward mode, f32.
 #include <nlohmann/json.hpp>
 
 #include <gradus/autograd/check/corruptions.hpp>
@@ -146,7 +146,7 @@ TEST_CASE("gradcheck in forward mode holds jvp to differences and to vjp") {
   CHECK(report.results[2].forward_mode);
   CHECK(report.results[2].passed == 4);
   CHECK(mentions(report.text(), "d out / d x (forward mode)"));
-  // Cut from the graph, a gradient is right but the jvp, which differentiates it, is zero.
+  // A gradient that is cut from the graph is right, but its jvp, which differentiates it, is zero.
   const PlantedCorruption planted(matmul_op, Corruption::cut_from_the_graph);
   CHECK(gradcheck(cell, cell_inputs()).ok);
   const GradcheckReport cut = gradcheck(cell, cell_inputs(), {.forward_mode = true});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The check at every scale: of values, of inputs, of both, and mixed inside one tensor.
+// Checks functions at every scale: of values, of inputs, of both, and mixed inside one tensor.
 #include <iostream>
 
 #include <gradus/autograd/check/corruptions.hpp>
@@ -31,7 +31,7 @@ const Function kFunctions[] = {
     },
 };
 
-// f of inputs that are `of_inputs` times as large, and its values `of_values` times.
+// f with its inputs scaled by `of_inputs` and its values by `of_values`.
 struct Scaled {
   Function f;
   double of_values;
@@ -143,7 +143,7 @@ TEST_CASE("scale: elements of all sizes in one tensor, one by one and in directi
     CHECK(report.ok);
     CHECK(report.passed() == 4);
   }
-  // Wrong in the element of 1e-10 alone.
+  // Only the element of 1e-10 is wrong.
   const Tensor factors = numbers({1.0, 2.0, 1.0, 1.0});
   const auto one_wrong = [&](const Inputs& in) {
     return square(hook_gradient(in[0], [&](const Variable& g) { return g * factors; }));
@@ -164,7 +164,7 @@ TEST_CASE("scale: what rounding hides is not judged, and a PASS says nothing of 
   CHECK(report.state == CheckState::not_checked);
   CHECK(report.not_judged() == 2);
   CHECK(report.results[0].elements.at(0).verdict == Verdict::not_judged);
-  // Not to nine digits, but to one.
+  // Equal to one digit, not to nine.
   const auto wrong = [](const Inputs& in) { return square(with_gradient_times(in[0], 2.0)) * 1e-10 + 1.0; };
   CHECK(gradcheck(wrong, inputs).state == CheckState::failed);
   for (const double offset : {1e8, 1e12, 1e17}) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The classifier of wrong gradients, on gradients made wrong in known ways.
+// Tests the classifier of wrong gradients on gradients with known errors.
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/diagnosis/signature.hpp>
 #include <gradus/autograd/check/differences/differences.hpp>
@@ -23,7 +23,7 @@ GradientPair right(const Shape& shape, uint64_t seed = 11) {
   return pair;
 }
 
-// A gradient of this shape with one corruption of the library's own catalogue.
+// A gradient of this shape with one of the library's corruptions.
 GradientPair wrong(Corruption corruption, const Shape& shape, int axis = 0) {
   GradientPair pair = right(shape);
   Tensor gradient = Tensor::empty(shape, DType::f64);
@@ -93,7 +93,7 @@ TEST_CASE("signature: wrong only in the first or last step, or in one gate") {
 }
 
 TEST_CASE("signature: wrong in a few slices, by their numbers") {
-  // Rows of an embedding that were used twice, and their gradient overwritten instead of added to.
+  // The gradients of embedding rows that were used twice are overwritten instead of added.
   GradientPair pair = right({5, 3});
   for (const size_t j : std::vector<size_t>{3, 4, 5, 9, 10, 11}) pair.analytic[j] *= 0.5 + 0.1 * static_cast<double>(j);
   const Signature few = classify(pair);
@@ -109,7 +109,7 @@ TEST_CASE("signature: wrong in a few slices, by their numbers") {
 }
 
 TEST_CASE("signature: shifted, whatever came in at the end") {
-  // A slice of the cotangent of a concatenation that starts one too early: the neighbour's last element comes in.
+  // A slice of a concatenation's cotangent starts one element too early, so it gets the neighbour's last element.
   GradientPair pair = right({2, 4});
   for (size_t row = 0; row < 2; ++row) {
     for (size_t j = 3; j > 0; --j) pair.analytic[row * 4 + j] = pair.numeric[row * 4 + j - 1];
@@ -119,7 +119,7 @@ TEST_CASE("signature: shifted, whatever came in at the end") {
   CHECK(shifted.kind == SignatureKind::shifted);
   CHECK(shifted.axis == 1);
   CHECK(shifted.ratio == 1.0);
-  // Equal neighbours are no evidence: only the first element is wrong here.
+  // Equal neighbours prove nothing: only the first element is wrong here.
   GradientPair constant = right({4});
   constant.numeric.assign(4, 1.5);
   constant.analytic = {3.25, 1.5, 1.5, 1.5};
@@ -127,7 +127,7 @@ TEST_CASE("signature: shifted, whatever came in at the end") {
 }
 
 TEST_CASE("signature: slices in another order") {
-  // The gates r and z of a GRU exchanged.
+  // The gates r and z of a GRU are exchanged.
   GradientPair pair = right({6, 3});
   pair.axes = {{"gate", {"r", "z", "n"}}, {"unit"}};
   for (size_t j = 0; j < 6; ++j) std::swap(pair.analytic[j], pair.analytic[j + 6]);

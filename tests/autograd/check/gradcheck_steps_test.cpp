@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Signatures of what is wrong between the steps of a recurrence, and the step of an op that is.
+// Signatures of errors between the steps of a recurrence, and the step number of a bad op.
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/diagnosis/step_signature.hpp>
 #include <gradus/autograd/op.hpp>
@@ -27,7 +27,7 @@ Tensor draw(const Shape& shape, uint64_t seed) {
   return tests::RandomTensors(tests::seed(seed)).floating(shape, DType::f64, {.low = -0.9, .high = 0.9});
 }
 
-// y_t = tanh(x_t + a y_{t-1}), as one op of the inputs x [T, N] and a [N], with the derivative under test.
+// y_t = tanh(x_t + a y_{t-1}), as one op of the inputs x [T, N] and a [N], with the derivative that is under test.
 void run_cell(ForwardArgs& f) {
   const Tensor x = f.in(0).contiguous();
   const int64_t steps = x.size(0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// gradcheck on functions whose derivatives are known, right and wrong.
+// gradcheck on functions with known derivatives, right and wrong.
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/grad.hpp>
@@ -23,7 +23,7 @@ Tensor draw(const Shape& shape, uint64_t seed = 3, const Domain& domain = {}) {
 
 bool mentions(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-// x^3 with a derivative of `factor` * 3 x^2: an op of the user's own, right when factor is 1.
+// x^3 with a derivative of `factor` * 3 x^2, as a user's own op. It is right when factor is 1.
 struct CubeAttrs {
   double factor = 1.0;
   double shift = 0.0;
@@ -66,7 +66,7 @@ TEST_CASE("gradcheck passes a right derivative at orders 1, 2 and 3") {
   CHECK(report.worst_error(1) < 1e-11);
   CHECK(report.worst_error(2) < 1e-11);
   CHECK(report.worst_error(3) < 1e-11);
-  // order 1: x; order 2: x and its cotangent; order 3: these two and the cotangents of their two gradients' function
+  // order 1: x; order 2: x and its cotangent; order 3: these two and the cotangents of the two gradients
   CHECK(report.results.size() == 1 + 2 + 3);
   CHECK(report.checked() == 6 + 12 + 18);
   CHECK(report.text().rfind("PASS", 0) == 0);

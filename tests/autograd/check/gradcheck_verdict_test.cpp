@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Kinks, ties, unreachable inputs, and what a sweep over step sizes says of a failure.
+// Kinks, ties, unreachable inputs, and the causes that a sweep over step sizes gives for a failure.
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/inspect.hpp>
 #include <gradus/autograd/ops.hpp>
@@ -17,7 +17,7 @@ Tensor numbers(std::initializer_list<double> values) {
 
 bool mentions(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-// The verdicts that are not simply passes, "kink [1]; tie [2]".
+// The verdicts other than pass, as "kink [1]; tie [2]".
 std::string doubts(const GradcheckResult& result) {
   std::string text;
   std::vector<std::string> sorted;
@@ -109,7 +109,7 @@ TEST_CASE("verdict: a maximum reduction and a sort meet ties") {
 }
 
 TEST_CASE("verdict: a derivative outside the one-sided slopes fails at a kink too") {
-  // Slopes of 1 and 2 at 0, and a derivative of 3.
+  // The slopes at 0 are 1 and 2, and the derivative is 3.
   const auto outside = [](const Inputs& in) {
     const Variable x = hook_gradient(in[0], [](const Variable& g) { return g * 3.0; });
     return relu(x) + x;

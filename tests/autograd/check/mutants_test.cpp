@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The tester tested: derivatives corrupted on purpose, one fault at a time, in every op on every example. gradcheck
-// must find each fault that changes a derivative by more than 1e-6; the others change nothing that could be found.
+// Tests gradcheck: corrupts derivatives on purpose, one fault at a time, in every op on every example. gradcheck must
+// find each fault that changes a derivative by more than 1e-6. The other faults cannot be found.
 #include <set>
 
 #include <gradus/autograd/check/corruptions.hpp>
@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kSeen = 1e-6;
 
-// What both orders give at one point, for random cotangents and weights.
+// The derivatives of both orders at one point, for random cotangents and weights.
 struct BothOrders {
   Tensors first;
   Tensors second;  // with respect to the inputs and the cotangents
@@ -79,13 +79,13 @@ GradcheckReport check(const OpCase& c, const Tensors& inputs, int order) {
   std::vector<NamedInput> named;
   for (size_t i : c.differentiable_inputs()) named.push_back({"input " + std::to_string(i), inputs[i]});
   const auto f = c.function(inputs);
-  // The quick mode, which sees least: what it finds, the others find too.
+  // The quick mode detects least. The other modes find everything that it finds.
   return gradcheck(
       f, named,
       {.order = order, .mode = GradcheckMode::directional, .directions = 2, .seed = c.seed, .diagnose = false});
 }
 
-// The faults planted so far, and what became of them.
+// The planted faults and their results.
 struct Tally {
   int64_t planted = 0;
   int64_t caught[3] = {0, 0, 0};  // by order
@@ -93,9 +93,9 @@ struct Tally {
   std::map<std::string, int64_t> by_fault;
   std::map<std::string, int64_t> caught_by_fault;
   std::set<std::string> applicable;  // "op, input i, fault"
-  std::set<std::string> seen;        // of these, those that changed a derivative somewhere
+  std::set<std::string> seen;        // those that changed a derivative somewhere
 
-  // `key` names op, input and fault; `applied` whether the fault found something to corrupt.
+  // `key` names op, input and fault. `applied` says whether there was anything to corrupt.
   void record(const OpCase& c, const std::string& fault, const std::string& key, const BothOrders& sound,
               const BothOrders& corrupted, bool applied, const Tensors& inputs) {
     if (!applied) return;
@@ -153,7 +153,7 @@ struct Equivalent {
   const char* reason;
 };
 
-// Faults that no example can show, because the faulty derivative is the right one.
+// Faults that no example can show, because the faulty derivative equals the right one.
 constexpr Equivalent kEquivalents[] = {
     {"abs, saved values as constants", "its second derivative is 0"},
     {"clamp, saved values as constants", "its second derivative is 0"},
@@ -204,7 +204,7 @@ TEST_CASE("mutants: gradcheck finds every fault planted in a derivative of any o
   CHECK(tally.missed == 0);
   CHECK(tally.planted > 1000);
 
-  // Each fault must show in some example of each op, or the examples are too weak to find it.
+  // Each fault must show in some example of each op. Otherwise the examples are too weak.
   std::set<std::string> used;
   for (const std::string& key : tally.applicable) {
     if (tally.seen.count(key) != 0) continue;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a caller hands in or keeps is not written by what runs later, and what is written is where the caller meant.
+// Later operations do not write into tensors that the caller gave or keeps, and in-place writes reach the intended
+// tensor.
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/checkpoint.hpp>
 #include <gradus/autograd/grad.hpp>
@@ -15,7 +16,7 @@ using gradus::tests::f64;
 
 namespace {
 
-// Assigning to a temporary handle would change nothing that anybody sees.
+// Assigning to a temporary handle would have no visible effect, so it must not compile.
 template <class P>
 concept TakesWholeValue = requires(P& p, Tensor t) {
   p.mutable_value_() = t;
@@ -39,7 +40,7 @@ TEST_CASE("a parameter is written through its handle, and stays a parameter") {
   Parameter w(f64({1, 2}, {2}));
   w.mutable_value_().fill_(3.0);
   Tensor handle = w.mutable_value_();
-  handle = f64({9, 9}, {2});  // the handle goes elsewhere
+  handle = f64({9, 9}, {2});  // the handle now refers to another tensor
   CHECK(bitwise_equal(w.value(), f64({3, 3}, {2})));
   backward(sum(square(w)));
   CHECK(bitwise_equal(w.grad(), f64({6, 6}, {2})));
@@ -83,7 +84,7 @@ TEST_CASE("a gradient that was kept stays as it was when the next backward adds"
   CHECK(bitwise_equal(first, f64({2, 4}, {2})));
   CHECK(bitwise_equal(view, f64({4}, {1})));
   CHECK(bitwise_equal(w.grad(), f64({4, 8}, {2})));
-  // Nobody holds the new one: it is added to in place.
+  // Nothing else holds the new gradient, so it is added to in place.
   const void* const bytes = w.grad().raw_data();
   backward(sum(square(w)));
   CHECK(w.grad().raw_data() == bytes);

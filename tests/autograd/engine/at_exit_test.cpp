@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Destructors of static objects run when the thread's own objects are gone, and may still use the library.
+// Destructors of static objects run after the thread's own objects are destroyed, and may still use the library.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,7 +40,7 @@ AtExit g_at_exit;
 }  // namespace
 
 TEST_CASE("backward works in the destructor of a static object") {
-  REQUIRE(differentiates());  // this thread has its working memory
+  REQUIRE(differentiates());  // now this thread has its working memory
   std::cout.flush();
   std::fflush(nullptr);
   const pid_t child = fork();

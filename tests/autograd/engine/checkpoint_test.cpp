@@ -25,7 +25,7 @@ Tensor draw(const Shape& shape, uint64_t seed) { return tests::RandomTensors(tes
 }  // namespace
 
 TEST_CASE("a checkpoint gives the values and derivatives of its function, captured ones included, to any order") {
-  // w is captured as a recorded value in the middle of a graph, not as a leaf.
+  // w is captured as a recorded value in the middle of a graph. It is not a leaf.
   const auto f = [](const Inputs& in) {
     const Variable w = tanh(in[1]);
     const auto block = [w](const Inputs& inner) { return tanh(inner[0] * w) + square(w) * inner[0]; };
@@ -54,7 +54,7 @@ TEST_CASE("parameters that a checkpoint captures get their gradients by backward
   backward(sum(square(plain_w) * x));
   const Tensor expected = plain_w.grad().clone();
   plain_w.zero_grad_();
-  // x is a constant: the way to the parameter is the only one.
+  // x is a constant, so only the parameter needs a gradient.
   const auto f = [&](const Inputs& in) { return sum(square(plain_w) * in[0]); };
   const Variable loss = checkpoint(f, {x});
   REQUIRE(loss.requires_grad());
@@ -151,7 +151,7 @@ TEST_CASE("a checkpoint notices that a constant or an input changed that its ops
                                                        "(f64 [2]) but it was changed in place: version 1, expected 0"));
   };
   Tensor constant = ones({2}, {.dtype = DType::f64});
-  // add saves nothing of it, and exp of it is not recorded
+  // add does not save it, and the exp of it is not recorded
   refuses([&](const Inputs& in) { return tanh(in[0] + constant); }, constant);
   constant = ones({2}, {.dtype = DType::f64});
   refuses([&](const Inputs& in) { return in[0] * exp(constant); }, constant);

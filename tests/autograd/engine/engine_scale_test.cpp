@@ -51,7 +51,7 @@ void run_chain(ChainTimes& times) {
   times.free_seconds = seconds_since(start);
 }
 
-// On a thread whose stack could not hold a million frames, not even of the smallest function.
+// Runs on a thread whose stack is too small for a million frames, even of the smallest function.
 void on_small_stack(ChainTimes& times) {
   constexpr size_t kStackBytes = 256 * 1024;
   pthread_attr_t attributes;
@@ -76,7 +76,7 @@ TEST_CASE("a chain of a million ops runs backward and is freed on a stack of 256
   on_small_stack(large);
   CHECK(small.gradient == 1.0);
   CHECK(large.gradient == 1.0);
-  // Ten times as many nodes: a quadratic walk would take a hundred times as long.
+  // The graph has ten times as many nodes. A quadratic walk would take a hundred times as long.
   CHECK(large.backward_seconds < 40 * small.backward_seconds + 0.2);
   CHECK(large.free_seconds < 40 * small.free_seconds + 0.2);
   std::cout << "engine: a chain of 1,000,000 ops: backward " << large.backward_seconds * 1e3 << " ns per op, freed in "
@@ -117,7 +117,7 @@ TEST_CASE("a diamond of depth 40 visits each node once") {
   const Variable gradient = grad({y}, {x})[0];
   context().vjp_filter = nullptr;
   CHECK(gradient.item<double>() == 0x1p40);
-  CHECK(stated == 80);  // two gradients for each of 40 nodes; a walk by paths would state 2^41
+  CHECK(stated == 80);  // two gradients for each of 40 nodes; a walk along paths would state 2^41
 }
 
 TEST_CASE("gradients have the same bits in every run") {
@@ -189,7 +189,7 @@ TEST_CASE("a graph may cross threads, and the order of its nodes does not depend
   };
   const Tensor first = build(true);
   for (int i = 0; i < 20; ++i) CHECK(bitwise_equal(build(true), first));
-  // One thread numbers the nodes otherwise, so that the same terms are added in another order.
+  // On one thread the nodes have other numbers, so the same terms are added in another order.
   CHECK(tests::largest_error(build(false), first) < 1e-14);
 }
 
@@ -206,7 +206,7 @@ TEST_CASE("what a vjp has read is freed as backward goes on") {
     reset_peak_memory();
     const Variable gradient = grad({loss}, {x})[0];
     const MemoryStats after = memory_stats();
-    // On the way down one cotangent lives beside the values not yet freed; nothing else is kept.
+    // In the backward, only one cotangent exists besides the values that are not yet freed.
     CHECK(after.peak_bytes - before <= 4 * kElements * 4);
     CHECK(before - after.live_bytes >= (kLayers - 3) * kElements * 4);
   };

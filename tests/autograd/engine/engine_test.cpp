@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What grad, backward and the recorded graph promise.
+// The promises of grad, backward and the recorded graph.
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
@@ -190,7 +190,7 @@ TEST_CASE("a gradient never shares its bytes with another one or with the cotang
   const Tensor cotangent = draw({3}, 3);
   const Tensor copy = cotangent.clone();
   for (int repeat = 1; repeat <= 3; ++repeat) {
-    // a is reached twice, b once, and all three contributions are the cotangent itself.
+    // a is reached twice and b once. All three contributions are the cotangent itself.
     backward(a.variable() + b.variable() + a.variable(), {.cotangent = cotangent});
     for (int64_t i = 0; i < 3; ++i) {
       CHECK(a.grad().at({i}) == Approx(2.0 * repeat * copy.at({i})));
@@ -206,7 +206,7 @@ TEST_CASE("a gradient never shares its bytes with another one or with the cotang
   CHECK(views[0].value().at({2}) == Approx(3.0 * copy.at({2})));
 }
 
-TEST_CASE("a parameter changed by the optimiser is noticed by an old graph") {
+TEST_CASE("a parameter changed by the optimizer is noticed by an old graph") {
   Parameter w(draw({2, 2}, 1));
   const Variable loss = sum(w.variable() * w.variable());
   w.mutable_value_().fill_(0.5);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An op of the user's own takes the same path as the library's: recording, refusals, errors of its vjp.
+// A user's own op takes the same path as the library's ops: recording, refusals, errors of its vjp.
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/grad.hpp>
@@ -53,7 +53,7 @@ const OpDef failing_op = {
         },
 };
 
-// y_k = (k + 1) x, k = 0 ... 11: more outputs than fit without memory of their own.
+// y_k = (k + 1) x, k = 0 ... 11: more outputs than fit without heap memory.
 const OpDef many_op = {
     .name = "many",
     .shape =
@@ -197,7 +197,7 @@ TEST_CASE("user op: a fused op runs its kernels at first order and its reference
 }
 
 TEST_CASE("user op: the reference is differentiated inside a walk over the graph it came from") {
-  // Every second derivative below starts a walk within a walk; none may disturb the marks of the outer one.
+  // Every second derivative below starts a walk inside a walk. It must not change the marks of the outer walk.
   const Variable x = leaf(number(0.5));
   const Variable y = x * 2.0;
   const Variable z = fused_square(y) * y + fused_square(x);
@@ -217,7 +217,7 @@ TEST_CASE("run_reference refuses an op without one") {
   CHECK_THROWS_WITH(run_reference(silent_op, {}, inputs, outputs), contains_text("[silent] has no reference"));
 }
 
-// What follows would add one pass's cotangents to the other's: 17 instead of 11.
+// Mixing would add the cotangents of one pass to those of the other: 17 instead of 11.
 TEST_CASE("user op: a pass within a pass over the same graph is refused, not mixed up with it") {
   const Variable x = leaf(number(3.0));
   const Variable b = x * x;
@@ -226,7 +226,7 @@ TEST_CASE("user op: a pass within a pass over the same graph is refused, not mix
   });
   CHECK_THROWS_WITH(grad({h + b}, {x}),
                     contains_text("[grad] the graph of [mul] is being differentiated by another pass"));
-  // A graph of the hook's own is its own affair, and the outer graph is as it was.
+  // The hook may build its own graph, and the outer graph is unchanged.
   const Variable fine = hook_gradient(x * 5.0, [&](const Variable& g) {
     const EnableGrad on;
     const Variable own = leaf(g.value());

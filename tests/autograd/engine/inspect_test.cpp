@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Looking inside: hooks on gradients, anomaly mode, and what a second backward through a freed graph says.
+// Hooks on gradients, anomaly mode, and the error of a second backward through a freed graph.
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/inspect.hpp>
@@ -69,7 +69,7 @@ TEST_CASE("anomaly mode names op, path and ranges of the first NaN on the way fo
   CHECK_THROWS_WITH(log(affine(x, 0.0, 0.0)), contains_text("[log] forward produced an infinity"));
   const Variable nan = numbers({std::numeric_limits<double>::quiet_NaN()});
   CHECK_THROWS_WITH(exp(nan), contains_text("[exp] forward received NaN"));
-  // An infinity that was there before, as in a mask, passes.
+  // An infinity in the input, as in a mask, is allowed.
   const Variable blocked = numbers({-std::numeric_limits<double>::infinity(), 0.0});
   CHECK_NOTHROW(softmax(blocked + x));
 }
@@ -82,7 +82,7 @@ TEST_CASE("anomaly mode names op and module of the first NaN on the way back") {
     const NameScope scope("encoder");
     y = sqrt(x);
   }
-  // d sqrt at 0 is infinite; times a cotangent of 0 it is NaN.
+  // The derivative of sqrt at 0 is infinite. Times a cotangent of 0 it is NaN.
   const Variable loss = sum(y * numbers({0.0, 1.0}));
   const std::string message = message_of(loss, x);
   CHECK_THAT(message, contains_text("[sqrt] backward produced NaN (in encoder): gradient of input x f64 [2]"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Counts, indices and steps that no longer fit 16 or 32 bits.
+// Counts, indices and steps that do not fit 16 or 32 bits.
 #include <climits>
 #include <cmath>
 

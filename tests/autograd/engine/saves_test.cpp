@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What an op's masks name, up to any number of inputs.
+// The inputs and outputs that the masks of an op include, for any number of inputs.
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/op.hpp>

@@ -135,7 +135,7 @@ TEST_CASE("with create_graph each transformation can be differentiated again") {
       gradcheck([&](const Inputs& in) { return hessian(cubic, in[0], options); }, {{"x", x}});
   INFO(through_hessian.text());
   CHECK(through_hessian.ok);
-  // And with respect to what the function captures.
+  // The same with respect to a captured value.
   const GradcheckReport captured = gradcheck(
       [&](const Inputs& in) {
         const auto f = [&](const Inputs& inner) { return tanh(inner[0] * in[1]); };

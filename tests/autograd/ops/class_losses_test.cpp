@@ -29,7 +29,7 @@ struct Known {
   CrossEntropyOptions options;
   double rows[3];
   double mean;
-  double mean_of_two;  // row 1 ignored
+  double mean_of_two;  // with row 1 ignored
 };
 
 std::vector<Known> known() {
@@ -213,7 +213,7 @@ TEST_CASE("cross_entropy: a target of probability 0 costs infinity, and its grad
 }
 
 TEST_CASE("the gradient keeps its accuracy when logits have a large common part") {
-  // Shifted by a multiple of their spacing in f32, logits stay what they are: the gradient must not change.
+  // Logits shifted by a multiple of their spacing in f32 stay exact, so the gradient must not change.
   const Tensor small = Tensor::from({0.5, 1, -1, 0, -2.5, 2, 0.25, -0.75}, {2, 4});
   const auto gradients = [&](double shift) {
     std::vector<Tensor> out;
@@ -235,7 +235,7 @@ TEST_CASE("the gradient keeps its accuracy when logits have a large common part"
 TEST_CASE("log_softmax of an all but certain class: what is left of its gradient keeps its relative accuracy") {
   const Variable x = leaf(Tensor::from({40, 2, 20}, {1, 3}));
   const Tensor got = grad({nll_loss(log_softmax(x), i64({0}, {1}))}, {x})[0].value();
-  // e^-20 + e^-38; log_softmax gives 0 for -2e-9 only where 1 + 2e-9 is 1, as it is in f32.
+  // e^-20 + e^-38. log_softmax gives 0 for -2e-9 only when 1 + 2e-9 rounds to 1, as in f32.
   CHECK(got.at({0, 2}) == Approx(std::exp(-20.0)).epsilon(1e-6));
   const Variable y = leaf(Tensor::from({-2e-9, -38, -20}, {1, 3}));
   const Variable g = Variable(Tensor::from({-1, 0, 0}, {1, 3}));

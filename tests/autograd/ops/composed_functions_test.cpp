@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Public functions that are more than one op (broadcasting, reshaping, whole recurrences): first and second
-// derivatives.
+// First and second derivatives of public functions that use more than one op (broadcasting, reshaping, whole
+// recurrences).
 #include <functional>
 #include <iostream>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Derivatives that are conventions hold at every order: a norm of 0, a standard deviation of 0, the cosine of a vector
-// of zeros.
+// Derivatives that are conventions must be the same at every order: a norm of 0, a standard deviation of 0, the cosine
+// of a vector of zeros.
 #include <cmath>
 #include <functional>
 
@@ -20,7 +20,7 @@ namespace {
 
 using Function = std::function<Variable(const Variable&)>;
 
-// Three gradients, each of the sum of the one before times fixed weights.
+// Three gradients. Each one is the gradient of the previous one's sum, times fixed weights.
 std::vector<Tensor> three_orders(const Function& f, const Tensor& at) {
   const Variable x = leaf(at);
   const Variable weights = sin(affine(arange(at.numel(), {.dtype = at.dtype()}).reshape(at.shape()), 1.0, 1.0));
@@ -34,7 +34,7 @@ std::vector<Tensor> three_orders(const Function& f, const Tensor& at) {
   return out;
 }
 
-// Row 0 is where the convention holds: all orders are 0 there. Row 1 must be what it is alone.
+// The convention applies to row 0, so all its orders are 0. Row 1 must be the same as without row 0.
 void check_row_of_zeros(const Function& f, const Tensor& x) {
   const std::vector<Tensor> both = three_orders(f, x);
   for (const Tensor& derivative : both) CHECK(all_zero(derivative.slice(0, 0, 1)));
@@ -58,7 +58,7 @@ TEST_CASE("a norm of 0 has derivatives 0, of every order") {
   for (double p : {1.5, 2.0, 3.0, 2.5}) {
     INFO("p " << p);
     check_row_of_zeros([p](const Variable& v) { return norm(v, {1}, {.p = p}); }, x);
-    // Its square is smooth, but made of it: 0 again.
+    // The square is smooth, but it is computed from the norm, so it is 0 too.
     check_row_of_zeros([p](const Variable& v) { return square(norm(v, {1}, {.p = p})); }, x);
   }
 }
@@ -70,7 +70,7 @@ TEST_CASE("a standard deviation of 0 has derivatives 0, of every order") {
     check_row_of_zeros([](const Variable& v) { return stddev(v, {1}); }, x);
     check_row_of_zeros([](const Variable& v) { return square(stddev(v, {1}, {.correction = 0.0})); }, x);
   }
-  // Columns take another way through the kernels.
+  // Columns use another path through the kernels.
   const Variable x = leaf(f64({0.1, 1, 0.1, 2, 0.1, 4}, {3, 2}));
   const Variable first = grad({sum(stddev(x, {0}))}, {x}, {.create_graph = true})[0];
   const Variable second = grad({sum(square(first))}, {x})[0];
@@ -88,7 +88,7 @@ TEST_CASE("the cosine of a vector of zeros: its norm counts as eps, which is a c
   CHECK(all_zero(orders[1]));
   CHECK(all_zero(orders[2]));
   CHECK(number(f(f64({0, 0}, {2}))) == 0.0);
-  // In f32 too, beside rows of any size.
+  // The same in f32, next to rows of any size.
   const Variable x = leaf(Tensor::from({0, 0, 3e30, 4e30, 3e-30, 4e-30, 1, 0}, {4, 2}));
   const Variable y = cosine_similarity(x, Tensor::from({3, 4}, {2}));
   CHECK(largest_error(y.value(), Tensor::from({0, 1, 5e-22, 0.6}, {4})) < 1e-6);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Elementwise functions: known values, and what they and their derivatives give at kinks, ties, zeros, infinities, NaN.
+// Elementwise functions: known values, and values and derivatives at kinks, ties, zeros, infinities and NaN.
 #include <cmath>
 #include <limits>
 
@@ -45,7 +45,7 @@ Variable slope(Function f, const Variable& x) {
   return grad({sum(f(x))}, {x}, {.create_graph = true, .allow_unused = true})[0];
 }
 
-// f' and f'' at some points.
+// Checks f' and f'' at some points.
 void check_slopes(Function f, std::initializer_list<double> points, std::initializer_list<double> first,
                   std::initializer_list<double> second) {
   const Variable x = leaf(row(points));
@@ -81,7 +81,7 @@ TEST_CASE("activations give known values, and their limits at infinity") {
   for (Function f : {gelu, gelu_tanh, silu, softplus}) check_values(f(row({-kInf, kInf, kNan})), {0, kInf, kNan});
   check_values(log_sigmoid(row({-kInf, kInf, kNan})), {-kInf, 0, kNan});
   check_values(elu(row({-kInf, kInf, kNan})), {-1, kInf, kNan});
-  // Values that a formula with 1 + e^x would round away.
+  // A formula with 1 + e^x would round these values away.
   CHECK(softplus(row({-40})).item<double>() == Approx(std::exp(-40.0)).epsilon(1e-14));
   CHECK(log_sigmoid(row({40})).item<double>() == Approx(-std::exp(-40.0)).epsilon(1e-14));
   CHECK(softplus(Tensor::from({100.0, 1000.0}, {2})).value().at({1}) == 1000.0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Whatever a public function is composed of, its errors begin with the name that the user wrote.
+// The errors of a public function begin with the name that the user called, even if it is composed of others.
 #include <set>
 #include <span>
 
@@ -29,7 +29,7 @@ Variable bools() { return flags({2, 2}); }
 Variable index() { return zeros({2, 2}, {.dtype = DType::i64}); }
 Variable sevens() { return full({2}, 7.0, {.dtype = DType::i64}); }
 
-// These refuse a tensor that is undefined, and one of integers or of bools.
+// These functions refuse an undefined tensor, and one of integers or of bools.
 constexpr Named kOfFloating[] = {
     CALL("exp", exp(x)),
     CALL("sqrt", sqrt(x)),
@@ -101,7 +101,7 @@ constexpr Named kOfFloating[] = {
     CALL("additive_score", additive_score(x, x, x)),
 };
 
-// These refuse one that is undefined.
+// These functions refuse an undefined tensor.
 constexpr Named kOfAnyDtype[] = {
     CALL("expand", expand(x, {3, 2, 2})),
     CALL("reshape", reshape(x, {4})),
@@ -158,7 +158,7 @@ constexpr Named kOfAnyDtype[] = {
     CALL("where", where(x, x, x)),
 };
 
-// Each with an axis that [2, 2] has not, or with a range, a shape or a dtype that does not fit it.
+// Each function gets an axis that [2, 2] does not have, or a range, a shape or a dtype that does not fit.
 constexpr Named kThatDoNotFit[] = {
     CALL("sum", sum(x, {7})),
     CALL("mean", mean(x, {7})),

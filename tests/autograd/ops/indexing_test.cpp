@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Indexing against values known by hand, in the cases that the battery's examples do not hold.
+// Indexing against values known by hand, in cases that are not in the battery's examples.
 #include <cmath>
 #include <limits>
 
@@ -53,7 +53,7 @@ TEST_CASE("scatter_add adds to what is there, duplicates in their order") {
   CHECK(bitwise_equal(y.value(), f64({31, 1, 1, 1, 1, 71}, {2, 3})));
   const Variable z = index_add(base, 0, i64({1, 1}, {2}), f64({1, 2, 3, 10, 20, 30}, {2, 3}));
   CHECK(bitwise_equal(z.value(), f64({1, 1, 1, 12, 23, 34}, {2, 3})));
-  // 1 + 1e16 - 1e16: the order of the additions shows.
+  // 1 + 1e16 - 1e16 shows the order of the additions.
   const Variable ordered = scatter_add(f64({1}, {1}), 0, i64({0, 0}, {2}), f64({1e16, -1e16}, {2}));
   CHECK(ordered.value().at({0}) == 0.0);
   CHECK(error_text([&] {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The softmax family where logits are large, infinite or nearly equal: all orders, from higher precision.
+// The softmax family with large, infinite or nearly equal logits: all orders, compared with higher precision.
 #include <algorithm>
 #include <iostream>
 #include <map>

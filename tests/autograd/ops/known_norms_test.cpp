@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Means, norms and cosines of the smallest and the largest numbers: all orders, from higher precision.
+// Means, norms and cosines of the smallest and the largest numbers: all orders, compared with higher precision.
 #include <algorithm>
 #include <iostream>
 #include <map>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Products of every rank against sums written out, einsum against loops over all indices.
+// Compares products of every rank with explicit sums, and einsum with loops over all indices.
 #include <map>
 
 #include <gradus/autograd/grad.hpp>
@@ -17,7 +17,7 @@ using namespace gradus::tests;
 
 namespace {
 
-// The meaning of an equation without `...`: the output at each index of its letters, a sum over all other letters.
+// The definition of an equation without `...`: the output at each index of its letters is a sum over all other letters.
 Tensor by_loops(const std::vector<std::string>& terms, const std::string& output, const std::vector<Tensor>& operands) {
   std::map<char, int64_t> sizes;
   for (size_t k = 0; k < terms.size(); ++k) {
@@ -77,7 +77,7 @@ TEST_CASE("matmul: errors show the operands as they were given") {
 }
 
 TEST_CASE("matmul: a batch axis that is expanded is not copied, however its matrices lie") {
-  const Tensor a = RandomTensors(3).floating({1, 32, 64}, DType::f32).slice(2, 0, 64, 2);  // neither stride is 1
+  const Tensor a = RandomTensors(3).floating({1, 32, 64}, DType::f32).slice(2, 0, 64, 2);  // both strides differ from 1
   const Tensor b = RandomTensors(4).floating({50, 32, 8}, DType::f32);
   const Tensor each = matmul(a.clone().expand({50, 32, 32}), b).value();
   const Tensor wide = a.expand({50, 32, 32});

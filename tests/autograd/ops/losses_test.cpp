@@ -78,7 +78,7 @@ TEST_CASE("losses reduce to their mean, their sum, or not at all; the mean of no
 }
 
 TEST_CASE("losses: first and second derivatives with respect to input and target") {
-  // Differences stay away from 0 (l1) and from 0.7 (huber).
+  // The differences keep away from 0 (l1) and from 0.7 (huber).
   const Tensor x = Tensor::from({0.3, -1.2, 1.7, 0.9, -0.3, 2.0}, {2, 3}, {.dtype = DType::f64});
   const Tensor t = Tensor::from({0.6, 0.4, 0.2, 0.5, 0.1, 0.7}, {2, 3}, {.dtype = DType::f64});
   for (const Loss& loss : kLosses) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What public functions say when they are used wrongly, as far as the examples of the ops do not hold it, and sizes
-// that do not fit 64 bits.
+// The error messages of public functions that are not in the examples of the ops, and sizes that do not fit 64 bits.
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
@@ -86,7 +85,7 @@ TEST_CASE("sizes that do not fit 64 bits are refused wherever one is computed") 
   const Variable row = zeros({1}).expand({huge});
   const auto too_many = contains_text("too many elements for 64-bit addressing");
   CHECK_THROWS_WITH(concat({row, row, row}, 0), too_many);
-  // the sum of these is beyond int64 itself, and would come out negative
+  // the sum of these sizes overflows int64 and would become negative
   CHECK(error_text([&] { return concat(std::vector<Variable>(17, row), 0); }) ==
         "[concat] too many elements for 64-bit addressing: 17 parts, part 15 is f32 [576460752303423488]");
   CHECK_THROWS_WITH(stack({row, row, row}, 0), too_many);

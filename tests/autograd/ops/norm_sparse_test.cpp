@@ -40,7 +40,7 @@ TEST_CASE("layer_norm and rms_norm: known values") {
                          {2, 4});
   CHECK(largest_error(layer_norm(x, {.weight = weight, .bias = bias}).value(), layer) < 1e-14);
   CHECK(largest_error(rms_norm(x, {.weight = weight}).value(), rms) < 1e-14);
-  // The same numbers as one axis of two.
+  // The same numbers, with the one axis split into two.
   const Shape split{2, 2, 2};
   const Variable two_axes =
       layer_norm(reshape(x, split), {.weight = reshape(weight, {2, 2}), .bias = reshape(bias, {2, 2}), .axes = 2});
@@ -96,7 +96,7 @@ TEST_CASE("sparsemax: a tie at the threshold is outside the support, in f32 and 
     const Tensor g = vjp(sparsemax(z), z, f64({1, 0, 0, 0.5}, {4}).to(dtype));
     CHECK(largest_error(g, f64({0.5, -0.5, 0, 0}, {4})) < 1e-6);
   }
-  // Equal elements share alike.
+  // Equal elements get equal shares.
   CHECK(largest_error(sparsemax(f64({3, 3, 3}, {3})).value(), f64({1.0 / 3, 1.0 / 3, 1.0 / 3}, {3})) < 1e-15);
   CHECK(largest_error(entmax15(f64({3, 3}, {2})).value(), f64({0.5, 0.5}, {2})) < 1e-15);
 }
@@ -112,7 +112,7 @@ TEST_CASE("sparsemax and entmax15: rows sum to 1, shifts change nothing, and the
     CHECK(largest_error(f(affine(x, 1.0, 64.0)).value(), y) < 1e-12);
     double worst = 0.0;
     for (int64_t r = 0; r < 200; ++r) {
-      // Wherever y > 0, x / power - y^(1 / power) is the threshold; elsewhere x / power lies below it.
+      // Where y > 0, x / power - y^(1 / power) is the threshold. Elsewhere x / power is below it.
       double low = kInf, high = -kInf, below = -kInf;
       for (int64_t i = 0; i < 33; ++i) {
         const double z = x.at({r, i}) / power;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a C++ number means to a tensor whose dtype does not hold it: comparisons are exact, others are refused.
+// C++ numbers that the tensor's dtype cannot represent: comparisons are exact, other functions refuse them.
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -24,7 +24,7 @@ Variable row(const std::vector<T>& values) {
   return Tensor::from(std::span<const T>(values), {static_cast<int64_t>(values.size())});
 }
 
-// Every comparison of x with b against `holds(a, b)` of numbers that represent both.
+// Compares every comparison of x with b against `holds(a, b)` on numbers that represent both.
 template <class T, class Exact>
 void check_comparisons(const std::vector<T>& values, double b, Exact exact) {
   const Variable x = row(values);
@@ -48,7 +48,7 @@ TEST_CASE("integers compared with fractions, NaN, infinities and numbers beyond 
   CHECK(bitwise_equal(less(i64({1, 2, 3}, {3}), 2.5).value(), bools({1, 1, 0}, {3})));
   const std::vector<int64_t> values = {kLeast,  kLeast + 1, -(int64_t{1} << 53) - 1, -3,        -2,   -1, 0, 1, 2, 3,
                                        1 << 24, 16777217,   (int64_t{1} << 53) + 1,  kMost - 1, kMost};
-  // A long double holds every int64 and every double.
+  // A long double represents every int64 and every double.
   const auto exact = [](auto v) { return static_cast<long double>(v); };
   for (double b : {2.5,
                    -2.5,
@@ -86,7 +86,7 @@ TEST_CASE("numbers of f32 compared with numbers that f32 does not hold") {
   for (double b : {1e39, -1e39, 1e300, -1e300, kInfinity, -kInfinity, 0.0, 1.0, std::nan("")}) {
     check_comparisons(values, b, exact);
   }
-  // Others are rounded to f32 first.
+  // Other numbers are rounded to f32 first.
   CHECK(equal(Variable(full({}, 0.1)), 0.1).value().item<bool>());
 }
 
@@ -99,7 +99,7 @@ TEST_CASE("an ignored index of any size is compared as an integer") {
     CHECK(number(cross_entropy(x, targets, {.ignore_index = ignored})) == Approx(alone));
     CHECK(number(nll_loss(log_softmax(x), targets, {.ignore_index = ignored})) == Approx(alone));
   }
-  // Its neighbour, the same as a double, is a class out of range.
+  // The neighbouring number, which is equal as a double, is a class out of range.
   const int64_t neighbour[] = {1, int64_t{1} << 53};
   CHECK_THROWS_AS(cross_entropy(x, Tensor::from(std::span<const int64_t>(neighbour), {2}),
                                 {.ignore_index = (int64_t{1} << 53) + 1}),

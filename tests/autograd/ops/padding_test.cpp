@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What is padded, ignored, blocked or dropped is not touched: NaN and infinities there change no bit of values, first
-// and second derivatives. And sequences of no steps have gradients of zeros.
+// Padded, blocked or dropped elements have no effect: NaN and infinities there change no bit of values, first and
+// second derivatives. Sequences without steps have gradients of zeros.
 #include <functional>
 #include <limits>
 
@@ -25,8 +25,8 @@ using Function = std::function<Values(const Values&)>;
 constexpr double kContents[] = {1e300, std::numeric_limits<double>::infinity(),
                                 -std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()};
 
-// Outputs, first and second derivatives by all inputs, for random cotangents, which hold `content` where `skipped` says
-// so of the first output.
+// Outputs, and first and second derivatives by all inputs, for random cotangents. The cotangents are `content` where
+// `skipped` is true for the first output.
 std::vector<Tensor> everything(const Function& f, const Values& inputs, const Tensor& skipped, double content,
                                uint64_t seed) {
   RandomTensors random(seed);
@@ -241,7 +241,7 @@ TEST_CASE("padding: selections do not touch what they leave out") {
     const std::vector<Tensor> expected = run(0.0);
     for (const double content : kContents) check_same(expected, run(content));
   }
-  // What dropout drops: those elements whose output is 0.
+  // The elements that dropout drops are those whose output is 0.
   const RandomPosition key{.key = 7, .counter = 3};
   RandomTensors random(seed);
   const Tensor x = random.floating({4, 9});

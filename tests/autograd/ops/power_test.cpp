@@ -57,7 +57,7 @@ TEST_CASE("pow with a number: the same derivatives, and those of powers that are
     const Variable x = leaf(row({0}));
     const Variable first = slope(pow(x, p), x);
     CHECK(first.item<double>() == expected[p][0]);
-    if (p == 0) continue;  // nothing is left that depends on x
+    if (p == 0) continue;  // then nothing depends on x
     const Variable second = slope(first, x);
     CHECK(second.item<double>() == expected[p][1]);
     if (p > 2) CHECK(slope(second, x).item<double>() == expected[p][2]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reductions: values computed with NumPy, edges (nothing, NaN, infinities, ties, zeros), derivatives of what is
-// composed.
+// Reductions: values computed with NumPy, edge cases (empty, NaN, infinities, ties, zeros), and derivatives of composed
+// functions.
 #include <cmath>
 #include <functional>
 
@@ -44,7 +44,7 @@ Tensor gradient(const Function& f, const Tensor& at) {
   return grad({sum(f(x))}, {x})[0].value();
 }
 
-// Of the sum of squares of that derivative.
+// The derivative of the sum of squares of that derivative.
 Tensor second_gradient(const Function& f, const Tensor& at) {
   const Variable x = leaf(at);
   const Variable first = grad({sum(f(x))}, {x}, {.create_graph = true})[0];
@@ -169,7 +169,7 @@ TEST_CASE("prod: right with one zero and with several, second derivatives too") 
   const auto rows = [](const Variable& v) { return prod(v, {1}); };
   const Tensor x = numbers({2, 0, 5, 0, 3, 0}, {2, 3});
   check_value(gradient(rows, x), numbers({0, 10, 0, 0, 0, 0}, {2, 3}));
-  // Of (bc)^2 + (ac)^2 + (ab)^2: 2 a (b^2 + c^2), ...
+  // The gradient of (bc)^2 + (ac)^2 + (ab)^2: 2 a (b^2 + c^2), ...
   check_value(second_gradient(rows, x), numbers({2 * 2 * 25, 0, 2 * 5 * 4, 0, 0, 0}, {2, 3}));
   const Tensor signs = numbers({1, -2, 3}, {1, 3});
   check_value(second_gradient(rows, signs), numbers({26, -40, 30}, {1, 3}));

@@ -40,7 +40,7 @@ using Sizes = std::vector<int64_t>;
 
 }  // namespace
 
-// In PyTorch's order the numbers would mean something else.
+// In PyTorch's order, the numbers would have another meaning.
 template <class X>
 concept TakesNumbersAlone = requires(X x) {
   chunk(x, 2, 1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Masks and attention: against scalar loops, and what a blocked position may do, which is nothing.
+// Compares masks and attention with scalar loops, and tests that blocked positions have no effect.
 #include <cmath>
 
 #include <gradus/autograd/grad.hpp>
@@ -45,7 +45,7 @@ struct Data {
   Tensor memory;
 };
 
-// Weights and context by the formulas, one number at a time; score(b, i, j).
+// Weights and context by the formulas, one number at a time; the score comes from score(b, i, j).
 template <class Score>
 AttentionOutput by_loops(const Data& data, const Tensor& keep, const Score& score) {
   Tensor weights = zeros({kBatch, kQueries, kKeys}, {.dtype = DType::f64});
@@ -76,10 +76,10 @@ double dot_product(int64_t n, const Tensor& a, int64_t row_a, const Tensor& x, i
   return sum;
 }
 
-// Row 0 whole, row 1 two keys, row 2 nothing.
+// Row 0 has all keys, row 1 two keys, row 2 none.
 Mask lengths_mask() { return Mask::from_lengths(integers({4, 2, 0}, {3}), kKeys); }
 
-// Runs on either kind of attention.
+// Runs the check on both kinds of attention.
 template <class Check>
 void for_both(uint64_t seed, const Check& check) {
   Generator generator(seed);
@@ -100,7 +100,7 @@ struct Gradients {
   std::vector<Tensor> parameters;
 };
 
-// Of a random combination of context and weights.
+// The gradients of a random combination of context and weights.
 template <class Attention>
 Gradients differentiate(Attention& attention, const Tensor& query, const Tensor& memory, const Mask& mask) {
   tests::RandomTensors random(77);
@@ -239,7 +239,7 @@ TEST_CASE("asking for the weights does not change the context, nor do the weight
     const AttentionOutput out = attention(data.query, prepared);
     CHECK(bitwise_equal(out.weights.value(), attention.weights(data.query, prepared).value()));
     CHECK(bitwise_equal(out.context.value(), attention(data.query, prepared).context.value()));
-    // One query at a time, as a decoder asks.
+    // One query at a time, as in a decoder.
     for (int64_t i = 0; i < kQueries; ++i) {
       const Tensor one = attention(data.query.slice(1, i, i + 1).clone(), prepared).weights.value();
       CHECK(tests::largest_error(one, out.weights.value().slice(1, i, i + 1)) < 1e-14);

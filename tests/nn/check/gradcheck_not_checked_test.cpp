@@ -18,7 +18,7 @@ namespace {
 
 constexpr LinearOptions kInner = {.input_size = 3, .output_size = 2, .dtype = DType::f64};
 
-// Registers what it is told to.
+// Registers only the parameters that it is told to.
 class Careless : public Layer<Careless> {
  public:
   Careless(Generator& generator, bool with_scale, bool with_inner) : inner_(kInner, generator) {

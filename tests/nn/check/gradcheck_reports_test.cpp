@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Three planted bugs, and the reports on them as they stand in docs/GRADCHECK_REPORTS.md.
+// Plants three bugs, and compares the reports with those in docs/GRADCHECK_REPORTS.md.
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
@@ -26,7 +26,7 @@ Tensor draw(const Shape& shape, Generator& generator) {
 
 std::vector<AxisLabel> sequence_axes() { return {{"batch item"}, {"time step"}, {"unit"}}; }
 
-// A layer of one's own: h_t = tanh(W_x x_t + W_h h_{t-1}).
+// A user's own layer: h_t = tanh(W_x x_t + W_h h_{t-1}).
 struct MyRnn : Layer<MyRnn> {
   using Layer::Layer;
   Linear from_x{{.input_size = 3, .output_size = 3, .dtype = DType::f64}, child("from_x")};
@@ -43,7 +43,7 @@ struct MyRnn : Layer<MyRnn> {
   }
 };
 
-// An op of one's own: h' = h + z (n - h).  dz = g (n - h),  dh = g (1 - z),  dn = g z
+// A user's own op: h' = h + z (n - h).  dz = g (n - h),  dh = g (1 - z),  dn = g z
 const OpDef blend_op = {
     .name = "blend",
     .input_names = {"z", "h", "n"},
@@ -122,7 +122,7 @@ std::string documentation() {
   return text.str();
 }
 
-// The block ```text behind the heading.
+// The ```text block after the heading.
 std::string block_of(const std::string& document, const std::string& heading) {
   const std::string fence = "```text\n";
   const size_t at = document.find("## " + heading + "\n");
@@ -132,8 +132,8 @@ std::string block_of(const std::string& document, const std::string& heading) {
   return document.substr(from, document.find("```", from) - from);
 }
 
-// Instruction sets and compilers differ in the last digits: numbers with a point count to four, errors of rounding as
-// nothing.
+// Instruction sets and compilers differ in the last digits. Numbers with a point are compared to four digits, and
+// rounding errors count as 0.
 std::string without_last_digits(const std::string& text) {
   std::string out;
   for (size_t i = 0; i < text.size();) {
@@ -147,7 +147,7 @@ std::string without_last_digits(const std::string& text) {
     out += fraction ? std::string(number) : text.substr(i, length);
     i += length;
   }
-  // The columns of a table are as wide as their numbers.
+  // The columns of a table are as wide as their numbers, so the width is not compared.
   std::string single;
   for (const char c : out) {
     if (c != ' ' || single.empty() || single.back() != ' ') single += c;
@@ -158,7 +158,7 @@ std::string without_last_digits(const std::string& text) {
 void check_documented(const GradcheckReport& report, const std::string& heading) {
   const std::string text = report.text();
   const std::string documented = block_of(documentation(), heading);
-  // How to renew the document.
+  // Prints the reports, to update the document.
   if (std::getenv("GRADUS_SHOW_REPORTS") != nullptr) std::cout << "## " << heading << "\n" << text;
   INFO(heading << " reads:\n" << text << "\nand is documented as:\n" << documented);
   CHECK(!report.ok);

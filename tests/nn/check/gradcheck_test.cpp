@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// gradcheck and self_test of modules: names, labels, the module that holds the first bad op.
+// gradcheck and self_test of modules: names, labels, and the module of the first bad op.
 #include <cstring>
 
 #include <gradus/autograd/ops/ops_list.hpp>

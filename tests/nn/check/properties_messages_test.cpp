@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the property checks refuse, word by word.
+// The error messages of the property checks, word by word.
 #include <gradus/autograd/ops.hpp>
 #include <gradus/nn/check/properties.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Properties of sequence layers: those of the library have them, layers with a planted violation do not, and the
+// Properties of sequence layers. The layers of the library have them, layers with a planted violation do not, and the
 // report names the place.
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
@@ -69,14 +69,14 @@ Values all_outputs(const RecurrentOutput& out) {
   return out.c.defined() ? Values{out.output, out.h, out.c} : Values{out.output, out.h};
 }
 
-// One step of a layer as check_step_equals_sequence wants it: the output is the last layer's state.
+// One step of a layer in the form for check_step_equals_sequence: the output is the last layer's state.
 Values step_outputs(Recurrent& layer, const Values& in) {
   const RecurrentState after = layer.step(in[0], {.h = in[1], .c = in.size() > 2 ? in[2] : Variable()});
   const Variable output = select(after.h, 1, after.h.size(1) - 1);
   return after.c.defined() ? Values{output, after.h, after.c} : Values{output, after.h};
 }
 
-// y_t = the mean of x over all times: the plainest leak.
+// y_t = the mean of x over all times, the simplest leak.
 Variable mean_over_time(const Variable& x) { return expand(mean(x, {1}, {.keepdim = true}), x.shape()); }
 
 }  // namespace
@@ -143,7 +143,7 @@ TEST_CASE("properties: every layer of the list gives the same bits in every run"
     sample->module().eval_();
     INFO(layer.name);
     if (sample->inputs().empty()) {
-      ++without_inputs;  // symbols in, held to this by the battery over layers
+      ++without_inputs;  // these take symbols; the battery over layers checks them
       continue;
     }
     check_passes(check_determinism([&](const Values& in) { return sample->run(in); }, sample->inputs(), options()));

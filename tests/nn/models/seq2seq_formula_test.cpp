@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Seq2Seq does its products in another order than its formulas state them; here they are written out, step by step.
+// Seq2Seq does its products in another order than its formulas. This test computes the formulas step by step.
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr int64_t kVocab = 7, kEmbedding = 3, kHidden = 4, kBatch = 3, kSourceSteps = 4, kTargetSteps = 5;
 
-// The entries below `prefix`, without it.
+// The entries whose names begin with `prefix`, with the prefix removed.
 StateDict part(const StateDict& state, const std::string& prefix) {
   StateDict result;
   for (const NamedTensor& entry : state) {
@@ -26,7 +26,7 @@ StateDict part(const StateDict& state, const std::string& prefix) {
   return result;
 }
 
-// A layer of its own with the weights of a model's part.
+// A separate layer with the weights of a part of the model.
 template <class L, class Options>
 Owned<L> loaded(const Options& options, const StateDict& state, const std::string& prefix) {
   Generator generator(0);
@@ -40,7 +40,7 @@ Owned<Linear> loaded_linear(int64_t in, int64_t out, const StateDict& state, con
   return loaded<Linear>(LinearOptions{.input_size = in, .output_size = out}, state, prefix);
 }
 
-// Contexts of one step, whatever the attention.
+// The contexts of one step, for any kind of attention.
 struct Attention {
   Attention(AttentionKind kind, const StateDict& state, const RecurrentOutput& encoded, const Mask& mask)
       : fixed(concat({select(encoded.h, 1, 0), select(encoded.h, 1, 1)}, -1)) {

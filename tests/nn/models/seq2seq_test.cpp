@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The encoder-decoder: learns, decodes what it was taught, and keeps the promises about padding, weights and threads.
+// The encoder-decoder: it learns, decodes what it has learned, and keeps its promises on padding, weights and threads.
 #include <cmath>
 
 #include <gradus/autograd/engine/context.hpp>
@@ -31,8 +31,8 @@ Seq2SeqOptions small(CellKind cell = CellKind::gru, AttentionKind attention = At
           .attention = attention};
 }
 
-// Reversal: sources of different lengths, padded by symbol 0; the decoder reads begin and the target, and is to say the
-// target and the end; what lies beyond is ignored.
+// Reversal. The sources have different lengths and are padded with symbol 0. The decoder reads the begin mark and the
+// target, and must give the target and the end mark. Positions after that are ignored.
 struct Batch {
   Batch(int64_t rows, int64_t steps, Generator& generator) {
     source = randint({rows, steps}, generator, {.low = 2, .high = kVocab});
@@ -60,7 +60,7 @@ Variable loss_of(Seq2Seq& model, const Batch& batch) {
                        {.ignore_index = kIgnore});
 }
 
-// Plain gradient descent, scaled to a fixed length: enough to overfit, without another room's optimiser.
+// Gradient descent with steps of a fixed length. It is enough to overfit, and does not need the room of optimizers.
 void descend(Seq2Seq& model, double step) {
   double squares = 0.0;
   for (const NamedParameter& named : model.parameters()) {
@@ -73,7 +73,7 @@ void descend(Seq2Seq& model, double step) {
   }
 }
 
-// Rows that decode to their target exactly.
+// The number of rows that decode to their target exactly.
 int64_t exact_rows(const Decoded& decoded, const Batch& batch) {
   int64_t exact = 0;
   for (int64_t b = 0; b < batch.source.size(0); ++b) {
@@ -236,7 +236,7 @@ TEST_CASE("a training step gives the same bits on 1, 2 and 3 threads, and never 
   const std::vector<Tensor> one = train(1);
   const PathCounts after = path_counts();
   CHECK(after.reference == before.reference);
-  // Encoder in two directions and twelve decoder steps, three times, and as often backward.
+  // An encoder in two directions and twelve decoder steps, three times, and the same number backward.
   CHECK(after.fused - before.fused >= 3 * 2 * (2 + 12));
   CHECK(same_bits(one, train(1)));
   CHECK(same_bits(one, train(2)));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Lengths are checked by one function, in one sentence that names the caller, wherever they are taken.
+// One function checks lengths everywhere, with one sentence that names the caller.
 #include <functional>
 #include <string>
 #include <vector>
@@ -105,7 +105,7 @@ TEST_CASE("lengths: wrong ones are refused in one sentence by all that take them
     refused(tests::i64({1}, {}), "i64 []");
     if (!taker.any_rows) refused(tests::i64({1, 1, 1}, {3}), "i64 [3]");
     CHECK(error_text([&] { taker.take(tests::i64({3, 0}, {2})); }) == "(no error)");
-    // Every second of these: strides other than 1.
+    // Every second element of these, so that the stride is not 1.
     CHECK(error_text([&] { taker.take(tests::i64({3, 9, 1, 9}, {2, 2}).select(1, 0)); }) == "(no error)");
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Recurrent layers: against scalar loops, lengths and padding, steps against sequences.
+// Compares recurrent layers with scalar loops, and tests lengths, padding, and steps against sequences.
 #include <cmath>
 
 #include <gradus/autograd/grad.hpp>
@@ -46,7 +46,7 @@ RecurrentOptions options_of(const Variant& variant, int64_t layers = 1, bool bid
 
 double sigmoid_of(double x) { return 1.0 / (1.0 + std::exp(-x)); }
 
-// One cell by the formulas of PyTorch's documentation (and Cho et al. 2014 for reset before), one number at a time.
+// One cell by the formulas in PyTorch's documentation (and Cho et al. 2014 for reset before), one number at a time.
 struct ScalarCell {
   Variant variant;
   Tensor w_ih, w_hh, b_ih, b_hh;
@@ -113,7 +113,7 @@ std::vector<Variable> leaves_of(const std::vector<Tensor>& tensors) {
   return leaves;
 }
 
-// Outputs, and the gradients of a random combination of them.
+// The outputs, and the gradients of a random combination of them.
 struct Run {
   std::vector<Tensor> outputs;
   std::vector<Tensor> gradients;
@@ -151,7 +151,7 @@ bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   return same;
 }
 
-// A copy with what lies at or after each row's length replaced.
+// A copy with other values at and after each row's length.
 Tensor with_padding(const Tensor& x, double value) {
   Tensor result = x.clone();
   for (int64_t b = 0; b < kBatch; ++b) {
@@ -178,7 +178,8 @@ TEST_CASE("every cell equals its formula, computed one number at a time, in both
     const RecurrentOutput out = layer(x, {.lengths = lengths()});
     // Measured over four seeds: at most 3.4e-16.
     CHECK(tests::largest_error(out.output.value(), second) < 1e-14);
-    // The final state is that of the last step walked: its end forward, its beginning in reverse; zero at length 0.
+    // The final state is that of the last step: the end of the row when forward, its beginning in reverse, zero at
+    // length 0.
     for (int64_t b = 0; b < kBatch; ++b) {
       const int64_t last = kLengths[b] - 1;
       for (int64_t u = 0; u < kHidden; ++u) {
@@ -227,7 +228,7 @@ TEST_CASE("more padding changes neither outputs nor states nor gradients") {
     Run longer = run(layer, inputs, lengths());
     longer.gradients[0] = longer.gradients[0].slice(1, 0, kSteps);
     REQUIRE(plain.outputs.size() == longer.outputs.size());
-    // Products over more rows may add in another order; at these sizes they did not (measured: 0).
+    // Products over more rows may add in another order. At these sizes they do not (measured: 0).
     for (size_t i = 0; i < plain.outputs.size(); ++i) {
       CHECK(tests::largest_error(plain.outputs[i], longer.outputs[i]) < 1e-13);
     }
@@ -265,7 +266,7 @@ TEST_CASE("step by step equals the whole sequence, and forward of length 1 to th
       const RecurrentOutput one = layer(x.slice(1, t, t + 1), {.h0 = state.h, .c0 = state.c});
       state = layer.step(x.select(1, t), state);
       CHECK(bitwise_equal(one.h.value().contiguous(), state.h.value().contiguous()));
-      // Products of another height may add in another order; at these sizes they did not (measured: 0).
+      // Products of another height may add in another order. At these sizes they do not (measured: 0).
       CHECK(tests::largest_error(state.h.value().select(1, 1), whole.output.value().select(1, t)) < 1e-14);
     }
     CHECK(tests::largest_error(state.h.value(), whole.h.value()) < 1e-14);
@@ -321,7 +322,7 @@ TEST_CASE("symbols that are projected in their table give what their embeddings 
   Generator generator(seed);
   Recurrent layer(options_of(kVariants[1], 2, true), generator);
   tests::RandomTensors random(seed);
-  // 20 symbols: a table of 6 is projected whole, one of 50 is looked up first.
+  // There are 20 symbols. A table of 6 rows is projected as a whole; of a table of 50, the rows are looked up first.
   for (int64_t rows : {6, 50}) {
     const Tensor table = random.floating({rows, kInput});
     const Tensor symbols = random.integers({kBatch, kSteps}, 0, rows);

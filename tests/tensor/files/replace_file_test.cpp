@@ -94,7 +94,7 @@ TEST_CASE("ReplaceFile: what a killed run left behind is removed by the next, wh
   write_file(folder / "other.tmp", "mine");
   ReplaceFile living(folder / "another");
   living.write("abc", 3);
-  CHECK(files_in(folder) == 3);  // the dead one's is gone
+  CHECK(files_in(folder) == 3);  // the file of the dead process is removed
   save_safetensors(path, {{"a", ones({2})}});
   CHECK(files_in(folder) == 4);
   living.commit();

@@ -26,7 +26,7 @@ std::string with_length(uint64_t length, const std::string& rest) {
   return out + rest;
 }
 
-// The error of a file of this header and so many bytes of zeros, without "[load_safetensors] <path>: ".
+// The error of a file with this header and this number of zero bytes, without "[load_safetensors] <path>: ".
 std::string header_error(const std::string& header, size_t data_bytes = 0) {
   const TemporaryFolder folder;
   write_file(folder / "x", with_length(header.size(), header + std::string(data_bytes, '\0')));
@@ -187,7 +187,7 @@ TEST_CASE("load_safetensors: a bool is 0 or 1") {
 
 namespace {
 
-// One random change to a file: a byte, a cut, a repeated or swapped piece, another digit or length.
+// Makes one random change to a file: a byte, a cut, a repeated or swapped piece, another digit or length.
 std::string mutated(tests::RandomNumbers& random, std::string bytes) {
   const auto position = [&](size_t limit) {
     return static_cast<size_t>(random.integer(0, static_cast<int64_t>(limit) - 1));
@@ -263,7 +263,7 @@ TEST_CASE("load_safetensors: any change to a valid file gives tensors or an erro
       ++refused;
     }
   }
-  // A changed number of a tensor or letter of a name is another valid file (130 of 6000); most changes are not.
+  // When a change hits a number of a tensor or a letter of a name, the file stays valid (130 of 6000).
   CHECK(loaded > 50);
   CHECK(refused > 3000);
 }

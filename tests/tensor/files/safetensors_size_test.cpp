@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Reading costs what the file's size says: counted in allocated bytes, and timed with a wide margin.
+// The cost of reading grows linearly with the size of the file. Measures allocated bytes, and time with a wide margin.
 #include <chrono>
 #include <cstring>
 #include <string>
@@ -52,8 +52,8 @@ TEST_CASE("load_safetensors: 40,000 tensors take well under a second") {
   const TemporaryFolder folder;
   write_file(folder / "many", file_of(header_of(kTensors, "layer."), 4 * kTensors));
   SafetensorsFile file;
-  // Measured: 0.05 s; 41 s with a parser that is quadratic in the number of tensors. Ten times as much under a
-  // sanitizer.
+  // Measured: 0.05 s, or ten times as much under a sanitizer. A parser that is quadratic in the number of tensors takes
+  // 41 s.
   CHECK(seconds_of([&] { file = load_safetensors(folder / "many"); }) < 3.0);
   REQUIRE(file.tensors.size() == kTensors);
   CHECK(file.tensors[39'999].name == "layer.39999");
@@ -62,11 +62,11 @@ TEST_CASE("load_safetensors: 40,000 tensors take well under a second") {
 
 TEST_CASE("load_safetensors: hostile headers take no longer") {
   constexpr size_t kTensors = 40'000;
-  // Names that agree in their first 200 bytes.
+  // All names have the same first 200 bytes.
   const std::string prefix(200, 'p');
   CHECK(seconds_of([&] { CHECK(parse_safetensors_header(header_of(kTensors, prefix), 4 * kTensors).fault.empty()); }) <
         3.0);
-  // The last name again.
+  // The last name occurs twice.
   std::string twice = header_of(kTensors, "t");
   twice.back() = ',';
   twice += entry("t39999", 0) + "}";
@@ -98,7 +98,7 @@ TEST_CASE("load_safetensors: a header takes memory in proportion to its length")
   const std::string header = header_of(kTensors, "layer.");
   const detail::SafetensorsHeader parsed = parse_safetensors_header(header, 4 * kTensors);
   REQUIRE(parsed.fault.empty());
-  // What is kept of it: the growing vector holds at most twice its size. Measured: 2.6 times the header.
+  // The memory that is kept: the growing vector has at most twice its size. Measured: 2.6 times the header.
   const size_t kept = parsed.entries.capacity() * sizeof(detail::HeaderEntry);
   CAPTURE(header.size(), kept);
   CHECK(kept < 4 * header.size());

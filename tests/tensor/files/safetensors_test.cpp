@@ -36,7 +36,7 @@ std::string file_bytes(const std::string& header, const std::string& data) {
   return length + header + data;
 }
 
-// While it lives, this process cannot make a file longer than `bytes`.
+// During its lifetime, this process cannot make a file longer than `bytes`.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The kernels of activations against the plain formulas in long double.
+// Compares the kernels of activations with the plain formulas in long double.
 #include <cmath>
 #include <cstring>
 #include <limits>

@@ -29,7 +29,7 @@ const BinaryFn kBinary[] = {
     BinaryFn::relu_backward};
 const CompareFn kCompare[] = {CompareFn::eq, CompareFn::ne, CompareFn::lt, CompareFn::le, CompareFn::gt, CompareFn::ge};
 
-/// Numbers at an address that is aligned for its type and no more, with a guard element behind them.
+/// Numbers at an address that is aligned only for their type, with a guard element after them.
 template <class T>
 struct Misaligned {
   explicit Misaligned(const std::vector<T>& values) : storage(1, T{0}) {
@@ -91,7 +91,7 @@ bool naive(CompareFn fn, double a, double b) {
   return false;
 }
 
-/// Random numbers of which some repeat, so that comparisons meet equal operands, and one is NaN.
+/// Random numbers. Some of them repeat, so that comparisons get equal operands, and one is NaN.
 template <class T>
 std::vector<T> numbers(tests::RandomNumbers& random, int64_t n) {
   std::vector<T> values = random.uniform<T>(n, 3.0);
@@ -176,7 +176,7 @@ TEMPLATE_TEST_CASE("binary kernels equal the naive loop for every size, stride a
   const uint64_t seed = tests::seed(3);
   INFO("seed " << seed);
   tests::RandomNumbers random(seed);
-  // tanh_backward has an FMA on some instruction sets: 1 - a^2 for |a| <= 3 is then off by at most 1 ulp of 9, times
+  // tanh_backward has an FMA on some instruction sets. 1 - a^2 for |a| <= 3 is then off by at most 1 ulp of 9, times
   // |b| <= 3. All others are exact.
   const double tolerance = 27 * static_cast<double>(std::numeric_limits<TestType>::epsilon());
   for (const int64_t n : kSizes) {

@@ -42,7 +42,7 @@ struct Case {
     p.c = c.data();
   }
 
-  // What C must become, in double, elements between the rows included.
+  // The expected C in double, including the elements between the rows.
   std::vector<double> expected() const {
     std::vector<double> out(c.begin(), c.end());
     for (int64_t i = 0; i < p.m; ++i) {
@@ -74,7 +74,7 @@ struct Size {
   int64_t m, n, k;
 };
 
-// Around the widths of tiles and vectors, flat and tall ones, and some that go to OpenBLAS in several blocks.
+// Sizes around the widths of tiles and vectors, flat and tall ones, and some that go to OpenBLAS in several blocks.
 const std::vector<Size> kSizes = {
     {1, 1, 1},   {1, 128, 20},    {1, 20, 128},  {2, 300, 7},   {3, 33, 5},    {4, 64, 64},  {5, 17, 16},  {6, 15, 3},
     {7, 31, 40}, {8, 32, 64},     {9, 48, 13},   {13, 63, 37},  {16, 192, 64}, {20, 20, 16}, {32, 97, 66}, {64, 1, 100},

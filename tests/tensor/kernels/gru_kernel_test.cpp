@@ -20,7 +20,7 @@ using tests::ThreadCountScope;
 
 struct Shape {
   int64_t batch, time, hidden;
-  std::vector<int64_t> lengths;  // empty: all of them `time`
+  std::vector<int64_t> lengths;  // empty when all are `time`
   bool reverse, reset_after;
 };
 

@@ -28,7 +28,7 @@ class TargetScope {
   std::string before_;
 };
 
-// Runs the test on each instruction set this machine has.
+// Runs the test on each instruction set of this machine.
 void on_each_target(const std::function<void()>& test) {
   for (const char* target : simd_targets()) {
     INFO(target);
@@ -37,7 +37,7 @@ void on_each_target(const std::function<void()>& test) {
   }
 }
 
-// Philox4x32-10 as the paper writes it.
+// Philox4x32-10 as in the paper.
 std::vector<uint32_t> plain_philox(uint64_t key, uint64_t counter, uint64_t upper) {
   uint32_t c[4] = {static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32), static_cast<uint32_t>(upper),
                    static_cast<uint32_t>(upper >> 32)};
@@ -74,7 +74,7 @@ TEST_CASE("philox: the known answers published with the paper's code") {
   };
   on_each_target([&] {
     for (const Known& known : answers) {
-      // Many blocks, so that the vector code runs as well; the first one is known.
+      // Many blocks, so that the vector code runs too. The first block is known.
       std::vector<uint32_t> words(4 * 16);
       philox(known.key, known.counter, known.upper, words.data(), 16);
       CHECK(std::vector<uint32_t>(words.begin(), words.begin() + 4) == known.words);
@@ -108,7 +108,7 @@ TEST_CASE("philox: any number of blocks, across the carries of the counter, on e
 }
 
 TEST_CASE("random tensors: the same bits on every instruction set, at any number of threads and as part of any size") {
-  // More elements than a thread's block, and no multiple of anything.
+  // More elements than a block of one thread, and not a multiple of anything.
   constexpr int64_t kCount = 70001;
   using Make = std::function<Tensor(const Shape&, Generator&)>;
   const std::vector<std::pair<std::string, Make>> makers = {
@@ -135,7 +135,7 @@ TEST_CASE("random tensors: the same bits on every instruction set, at any number
         REQUIRE(bitwise_equal(draw({kCount}), expected));
       }
     });
-    if (name == "permutation") continue;  // its elements depend on how many there are
+    if (name == "permutation") continue;  // its elements depend on their number
     for (const int64_t part : {1, 2, 3, 5, 63, 1024, 1025, 32769}) {
       REQUIRE(bitwise_equal(draw({part}), expected.slice(0, 0, part)));
     }

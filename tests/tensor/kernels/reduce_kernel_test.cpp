@@ -66,13 +66,13 @@ TEMPLATE_TEST_CASE("the sum of a run is within the stated error, at any size and
     const Sums want = naive_sums(x, n, 1);
     INFO("n = " << n);
     CHECK(std::fabs(static_cast<double>(kernels::sum(x, n)) - want.plain) <= sum_bound<TestType>(want.magnitudes, n));
-    // float squares are exact in double; both sides then add with 2^-53 each.
+    // The squares of floats are exact in double. Both sides then add with 2^-53 for each addition.
     CHECK(kernels::sum_squares(x, n) == Approx(want.squares).epsilon(1e-12));
   }
 }
 
 TEST_CASE("a long f32 sum does not drift as one accumulator would") {
-  // Adding 0.1f one after the other a million times is off by 1 %; the bound of the kernel is 0.013 %.
+  // Adding 0.1f a million times, one after the other, is off by 1 %. The bound of the kernel is 0.013 %.
   const int64_t n = 1000000;
   const std::vector<float> x(static_cast<size_t>(n), 0.1f);
   const double want = static_cast<double>(0.1f) * static_cast<double>(n);
@@ -88,7 +88,7 @@ TEMPLATE_TEST_CASE("extremes of a run equal the naive loop and are the neutral e
   INFO("seed " << seed);
   tests::RandomNumbers random(seed);
   for (const int64_t n : kSizes) {
-    for (const double shift : {-20.0, 0.0, 20.0}) {  // all negative and all positive: no neutral element leaks in
+    for (const double shift : {-20.0, 0.0, 20.0}) {  // all negative, all positive: shows a leaked neutral element
       std::vector<TestType> x = random.uniform<TestType>(n, 10.0);
       for (TestType& v : x) v += static_cast<TestType>(shift);
       INFO("n = " << n << ", shift " << shift);
@@ -134,7 +134,7 @@ TEMPLATE_TEST_CASE("rows and columns reduce like one run at a time", "", float, 
   for (const int64_t rows : {0, 1, 3, 5, 300}) {
     for (const int64_t cols : {0, 1, 3, 7, 16, 17, 33, 64, 100, 131}) {
       std::vector<TestType> x = random.uniform<TestType>(rows * cols, 3.0);
-      x.reserve(1);  // kernels get an address, as from a tensor, even of nothing
+      x.reserve(1);  // kernels get a valid address even for an empty tensor
       for (const ReduceFn fn : {ReduceFn::sum, ReduceFn::max, ReduceFn::min}) {
         std::vector<TestType> by_row(static_cast<size_t>(rows + 1), TestType{55});
         std::vector<TestType> by_col(static_cast<size_t>(cols + 1), TestType{55});

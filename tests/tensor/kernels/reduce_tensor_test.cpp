@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reductions of whole tensors: any axes of any layout against the definition, element by element; large ones at any
-// number of threads.
+// Compares reductions of whole tensors, over any axes of any layout, with the definition, element by element. Tests
+// large ones with any number of threads.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -23,7 +23,7 @@ using tests::RandomNumbers;
 
 constexpr ReduceFn kFns[] = {ReduceFn::sum, ReduceFn::max, ReduceFn::min, ReduceFn::prod};
 
-// Small integers (sums and products of few are exact), in a storage with room around them.
+// Small integers (sums and products of a few are exact), in a storage with space around them.
 Tensor numbered(RandomNumbers& random, const Layout& layout, DType dtype) {
   int64_t size = 1;
   for (const int64_t at : tests::places(layout)) size = std::max(size, at + 1);
@@ -204,7 +204,7 @@ TEST_CASE("reduce: an element that a stride of 0 repeats is read once") {
   kernels::sum(x, y);
   CHECK(y.at({0, 0}) == 100.0);
   CHECK(y.at({1, 0}) == 200.0);
-  // More elements than any machine holds.
+  // More elements than any machine can hold.
   Tensor all = Tensor::empty({1, 1}, DType::f32);
   kernels::sum(scalar(1.0).expand({int64_t{1} << 30, int64_t{1} << 20}), all);
   CHECK(all.item<float>() == 0x1p50F);
@@ -221,7 +221,7 @@ TEST_CASE("variance: a large mean does not swallow it") {
   Tensor columns = Tensor::empty({1, 2}, DType::f32);
   kernels::variance(row.transpose(0, 1).expand({3, 2}).clone(), 1.0, kernels::Root::no, columns);
   CHECK(columns.at({0, 1}) == Approx(7.0 / 3.0).epsilon(1e-6));
-  // Equal numbers whose mean is rounded have variance 0, not a little less.
+  // Equal numbers with a rounded mean must have variance 0, not slightly less.
   Tensor none = Tensor::empty({1}, DType::f64);
   kernels::variance(full({7}, 0.1, {.dtype = DType::f64}), 1.0, kernels::Root::no, none);
   CHECK((none.item<double>() >= 0.0 && none.item<double>() < 1e-30));

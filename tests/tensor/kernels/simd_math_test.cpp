@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The vector functions against libm in a wider type. Errors are in units in the last place of the exact result. The
-// bounds are the largest errors measured over all instruction sets, plus at least 10 %.
+// Compares the vector functions with libm in a wider type. Errors are in units in the last place of the exact result.
+// The bounds are the largest errors measured over all instruction sets, plus at least 10 %.
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -64,7 +64,8 @@ const Bound kBounds[] = {
     {UnaryFn::sin, "sin", 2.2, 2.2},     {UnaryFn::cos, "cos", 2.2, 2.2},     {UnaryFn::erf, "erf", 1.5, 1.4},
 };
 
-/// |got - want| in units in the last place of want; huge where one is NaN or infinite, or a zero has the wrong sign.
+/// |got - want| in units in the last place of want. It is huge when one is NaN or infinite, or when a zero has the
+/// wrong sign.
 template <class T, class Wide>
 double ulp_error(T got, Wide want) {
   constexpr double kWrong = 1e9;
@@ -140,7 +141,7 @@ TEST_CASE("f32 vector functions hold their error bounds over all of float") {
     const Worst worst = worst_error<double>(bound.fn, x);
     INFO(bound.name << " on " << simd_target() << " at x = " << worst.at);
     CHECK(worst.ulp <= bound.f32_ulp);
-    CHECK(worst.ulp > 0.5);  // the comparison sees rounding, so it compares something
+    CHECK(worst.ulp > 0.5);  // a rounding error must show; otherwise nothing was compared
   }
 }
 
@@ -158,13 +159,13 @@ TEST_CASE("f64 vector functions hold their error bounds over all of double") {
     std::memcpy(&value, &bits, sizeof(value));
     x.push_back(value);
   };
-  // Every exponent of either sign, with its first and last number.
+  // Every exponent with either sign, with its first and last number.
   for (uint64_t k = 0; k < 4096; ++k) {
     add(k, 0);
     add(k, ~uint64_t{0});
     for (int i = 0; i < 30; ++i) add(k, engine());
   }
-  // More between 2^-40 and 2^10, where the functions bend.
+  // More numbers between 2^-40 and 2^10, where the functions are curved.
   for (int i = 0; i < 200000; ++i) add((1023 - 40 + engine() % 51) | (engine() & 0x800), engine());
   for (int i = -150000; i <= 150000; ++i) x.push_back(i * 1.33e-4);
   for (const Bound& bound : kBounds) {

@@ -63,7 +63,7 @@ double naive_lse(const std::vector<T>& x, int64_t row, int64_t n) {
 Mask random_mask(tests::RandomNumbers& random, int64_t n) {
   Mask keep;
   for (int64_t i = 0; i < kRows * n; ++i) keep.push_back(static_cast<uint8_t>(random.integer(0, 2)));
-  for (int64_t i = 0; i < n; ++i) keep[static_cast<size_t>(n + i)] = 0;  // row 1 is blocked as a whole
+  for (int64_t i = 0; i < n; ++i) keep[static_cast<size_t>(n + i)] = 0;  // all of row 1 is blocked
   return keep;
 }
 
@@ -112,7 +112,7 @@ TEMPLATE_TEST_CASE("masked softmax is the softmax of the kept positions and exac
     run(y, dx);
     const std::vector<double> want = naive_softmax(x, n, &keep);
     for (size_t i = 0; i < x.size(); ++i) {
-      // The content of blocked positions, NaN and infinities included, may change no bit.
+      // Blocked positions may contain anything, NaN and infinities included, without changing a bit.
       if (keep[i] == 0) x[i] = i % 2 == 0 ? kNan<TestType> : kInf<TestType>;
       if (keep[i] == 0) g[i] = i % 2 == 0 ? -kInf<TestType> : kNan<TestType>;
     }
@@ -153,7 +153,7 @@ TEMPLATE_TEST_CASE("softmax treats infinities and NaN as its formula does", "", 
   for (const TestType v : softmax({1, kNan<TestType>, 1})) CHECK(std::isnan(v));
   CHECK(softmax({30000, 30000}) == std::vector<TestType>{TestType{0.5}, TestType{0.5}});
 
-  // A kept row of -infinity is NaN where kept, and still exactly 0 where blocked.
+  // A kept row of -infinity is NaN where it is kept, and still exactly 0 where it is blocked.
   const std::vector<TestType> x{-kInf<TestType>, 3, -kInf<TestType>};
   const Mask keep{1, 0, 1};
   std::vector<TestType> y(3);
@@ -243,8 +243,8 @@ TEMPLATE_TEST_CASE("cross-entropy and its derivative equal the naive rows; ignor
 }
 
 TEST_CASE("cross-entropy of an all but certain target keeps its relative accuracy") {
-  // The loss is log(1 + e^-12) = 6.1442e-6. lse - x would be 0: floats near 12 000 are 0.00098 apart. What is left is
-  // the rounding of the sum 1 + e^-12, half of 1.2e-7: 1 %.
+  // The loss is log(1 + e^-12) = 6.1442e-6. lse - x would be 0, because floats near 12 000 are 0.00098 apart. The
+  // remaining error is the rounding of the sum 1 + e^-12, half of 1.2e-7: 1 %.
   const std::vector<float> x{12000.0f, 11988.0f};
   const int64_t target = 0;
   float loss = 0, lse[2];

@@ -316,7 +316,7 @@ TEST_CASE("allocator: threads that pass blocks around never share one") {
   constexpr size_t kBytes = 192;
   std::vector<Slot> slots(16);
   std::atomic<int> errors{0};
-  // A block starts with its owner; the rest is a mark that must survive until it is freed.
+  // A block begins with its owner. The rest is a mark that must not change until the block is freed.
   const auto work = [&](uint64_t thread_seed) {
     tests::RandomNumbers random(thread_seed);
     for (int i = 0; i < 30000; ++i) {

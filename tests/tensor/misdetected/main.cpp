@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// OpenBLAS is made to take this processor for an old one: it asks the environment for the core type first, and this
-// program's getenv answers "Prescott" to it, and to nobody else. Called with the core type that gradus must then use;
-// with "wide", any that is as wide as the SIMD target. Also checks a product that OpenBLAS computes.
+// Makes OpenBLAS take this processor for an old one. OpenBLAS asks the environment for the core type first, and this
+// program's getenv answers "Prescott" to OpenBLAS only. The argument is the core type that gradus must then use; "wide"
+// means any that is as wide as the SIMD target. Also checks a product that OpenBLAS computes.
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -29,7 +29,7 @@ extern "C" [[gnu::visibility("default")]] char* getenv(const char* name) noexcep
 
 namespace {
 
-// C = A B of small whole numbers, which any order of adding gives exactly.
+// C = A B of small whole numbers, which is exact in any order of addition.
 bool product_is_right() {
   constexpr int64_t kSize = 150;
   std::vector<float> a(kSize * kSize), b(kSize * kSize), c(kSize * kSize);

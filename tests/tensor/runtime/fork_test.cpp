@@ -24,7 +24,7 @@ Tensor split_work(const Tensor& x) {
   return y;
 }
 
-// Whether the work returns true in a child of this process; it is killed when it takes too long.
+// Whether the work returns true in a child of this process. The child is killed when it takes too long.
 template <class Work>
 bool succeeds_in_child(const Work& work) {
   const pid_t child = fork();
@@ -53,12 +53,12 @@ TEST_CASE("fork: a kernel that the parent has split runs in the child, and gives
   const auto same_bits = [&] { return bitwise_equal(split_work(x), expected); };
   CHECK(succeeds_in_child(same_bits));
   CHECK(succeeds_in_child([&] { return num_threads() == 1; }));
-  // whatever is set there
+  // whatever number is set in the child
   CHECK(succeeds_in_child([&] {
     set_num_threads(4);
     return same_bits() && num_threads() == 1;
   }));
-  // and in a child's child
+  // the same in a child of the child
   CHECK(succeeds_in_child([&] { return same_bits() && succeeds_in_child(same_bits); }));
   // The parent keeps its threads.
   CHECK(num_threads() == 3);

@@ -145,7 +145,7 @@ def points(name, dtype):
     if name in POSITIVE:
         bases = [0.0, subnormal, small, 1, 2, large, mp.inf, -1.5, -large]
         powers = [0.0, small, 0.5, 1, 2, 3, -1, large, -large, mp.inf, -mp.inf]
-        # 0 and infinity to a tiny power come too slowly to their limits.
+        # A tiny power of 0 or infinity converges too slowly.
         return [(a, b) for a in bases for b in powers if not (b == small and (a == 0 or mp.isinf(a)))]
     if name in TARGETS:
         return list(itertools.product([0.0, -1, -large, -mp.inf], [0.0, subnormal, small, 0.5, 1]))

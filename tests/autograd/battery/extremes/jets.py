@@ -162,7 +162,7 @@ def _bell(a):
 
 
 def erfc_of(a):
-    return exp_of(-(a**2)) / a if a > 1e3 else mp.erfc(a)  # only its being tiny matters
+    return exp_of(-(a**2)) / a if a > 1e3 else mp.erfc(a)  # only that it is tiny matters
 
 
 def erf(x):

@@ -58,7 +58,7 @@ def logsumexp(x):
     e, top = exponentials(x)
     place = max(range(len(x)), key=lambda i: x[i].value)
     rest = total(e[:place] + e[place + 1 :])
-    # The largest term is exp(x - top), whose value is 1: log1p keeps what the others add to it.
+    # The largest term is exp(x - top) = 1, so log1p keeps the digits of the other terms.
     return j.log1p(rest / e[place]) + x[place]
 
 
@@ -145,7 +145,7 @@ def points(name, dtype):
                [small, 0, -2 * small], [tiny, 0, 1], [half, half, 0.5 * half], [large, 0.5 * large, 0.25 * large],
                [small, 2 * small, 4 * small], [1e4, 1e4 + 1, 1e4 - 0.5], [0, large, 0]]
         if name in ("sum", "mean", "prod", "cumsum", "max", "min", "softmax", "log_softmax", "cross_entropy", "logsumexp"):
-            # An output of log_softmax that is itself -infinity has no differences.
+            # An output of log_softmax that is -infinity itself has no differences.
             out += [[0, -inf, 1], [1, -inf, -inf]] if name != "log_softmax" else []
             out += [[inf, 0, 1], [inf, 1, -inf]]
         return out

@@ -10,7 +10,7 @@ namespace gradus::examples {
 
 struct CommandLine {
   Config config;
-  std::optional<int> status;  ///< given: the program is to end with it, having said why (help, or a wrong option)
+  std::optional<int> status;  ///< if set, the program must end with it; the reason (help, a wrong option) is printed
 };
 
 CommandLine parse_command_line(int argc, const char* const* argv, std::ostream& out, std::ostream& err);

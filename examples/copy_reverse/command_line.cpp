@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/examples/common/command_line.hpp>
 #include <gradus/examples/common/version.hpp>
+#include <gradus/examples/copy_reverse/command_line.hpp>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -36,7 +36,7 @@ constexpr const char* kExamples =
     "Exit status: 0 done; 2 an option or a file cannot be used, found before training, with nothing overwritten;\n"
     "1 anything else went wrong.";
 
-/// The names as they were typed.
+/// The names as the user typed them.
 struct Names {
   std::string task;
   std::string cell;
@@ -152,7 +152,7 @@ void add_file_options(CLI::App& app, Config& config) {
       ->group(kGroup);
 }
 
-/// Throws for options that together make no sense, and fills in what one option says about another.
+/// Throws for options that do not fit together, and derives options that follow from others.
 void settle(CLI::App& app, Config& config, const Names& names) {
   config.task = task_from(names.task);
   config.cell = cell_from(names.cell);
@@ -188,7 +188,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::ostream& 
   add_model_options(app, config, names);
   add_training_options(app, config);
   add_file_options(app, config);
-  app.set_help_flag("-h,--help", "print this and stop")->group("Other");  // set here, it stands last
+  app.set_help_flag("-h,--help", "print this and stop")->group("Other");  // set here, so that it comes last
   app.set_version_flag(
          "--version", [] { return version_text("copy_reverse"); }, "print the version and which kernels run here")
       ->group("Other");
