@@ -34,12 +34,14 @@ class Sample final : public LayerSample {
   }
   Module& module() override { return layer_; }
   const std::vector<NamedInput>& inputs() const override { return inputs_; }
+  const std::vector<InputKeep>& keep() const override { return keep_; }
   Values run(const Values& in) override { return call_(layer_, in); }
 
  private:
   Layer layer_;
   Call call_;
   std::vector<NamedInput> inputs_;
+  std::vector<InputKeep> keep_;
 };
 
 Tensor integers(std::initializer_list<double> values, const Shape& shape) {
