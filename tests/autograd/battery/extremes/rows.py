@@ -169,7 +169,7 @@ SECOND = [-0.5, 1.5, 0.75, -1.25, 1, 0.5, -2, 0.625, 1.75, -0.875]
 
 
 def results(f, c, u, w):
-    """Everything at once, with the value of rounding: f is evaluated for each input, seeded for its gradient."""
+    """All results of a line, with the effect of rounding. f is evaluated for each input, seeded for its gradient."""
 
     def run(x, i, k):
         args = []
