@@ -51,7 +51,7 @@ class GRADUS_API Parameter {
   Tensor grad_;
 };
 
-/// A parameter with its full path, such as "encoder.weight_ih_l0". Modules hand these to optimisers.
+/// A parameter with its full path, such as "encoder.weight_ih_l0". Modules pass these to optimisers.
 struct NamedParameter {
   std::string name;
   Parameter* parameter = nullptr;
