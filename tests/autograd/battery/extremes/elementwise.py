@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Writes elementwise.txt: functions of one, two or three numbers at extreme inputs, in f32 and f64.
 
-    cd tests/autograd/extremes && python3 elementwise.py > elementwise.txt        (needs mpmath)
+    cd tests/autograd/battery/extremes && python3 elementwise.py > elementwise.txt        (needs mpmath)
 
 A line: function, dtype, inputs | value, first, second and third derivatives by input (f; f_a f_b; f_aa f_ab f_bb; ...).
 A field: the number; `number~scale` where rounding the inputs matters more than rounding the number; `?` where there

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Writes rows.txt: functions of several numbers at extreme inputs, in f32 and f64.
 
-    cd tests/autograd/extremes && python3 rows.py > rows.txt        (needs mpmath)
+    cd tests/autograd/battery/extremes && python3 rows.py > rows.txt        (needs mpmath)
 
 A line: function, dtype, n, m, then x (n numbers), a cotangent c (m), directions u and w (n each) | y (m), the gradient
 g of <c, y> (n), the jvp of u (m), h, the gradient of <g, u> (n), and the gradient of <h, w> (n). Fields as in
