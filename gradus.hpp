@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
+// All of gradus: tensors, derivatives of any order, layers, optimizers.
 #pragma once
 
-// Includes all of gradus: tensors, derivatives of any order, layers, optimisers.
 #include <gradus/autograd/check/check_op.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>

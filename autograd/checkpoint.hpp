@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// checkpoint: runs a function again in the backward pass instead of keeping its values.
 #pragma once
 
 #include <vector>

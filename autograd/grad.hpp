@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// grad and backward.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Looks inside: hooks on values and gradients, and DetectAnomaly for the first NaN.
 #pragma once
 
 #include <type_traits>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Defines an op (OpDef) and applies it.
 #pragma once
 
 #include <initializer_list>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// All differentiable functions.
 #pragma once
 
 // Includes all public ops.

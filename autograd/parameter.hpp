@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
+// Parameter: the one leaf that can be changed.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <gradus/autograd/variable.hpp>
 
@@ -37,7 +39,7 @@ class GRADUS_API Parameter {
   void assign_(const Tensor& value);
   /// Replaces the value by another one, of any shape and dtype, as a new leaf. Drops the gradient.
   void reset_(Tensor value);
-  /// A handle for writing elements of the value in place, as an optimiser does: `mutable_value_().add_(...)`. To
+  /// A handle for writing elements of the value in place, as an optimizer does: `mutable_value_().add_(...)`. To
   /// replace the whole value, use assign_ or reset_.
   Tensor mutable_value_() noexcept { return value_alias_; }
 
@@ -51,7 +53,7 @@ class GRADUS_API Parameter {
   Tensor grad_;
 };
 
-/// A parameter with its full path, such as "encoder.weight_ih_l0". Modules pass these to optimisers.
+/// A parameter with its full path, such as "encoder.weight_ih_l0". Modules pass these to optimizers.
 struct NamedParameter {
   std::string name;
   Parameter* parameter = nullptr;
@@ -74,6 +76,20 @@ class ParameterBinding {
  private:
   Parameter& parameter_;
   Variable own_;
+};
+
+/// The meaning of an axis, for the report. Without blocks, position 3 reads "time step 3". With blocks, the axis is cut
+/// into that many equal parts: {"gate", {"i", "f", "g", "o"}} makes position 5 of 12 read "gate f, unit 2".
+struct AxisLabel {
+  std::string name;
+  std::vector<std::string> blocks = {};
+};
+
+/// Labels for inputs that are named elsewhere, such as the parameters of a module.
+struct InputLabels {
+  /// The whole name, or its end after a dot: "weight_hh" also matches "encoder.weight_hh".
+  std::string input;
+  std::vector<AxisLabel> axes;
 };
 
 }  // namespace gradus

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// vjp, jvp, hvp, jacobian and hessian of a function.
 #pragma once
 
 #include <type_traits>

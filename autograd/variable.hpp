@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Variable: a Tensor that knows where it came from.
 #pragma once
 
 #include <utility>

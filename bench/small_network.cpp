@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kHidden = 16;
 
-// The parameters of the layers, which are constructed before the optimiser that needs them.
+// The parameters of the layers, which are constructed before the optimizer that needs them.
 std::vector<NamedParameter> named(const std::vector<Linear*>& layers) {
   std::vector<NamedParameter> all;
   for (Linear* layer : layers) {

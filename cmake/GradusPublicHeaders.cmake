@@ -16,7 +16,7 @@ set(GRADUS_PUBLIC_HEADERS
   tensor/tensor.hpp
   autograd/check/check_op.hpp
   autograd/check/corruptions.hpp
-  autograd/check/example.hpp
+  autograd/engine/example.hpp
   autograd/check/gradcheck.hpp
   autograd/checkpoint.hpp
   autograd/engine/attrs.hpp

@@ -19,7 +19,7 @@ target_compile_features(gradus_options INTERFACE cxx_std_20)
 # No contraction: the place where the compiler sees a * b + c must not decide whether it rounds once (kernels ask for it
 # by name).
 target_compile_options(gradus_options INTERFACE -fno-math-errno -fno-trapping-math -ffp-contract=off)
-# In a project without a build type, gradus would be compiled without optimisation, and be twelve times as slow.
+# In a project without a build type, gradus would be compiled without optimization, and be twelve times as slow.
 if(NOT PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES
     AND NOT "${CMAKE_CXX_FLAGS}" MATCHES "(^| )-O")
   message(STATUS "gradus: no build type is set, so gradus's own sources are compiled with -O3; "
@@ -48,14 +48,18 @@ function(gradus_own target)
     CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
 endfunction()
 
-# gradus_add_room(name [KNOWS lower rooms...])
+# gradus_add_room(name [KNOWS lower rooms...] [FOLDER the sub-folder that it is] [WITHOUT sub-folders that are rooms...])
 #
 # A room is a static library that links only with the rooms below it, so a call upward does not link. Sources are found
 # at any depth and looked up again at each build. A new op is one new file, one line in the list and one declaration,
 # without a change to a CMakeLists.txt.
 function(gradus_add_room name)
-  cmake_parse_arguments(room "" "" "KNOWS" ${ARGN})
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cpp)
+  cmake_parse_arguments(room "" "FOLDER" "KNOWS;WITHOUT" ${ARGN})
+  cmake_path(APPEND CMAKE_CURRENT_SOURCE_DIR "${room_FOLDER}" "*.cpp" OUTPUT_VARIABLE pattern)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${pattern}")
+  foreach(folder IN LISTS room_WITHOUT)
+    list(FILTER sources EXCLUDE REGEX "/${name}/${folder}/")
+  endforeach()
 
   set(target gradus_${name})
   add_library(${target} STATIC ${sources})
@@ -79,7 +83,7 @@ endfunction()
 function(gradus_add_library)
   add_library(gradus)
   add_library(gradus::gradus ALIAS gradus)
-  foreach(room IN ITEMS tensor autograd nn optim)
+  foreach(room IN ITEMS tensor autograd autograd_check nn nn_check optim)
     target_sources(gradus PRIVATE $<TARGET_OBJECTS:gradus_${room}>)
   endforeach()
   gradus_own(gradus)

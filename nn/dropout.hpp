@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Dropout as a layer.
 #pragma once
 
 #include <gradus/nn/module.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Embedding: a vector for each symbol.
 #pragma once
 
 #include <gradus/nn/module.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Starting values of parameters.
 #pragma once
 
 #include <gradus/tensor/random/random.hpp>

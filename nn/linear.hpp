@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Linear: y = x W^T + b.
 #pragma once
 
 #include <gradus/nn/module.hpp>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
+// Module and Layer: a tree of named parameters and layers.
 #pragma once
 
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/inspect.hpp>
 #include <gradus/autograd/parameter.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Adam and AdamW.
 #pragma once
 
 #include <gradus/optim/optimizer.hpp>

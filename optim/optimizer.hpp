@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// What all optimizers share, and clip_grad_norm.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +11,8 @@
 
 namespace gradus {
 
-/// The common part of all optimisers: the parameters and, for each of them under its full path, its state and its
-/// number of updates. An optimiser reads gradients and never changes them. The parameters must outlive it.
+/// The common part of all optimizers: the parameters and, for each of them under its full path, its state and its
+/// number of updates. An optimizer reads gradients and never changes them. The parameters must outlive it.
 class GRADUS_API Optimizer {
  public:
   Optimizer(const Optimizer&) = delete;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Learning rates that change with the step.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Stochastic gradient descent with momentum.
 #pragma once
 
 #include <gradus/optim/optimizer.hpp>

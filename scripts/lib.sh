@@ -67,11 +67,14 @@ configure() {
   fi
 }
 
-# GRADUS_WERROR=ON in the environment turns warnings into errors.
+# configure_preset NAME ARGUMENTS...: GRADUS_WERROR=ON in the environment turns warnings into errors, BUILD_SHARED_LIBS=ON
+# makes libgradus a shared library.
 configure_preset() {
-  local warnings=()
-  if [[ -n ${GRADUS_WERROR:-} ]]; then warnings+=("-DGRADUS_WERROR=$GRADUS_WERROR"); fi
-  (cd -- "$root" && configure "$root/build/$1" --preset "$1" --log-level=WARNING "${warnings[@]}")
+  local name=$1 options=()
+  shift
+  if [[ -n ${GRADUS_WERROR:-} ]]; then options+=("-DGRADUS_WERROR=$GRADUS_WERROR"); fi
+  if [[ -n ${BUILD_SHARED_LIBS:-} ]]; then options+=("-DBUILD_SHARED_LIBS=$BUILD_SHARED_LIBS"); fi
+  (cd -- "$root" && configure "$root/build/$name" --preset "$name" --log-level=WARNING "${options[@]}" "$@")
 }
 
 # build FOLDER [--target NAMES...]
@@ -79,3 +82,20 @@ build() { cmake --build "$1" --parallel "$jobs" "${@:2}"; }
 
 # run_ctest FOLDER ARGUMENTS...: runs ctest and keeps the log in FOLDER/ctest.log.
 run_ctest() { ctest --test-dir "$1" --parallel "$jobs" --output-on-failure "${@:2}" | tee "$1/ctest.log"; }
+
+# slowest FOLDER [N]: the objects that took longest to compile (built with Ninja) and the tests that took longest to run,
+# in seconds.
+slowest() {
+  local log=$1/.ninja_log tests=$1/ctest.log count=${2:-20}
+  if [[ -f $log ]]; then
+    say "slowest objects in ${1##*/}, seconds"
+    awk -F '\t' 'NF >= 4 && $4 ~ /\.o$/ { took[$4] = ($2 - $1) / 1000; }
+      END { for (name in took) { total += took[name]; printf "%7.1f  %s\n", took[name], name } printf "%7.1f  all\n", total }' "$log" |
+      sed -E 's|CMakeFiles/[^/]*\.dir/||' | sort -rn | sed "$((count + 1))q"
+  fi
+  if [[ -f $tests ]]; then
+    say "slowest tests in ${1##*/}, seconds"
+    awk '$(NF) == "sec" && /Test +#/ { for (i = 1; i <= NF; ++i) if ($i ~ /^#[0-9]+:$/) printf "%7.1f  %s\n", $(NF - 1), $(i + 1) }' "$tests" |
+      sort -rn | sed "${count}q"
+  fi
+}

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The version, and the mark of what a shared library exports.
 #pragma once
 
 // GRADUS_API marks what a shared libgradus exports. Everything else is hidden.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Compares two tensors: largest error, all finite, all zero.
 #pragma once
 
 #include <gradus/tensor/tensor.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Makes tensors: arange, linspace, eye, one_hot, and borrow for memory of your own.
 #pragma once
 
 #include <gradus/tensor/tensor.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// DType: f32, f64, i64 and boolean elements.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Error, which every function throws, and the checks that throw it.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Shape, and Layout: where the elements of a view are.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Tensor: data of one dtype with a shape; views, copies and conversions.
 #pragma once
 
 #include <cstdint>

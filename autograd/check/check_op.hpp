@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
+// Holds an op of your own to everything that the library's ops are held to.
 #pragma once
 
 #include <map>
 #include <string>
 #include <vector>
 
-#include <gradus/autograd/check/example.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 
 namespace gradus {

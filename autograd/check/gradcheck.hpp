@@ -1,26 +1,14 @@
 // SPDX-License-Identifier: MIT
+// gradcheck: compares the derivatives of a function with differences, and diagnoses failures.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include <gradus/autograd/parameter.hpp>
 #include <gradus/autograd/transforms.hpp>
 
 namespace gradus {
-
-/// The meaning of an axis, for the report. Without blocks, position 3 reads "time step 3". With blocks, the axis is cut
-/// into that many equal parts: {"gate", {"i", "f", "g", "o"}} makes position 5 of 12 read "gate f, unit 2".
-struct AxisLabel {
-  std::string name;
-  std::vector<std::string> blocks = {};
-};
-
-/// Labels for inputs that are named elsewhere, such as the parameters of a module.
-struct InputLabels {
-  /// The whole name, or its end after a dot: "weight_hh" also matches "encoder.weight_hh".
-  std::string input;
-  std::vector<AxisLabel> axes;
-};
 
 /// An input of a checked function, with its name in the report.
 struct NamedInput {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Attributes of an op: values that are not tensors, among them shared callables.
 #pragma once
 
 #include <cstddef>

@@ -81,7 +81,7 @@ void check_utf8(const std::string& path, const std::string& bytes) {
   throw BadInput(place(path, 1 + std::count(bytes.begin(), wrong, '\n')) + ": this is not valid UTF-8");
 }
 
-void check_item(const std::string& where, const Item& item, int64_t max_length) {
+void check_item(const std::string& where, const std::u32string& item, int64_t max_length) {
   const auto control = [](char32_t symbol) {
     return (symbol < 0x20 && symbol != U'\t') || (symbol >= 0x7F && symbol < 0xA0);
   };
@@ -119,7 +119,7 @@ std::vector<Line> read_lines(const std::string& path, int64_t max_length) {
     const std::string_view text = trimmed(rest.substr(0, end));
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
     if (text.empty()) continue;
-    Item item;
+    std::u32string item;
     item.resize(text.size());  // enough, and exact for ASCII
     item.resize(static_cast<size_t>(utf8::unchecked::utf8to32(text.begin(), text.end(), item.begin()) - item.begin()));
     check_item(place(path, number), item, max_length);

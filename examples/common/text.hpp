@@ -7,12 +7,10 @@
 #include <string_view>
 #include <vector>
 
-#include <gradus/examples/copy_reverse/data/item.hpp>
-
 namespace gradus::examples {
 
 struct Line {
-  Item item;
+  std::u32string item;
   int64_t number = 0;  ///< counted from 1
 };
 

@@ -5,8 +5,8 @@
 #include <ostream>
 
 #include <gradus/examples/common/bad_input.hpp>
-#include <gradus/examples/common/command_line.hpp>
 #include <gradus/examples/common/text.hpp>
+#include <gradus/examples/copy_reverse/command_line.hpp>
 
 namespace gradus::examples {
 namespace {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Attention with additive or scaled dot-product scores.
 #pragma once
 
 #include <optional>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Mask: which keys a query may attend to.
 #pragma once
 
 #include <utility>

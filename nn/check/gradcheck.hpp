@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// gradcheck of a module: all its inputs and parameters.
 #pragma once
 
 #include <gradus/autograd/check/corruptions.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Checks of what sequence layers promise beside derivatives: masks, padding, causality.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Seq2Seq: encoder and decoder with any cell and attention, teacher forcing, greedy decoding.
 #pragma once
 
 #include <optional>

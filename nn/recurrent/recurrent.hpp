@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Recurrent layers: Gru, Lstm, Rnn.
 #pragma once
 
 #include <vector>

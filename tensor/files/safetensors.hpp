@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Reads and writes tensors by name in safetensors files.
 #pragma once
 
 #include <string>

@@ -301,4 +301,12 @@ SafetensorsHeader parse_safetensors_header(const std::string& text, uint64_t dat
   return out;
 }
 
+std::optional<std::string> json_string(const std::string& text) {
+  try {
+    return json(text).dump();
+  } catch (const json::exception&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace gradus::detail

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,5 +44,9 @@ std::string in_quotes(const std::string& text);
 /// Reads the header in one pass, in time and memory linear in its length. Checks that each entry is within `data_bytes`
 /// bytes of data and has the size that its shape needs.
 SafetensorsHeader parse_safetensors_header(const std::string& text, uint64_t data_bytes);
+
+/// The text as a JSON string, quotes included; nothing when it is not UTF-8. (Here, because nlohmann's header costs
+/// each file that includes it seconds.)
+std::optional<std::string> json_string(const std::string& text);
 
 }  // namespace gradus::detail

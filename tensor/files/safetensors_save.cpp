@@ -4,18 +4,17 @@
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <unordered_set>
 
-#include <nlohmann/json.hpp>
-
 #include <gradus/tensor/files/replace_file.hpp>
 #include <gradus/tensor/files/safetensors.hpp>
+#include <gradus/tensor/files/safetensors_header.hpp>
 
 namespace gradus {
 namespace {
 
-using nlohmann::json;
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
 constexpr size_t kLongestHeader = 100'000'000;
@@ -56,8 +55,8 @@ std::vector<size_t> data_order(const std::vector<NamedTensor>& tensors) {
   return order;
 }
 
-std::string header_text(const std::vector<NamedTensor>& tensors, const std::vector<size_t>& order,
-                        const Metadata& metadata) {
+std::string header_text(const std::string& path, const std::vector<NamedTensor>& tensors,
+                        const std::vector<size_t>& order, const Metadata& metadata) {
   std::vector<size_t> begins(tensors.size());
   size_t position = 0;
   for (const size_t i : order) {
@@ -65,29 +64,31 @@ std::string header_text(const std::vector<NamedTensor>& tensors, const std::vect
     position += byte_count(tensors[i].value);
   }
   std::string text = "{";
-  const auto add = [&text](const std::string& key, const std::string& value) {
+  const auto quoted = [&path](const std::string& given) {
+    const std::optional<std::string> json = detail::json_string(given);
+    if (!json) fail(path, "a name or a text of the metadata is not UTF-8");
+    return *json;
+  };
+  const auto add = [&](const std::string& key, const std::string& value) {
     if (text.size() > 1) text += ',';
-    text += json(key).dump();
-    text += ':';
-    text += value;
+    text += quoted(key) + ":" + value;
   };
   if (!metadata.empty()) {
     std::string items;
     for (const auto& [key, value] : metadata) {
       items += items.empty() ? '{' : ',';
-      items += json(key).dump();
-      items += ':';
-      items += json(value).dump();
+      items += quoted(key) + ":" + quoted(value);
     }
     items += '}';
     add("__metadata__", items);
   }
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& value = tensors[i].value;
-    const json sizes = std::vector<int64_t>(value.shape().begin(), value.shape().end());
-    const json offsets = {begins[i], begins[i] + byte_count(value)};
-    add(tensors[i].name, "{\"dtype\":\"" + file_dtype(value.dtype()) + "\",\"shape\":" + sizes.dump() +
-                             ",\"data_offsets\":" + offsets.dump() + "}");
+    std::string sizes;
+    for (const int64_t size : value.shape()) sizes += (sizes.empty() ? "" : ",") + std::to_string(size);
+    const std::string offsets = std::to_string(begins[i]) + "," + std::to_string(begins[i] + byte_count(value));
+    add(tensors[i].name, "{\"dtype\":\"" + file_dtype(value.dtype()) + "\",\"shape\":[" + sizes +
+                             "],\"data_offsets\":[" + offsets + "]}");
   }
   text += "}";
   text.resize((text.size() + 7) / 8 * 8, ' ');
@@ -99,12 +100,7 @@ std::string header_text(const std::vector<NamedTensor>& tensors, const std::vect
 void save_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
   check_names(path, tensors, metadata);
   const std::vector<size_t> order = data_order(tensors);
-  std::string header;
-  try {
-    header = header_text(tensors, order, metadata);
-  } catch (const json::exception&) {
-    fail(path, "a name or a text of the metadata is not UTF-8");
-  }
+  const std::string header = header_text(path, tensors, order, metadata);
   if (header.size() > kLongestHeader) fail(path, "the names take more than ", kLongestHeader, " bytes");
 
   try {

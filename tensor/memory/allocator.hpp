@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Memory statistics, and how freed memory is kept for reuse.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The counted bytes behind a Tensor. Included by tensor.hpp; rarely needed by itself.
 #pragma once
 
 #include <cstddef>

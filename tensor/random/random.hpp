@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Generator, and random tensors: uniform, normal, randint, bernoulli, permutation.
 #pragma once
 
 #include <cstdint>

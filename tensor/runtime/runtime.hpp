@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// How many threads and which instruction set the kernels use.
 #pragma once
 
 #include <span>

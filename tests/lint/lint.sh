@@ -33,7 +33,11 @@ include_direction() {
       *) may_see='tensor|autograd|nn|optim|examples|gradus\.hpp' ;;
     esac
     sources "$room" | search '^ *# *include *[<"]gradus/' | grep -vE "include *<gradus/($may_see)[/>]"
-    # The line above does not see other spellings of our own headers.
+    # What checks derivatives is built on all the rest of its room, and nothing in the rest needs it.
+    case $room in
+      autograd | nn) sources "$room" | grep -vE "^$room/check/" | search '^ *# *include *[<"]gradus/(autograd|nn)/check/' ;;
+    esac
+    # Every other spelling of one of our own headers would slip past the line above.
     case $room in
       tests | bench) ;;
       *) sources "$room" | search '^ *# *include *([<"](tensor|autograd|nn|optim|examples|tests|bench)/|"|<\.)' ;;
@@ -41,7 +45,24 @@ include_direction() {
   done
 }
 
-# No public header may require users to install or compile a third-party one.
+# The list of the headers that are installed: at most 50, each with a line that says what it is for, and none includes
+# one that is not installed.
+public_face() {
+  local list=cmake/GradusPublicHeaders.cmake header headers
+  headers=$(grep -E '^  [a-z].*\.hpp$' "$list" | tr -d ' ')
+  if (($(wc -l <<<"$headers") > 50)); then echo "$list: $(wc -l <<<"$headers") headers, 50 are allowed"; fi
+  while IFS= read -r header; do
+    if [[ ! -f $header ]]; then
+      echo "$list: there is no file $header"
+      continue
+    fi
+    [[ $(sed -n 2p "$header") == '// '* ]] || echo "$header:2: expected a line that says what this header is for"
+    { grep -oE '^ *# *include *<gradus/[^>]+' "$header" || true; } | sed 's/.*<gradus.//' | grep -vxF "$headers" |
+      sed "s|^|$header includes a header that is not installed: |"
+  done <<<"$headers"
+}
+
+# No public header makes its users install or compile a third-party one.
 public_headers_are_slim() {
   { sources tensor autograd nn optim | grep -E '\.hpp$' | grep -vE '^tensor/kernels/|-inl\.hpp$'
     if [[ -f gradus.hpp ]]; then echo gradus.hpp; fi

@@ -17,7 +17,7 @@ complain() {
 # A tree that breaks no rule. It contains allowed code that is close to violations.
 clean_tree() {
   rm -rf -- "$work/tree"
-  mkdir -p "$work/tree"/{tensor/kernels/gemm,tensor/kernels/simd,tensor/runtime,autograd/ops,nn,optim,examples,tests/nn,bench,docs,scripts}
+  mkdir -p "$work/tree"/{tensor/kernels/gemm,tensor/kernels/simd,tensor/runtime,autograd/ops,nn,optim,examples,tests/nn,bench,docs,scripts,cmake}
   cd -- "$work/tree"
   spdx='// SPDX-License-Identifier: MIT'
   printf '%s\n' "$spdx" '#include <cblas.h>' 'void f() { cblas_sgemm(); }' >tensor/kernels/gemm/blas.cpp
@@ -38,6 +38,8 @@ clean_tree() {
   printf '%s\n' '```cpp' 'int main() {}' '```' '' '<!-- excerpt: autograd/ops/tanh.cpp -->' '```cpp' 'const OpDef tanh_op = {' '};' \
     '```' '```text' 'anything' '```' '```sh' 'scripts/demo --help' '```' >README.md
   touch scripts/demo
+  printf '%s\n' "$spdx" '// A layer.' '#pragma once' >nn/face.hpp
+  printf '%s\n' 'set(GRADUS_PUBLIC_HEADERS' '  nn/face.hpp' ')' >cmake/GradusPublicHeaders.cmake
 }
 
 # passes RULE / finds RULE TEXT: runs one rule over the current tree.
@@ -71,7 +73,7 @@ plant() {
   finds "$rule" "$where"
 }
 
-all_rules='include_direction public_headers_are_slim file_size function_size test_cases_assert ops_are_listed
+all_rules='include_direction public_face public_headers_are_slim file_size function_size test_cases_assert ops_are_listed
   vjps_use_public_ops blas_and_openmp_in_one_file spdx_line messages_are_asserted docs'
 for rule in $all_rules; do
   clean_tree
@@ -86,7 +88,14 @@ plant include_direction nn/linear.hpp nn/linear.hpp:4 '#include <gradus/optim/ad
 plant include_direction optim/adam.hpp optim/adam.hpp:3 '#include <gradus/nn/linear.hpp>'
 plant include_direction optim/adam.hpp optim/adam.hpp:3 '#include "../nn/linear.hpp"'
 plant include_direction optim/adam.hpp optim/adam.hpp:3 '#include <nn/linear.hpp>'
+plant include_direction nn/linear.hpp nn/linear.hpp:4 '#include <gradus/nn/check/gradcheck.hpp>'
 plant include_direction examples/demo_main.cpp examples/demo_main.cpp:3 '#include "tests/support/catch.hpp"'
+plant public_face nn/face.hpp 'nn/face.hpp includes a header that is not installed: nn/linear.hpp' '#include <gradus/nn/linear.hpp>'
+plant public_face cmake/GradusPublicHeaders.cmake 'there is no file nn/gone.hpp' '  nn/gone.hpp'
+plant public_face cmake/GradusPublicHeaders.cmake 'optim/adam.hpp:2: expected a line' '  optim/adam.hpp'
+clean_tree
+for i in {1..50}; do echo '  nn/face.hpp'; done >>cmake/GradusPublicHeaders.cmake
+finds public_face '51 headers, 50 are allowed'
 plant public_headers_are_slim tensor/tensor.hpp tensor/tensor.hpp:4 '#include <hwy/highway.h>'
 plant public_headers_are_slim nn/linear.hpp nn/linear.hpp:4 '#include <nlohmann/json.hpp>'
 plant public_headers_are_slim nn/linear.hpp nn/linear.hpp:4 '#include <cblas.h>'

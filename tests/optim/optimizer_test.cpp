@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Compares optimisers with scalar code from their papers, and tests exact resume and what they must not change.
+// Compares optimizers with scalar code from their papers, and tests exact resume and what they must not change.
 #include <cmath>
 
 #include <gradus/optim/adam.hpp>
@@ -35,7 +35,7 @@ struct Problem {
   Parameter second;
 };
 
-// Runs an optimiser and the scalar update in parallel, and compares each element of each parameter.
+// Runs an optimizer and the scalar update in parallel, and compares each element of each parameter.
 template <class Update>
 double error_after(int steps, Problem& problem, Optimizer& optimizer, const Update& update) {
   struct Memory {
@@ -75,7 +75,7 @@ void run_steps(Problem& problem, Optimizer& optimizer, int from, int to) {
   }
 }
 
-// Twenty steps without a break, and with the state saved after nine and loaded into a new optimiser.
+// Twenty steps without a break, and with the state saved after nine and loaded into a new optimizer.
 template <class Make>
 void check_resume(uint64_t seed, DType dtype, const Make& make) {
   Problem whole(seed, dtype);
@@ -90,7 +90,7 @@ void check_resume(uint64_t seed, DType dtype, const Make& make) {
   CHECK(after.learning_rate() == 0.003);
   run_steps(cut, after, 9, 20);
   CHECK(same_bits(values_of(whole), values_of(cut)));
-  // Without its state, an optimiser that has one would give other values.
+  // Without its state, an optimizer that has one would give other values.
   Problem forgetful(seed, dtype);
   auto first = make(forgetful.parameters());
   run_steps(forgetful, first, 0, 9);
@@ -160,7 +160,7 @@ TEST_CASE("SGD equals its formula for 20 steps, with and without momentum, decay
   }
 }
 
-TEST_CASE("an optimiser resumed from its saved state goes on bit by bit") {
+TEST_CASE("an optimizer resumed from its saved state goes on bit by bit") {
   const uint64_t seed = tests::seed(73);
   INFO("seed " << seed);
   for (DType dtype : {DType::f32, DType::f64}) {
@@ -171,7 +171,7 @@ TEST_CASE("an optimiser resumed from its saved state goes on bit by bit") {
   }
 }
 
-TEST_CASE("a saved state does not follow the optimiser, nor a loaded one its source") {
+TEST_CASE("a saved state does not follow the optimizer, nor a loaded one its source") {
   Problem problem(12);
   Adam adam(problem.parameters());
   problem.draw();

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/transforms.hpp>
 
 namespace gradus::detail {

@@ -4,7 +4,7 @@
 #include <random>
 #include <vector>
 
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/variable.hpp>
 
 namespace gradus::detail {

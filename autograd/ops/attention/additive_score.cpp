@@ -3,7 +3,7 @@
 // With t = tanh(q + k) and a cotangent g, d(q + k) = g v (1 - t^2):
 //   dq = its sum over j,  dk = its sum over i,  dv = sum of g t.  The backward kernel computes t again, so that nothing
 // of size Tq x Tk x A is ever stored.
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>

@@ -2,7 +2,7 @@
 // y = a + b, a - b, a * b, a / b on equal shapes (the public functions broadcast first), and y = scale * x + shift.
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Elementwise functions: arithmetic, powers, activations, comparisons, where.
 #pragma once
 
 #include <gradus/autograd/variable.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // y = a + w (b - a):   da = g (1 - w),   db = g w,   dw = g (b - a)
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // and, or, exclusive or of bools; not x = x xor true.
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>

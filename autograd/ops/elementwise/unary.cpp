@@ -3,7 +3,7 @@
 //   exp: y    log: 1/x    sqrt: 1/(2y)    square: 2x    abs: sign(x)    sign, floor, ceil, round: 0
 //   rsqrt: -y^3/2    reciprocal: -y^2    expm1: e^x (not y + 1: that has lost what is small)    log1p: 1/(1 + x)
 //   sin: cos x    cos: -sin x    erf: 2/sqrt(pi) e^(-x^2)
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>

@@ -4,7 +4,7 @@
 #include <initializer_list>
 #include <vector>
 
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 
 // Pieces that ops of one floating input x share, and their backward ops, of x and a cotangent.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // y[i] = weight[indices[i]];  d weight[r] = sum of g[i] over all i with indices[i] == r. Each is the other's vjp.
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>

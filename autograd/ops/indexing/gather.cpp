@@ -2,7 +2,7 @@
 // y[.., j, ..] = x[.., i, ..] with i = indices[.., j, ..], and z[.., i, ..] = x[.., i, ..] + the sum of source[.., j,
 // ..] over all j with indices[.., j, ..] == i. Each is the other's vjp: dx = scatter_add(0, g); dx = g, dsource =
 // take_along_axis(g).
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // y[.., j, ..] = x[.., indices[j], ..], and z = x with source[.., j, ..] added to z[.., indices[j], ..]: whole slices
 // along one axis. Each is the other's vjp: dx = index_add(0, g); dx = g, dsource = index_select(g).
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Functions that pick elements by an index tensor: gather, index_select, embedding, sort.
 #pragma once
 
 #include <gradus/autograd/variable.hpp>

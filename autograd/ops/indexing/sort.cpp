@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // v[j] = x[i_j], i_j the positions in sorted order (all of them, or the first k). dx = the cotangent of v put back at
 // i_j, zero elsewhere: a scatter_add at indices that are all different.
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Products: matmul, linear, einsum.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // c = a b over equal leading axes;  da = g b^T,  db = a^T g. Transposes are views: the kernel reads them as they lie.
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Losses: cross entropy, mean squared error and others.
 #pragma once
 
 #include <gradus/autograd/ops/reduce/reduce.hpp>

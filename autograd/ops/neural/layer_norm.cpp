@@ -6,7 +6,7 @@
 // mean and rstd are auxiliary outputs: the backward op starts from them.
 #include <cmath>
 
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>

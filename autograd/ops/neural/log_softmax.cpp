@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // y_i = x_i - log sum_j exp(x_j).  dx = g - exp(y) sum(g): log_softmax_backward(y, g). Its own vjp, for a cotangent c:
 //   dg = c - sum(c exp(y))        dy = -c exp(y) sum(g)
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Softmax and its relatives, layer norm, dropout, cosine similarity.
 #pragma once
 
 #include <gradus/autograd/ops/reduce/reduce.hpp>

@@ -2,7 +2,7 @@
 // y_i = exp(x_i) / sum_j exp(x_j) over the elements that are kept, 0 elsewhere.
 // dx = y (g - s), s = sum(y g): softmax_backward(y, g). Its own vjp, for a cotangent c:
 //   dg = y (c - sum(y c))        dy = c (g - s) - g sum(c y), with g and c taken as 0 where blocked
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>

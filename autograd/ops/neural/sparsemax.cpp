@@ -5,7 +5,7 @@
 // Both backward ops are linear in g with a symmetric matrix: dg is the same op on the new cotangent c. The support is
 // taken as it is, so y matters to the second only:
 //   dy = (g - q) (c - r) / (2 s) on S, r = sum(s c) / sum(s)
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>

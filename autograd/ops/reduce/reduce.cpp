@@ -3,7 +3,7 @@
 // by the number of elements for a mean.
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>

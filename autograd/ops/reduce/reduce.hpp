@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Sums, means, extremes, norms and cumulative sums along axes.
 #pragma once
 
 #include <cstdint>

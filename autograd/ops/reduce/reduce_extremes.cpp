@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // max, min, argmax, argmin, any, all. With k elements equal to the extreme y, each of them has derivative g / k: the
 // middle of what a step up and a step down give.
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>

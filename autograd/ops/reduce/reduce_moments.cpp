@@ -4,7 +4,7 @@
 // std: y = |x - m| / sqrt(n - c), |.| the 2-norm, whose backward op gives dx; 0 where y is 0, at every order
 #include <cmath>
 
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/norm.hpp>

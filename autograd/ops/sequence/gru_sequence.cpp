@@ -5,7 +5,7 @@
 //   gru_sequence          gates_x, h0, w_hh, b_hh, lengths              ->  y, h_n, [gate activations]
 //   gru_sequence_backward the same, dy, dh_n, [y], [gate activations]   ->  dgates_x, dh0, dw_hh, db_hh
 // What stands in brackets is auxiliary: it only saves the backward kernel work, and its reference recomputes it.
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>

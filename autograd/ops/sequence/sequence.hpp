@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Recurrent sequences as one function: GRU, LSTM, RNN.
 #pragma once
 
 #include <gradus/autograd/variable.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/autograd/ops/views/alias.hpp>
 
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // y = the parts, one after the other along an axis. The derivative of each part is its slice of the cotangent.
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>

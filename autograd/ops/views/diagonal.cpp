@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // diagonal: a view of the elements with equal indices on two axes. diagonal_backward puts a diagonal back into zeros.
 //   d diagonal: diagonal_backward of the cotangent      d diagonal_backward: diagonal
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>

@@ -2,7 +2,7 @@
 //   d flip: flip      d roll: roll back      d pad: the part inside      d repeat: the sum of the copies
 #include <gradus/autograd/ops/views/views.hpp>
 
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/reduce/reduce_axes.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Parts of a tensor: slice and unbind are views; slice_backward puts a part back into zeros.
 //   d slice: slice_backward of the cotangent      d slice_backward: slice      d unbind: stack
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>

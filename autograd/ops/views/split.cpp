@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pieces of one axis, all of them at once: with a slice for each, the way back would make as many arrays of the whole
 // size. The derivative is the pieces' cotangents one after the other.
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Changes of shape and order: reshape, transpose, slice, concat, flip, roll.
 #pragma once
 
 #include <initializer_list>

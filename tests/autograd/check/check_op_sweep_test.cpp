@@ -3,7 +3,7 @@
 #include <chrono>
 
 #include <gradus/autograd/check/check_op.hpp>
-#include <gradus/autograd/check/example.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops.hpp>
 

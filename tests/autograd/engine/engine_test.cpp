@@ -206,7 +206,7 @@ TEST_CASE("a gradient never shares its bytes with another one or with the cotang
   CHECK(views[0].value().at({2}) == Approx(3.0 * copy.at({2})));
 }
 
-TEST_CASE("a parameter changed by the optimiser is noticed by an old graph") {
+TEST_CASE("a parameter changed by the optimizer is noticed by an old graph") {
   Parameter w(draw({2, 2}, 1));
   const Variable loss = sum(w.variable() * w.variable());
   w.mutable_value_().fill_(0.5);

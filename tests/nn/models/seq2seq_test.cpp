@@ -60,7 +60,7 @@ Variable loss_of(Seq2Seq& model, const Batch& batch) {
                        {.ignore_index = kIgnore});
 }
 
-// Gradient descent with steps of a fixed length. It is enough to overfit, and does not need the room of optimisers.
+// Gradient descent with steps of a fixed length. It is enough to overfit, and does not need the room of optimizers.
 void descend(Seq2Seq& model, double step) {
   double squares = 0.0;
   for (const NamedParameter& named : model.parameters()) {

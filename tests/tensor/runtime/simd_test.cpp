@@ -15,7 +15,8 @@ TEST_CASE("the instruction sets of the machine are listed lowest first and the l
   const auto names = simd_targets();
   REQUIRE_FALSE(names.empty());
   const std::string lowest = names.front();
-  CHECK((lowest == "scalar" || lowest == "sse2"));
+  // A build for one set alone, as the sanitized ones are, has no lower one.
+  if (names.size() > 1) CHECK((lowest == "scalar" || lowest == "sse2"));
 
   force_simd_target(nullptr);
   CHECK(std::string(simd_target()) == names.back());

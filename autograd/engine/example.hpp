@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Example inputs of an op, which the checks of the op run on.
 #pragma once
 
 #include <cstdint>

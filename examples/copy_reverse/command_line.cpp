@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/examples/common/command_line.hpp>
 #include <gradus/examples/common/version.hpp>
+#include <gradus/examples/copy_reverse/command_line.hpp>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
