@@ -53,7 +53,7 @@ class GRADUS_API Parameter {
   Tensor grad_;
 };
 
-/// A parameter with its full path, such as "encoder.weight_ih_l0". Modules hand these to optimizers.
+/// A parameter with its full path, such as "encoder.weight_ih_l0". Modules pass these to optimizers.
 struct NamedParameter {
   std::string name;
   Parameter* parameter = nullptr;
