@@ -16,10 +16,9 @@
 #include <gradus/nn/attention/mask.hpp>
 #include <gradus/nn/check/gradcheck.hpp>
 #include <gradus/nn/check/properties.hpp>
-#include <gradus/nn/dropout.hpp>
-#include <gradus/nn/embedding.hpp>
+#include <gradus/nn/containers.hpp>
 #include <gradus/nn/init.hpp>
-#include <gradus/nn/linear.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/nn/module.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>

@@ -24,17 +24,24 @@ Variable leaf(Tensor value) {
 Parameter::Parameter(Tensor value) { reset_(std::move(value)); }
 
 Parameter::~Parameter() {
-  if (variable_.node()) variable_.node()->parameter = nullptr;
+  if (leaf_.node()) leaf_.node()->parameter = nullptr;
 }
 
 void Parameter::reset_(Tensor value) {
-  if (variable_.node()) variable_.node()->parameter = nullptr;
+  if (leaf_.node()) leaf_.node()->parameter = nullptr;
   // Training writes in place, so the bytes must be dense and not shared.
   value_alias_ = value.clone();
-  variable_ = leaf(value_alias_);
-  variable_.node()->parameter = this;
-  variable_.node()->of_parameter = true;
+  leaf_ = leaf(value_alias_);
+  leaf_.node()->parameter = this;
+  leaf_.node()->of_parameter = true;
+  variable_ = frozen_ ? leaf_.detach() : leaf_;
   grad_ = Tensor();
+}
+
+void Parameter::set_requires_grad_(bool requires_grad) {
+  frozen_ = !requires_grad;
+  variable_ = frozen_ ? leaf_.detach() : leaf_;
+  if (frozen_) grad_ = Tensor();
 }
 
 void Parameter::assign_(const Tensor& value) {
@@ -44,6 +51,8 @@ void Parameter::assign_(const Tensor& value) {
 }
 
 void Parameter::set_grad_(const Tensor& grad) {
+  GRADUS_CHECK(!frozen_ || !grad.defined(), "[set_grad_] the parameter ", describe(variable_),
+               " is frozen: expected no gradient, got ", describe(grad));
   GRADUS_CHECK(!grad.defined() || (grad.shape() == shape() && grad.dtype() == variable_.dtype()),
                "[set_grad_] expected ", describe(variable_), ", got ", describe(grad));
   // Backward adds into the gradient, so its bytes must not be shared.
@@ -52,6 +61,7 @@ void Parameter::set_grad_(const Tensor& grad) {
 
 // A copied handle of the gradient keeps its numbers, so this writes only to bytes that nothing else shares.
 void Parameter::add_gradient(Variable&& cotangent) {
+  if (frozen_) return;
   Tensor value = cotangent.value();
   cotangent = Variable();
   if (grad_.defined()) {

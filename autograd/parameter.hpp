@@ -10,12 +10,17 @@
 namespace gradus {
 
 /// The only mutable leaf: a value that training changes, and the gradient that `backward` adds to. It cannot be copied
-/// or moved, because modules and graphs hold its address.
+/// or moved, because modules and graphs hold its address. `Parameter scale{parameter("scale", ones({3}))}` makes and
+/// registers a member of a module (nn/module.hpp).
 class GRADUS_API Parameter {
  public:
   Parameter() = default;
   /// `value` must be f32 or f64.
   explicit Parameter(Tensor value);
+  /// Calls `place.take(*this)`, which sets the value and registers the address.
+  template <class Place>
+  requires requires(const Place& place, Parameter& self) { place.take(self); }
+  explicit Parameter(const Place& place) { place.take(*this); }
   Parameter(const Parameter&) = delete;
   Parameter& operator=(const Parameter&) = delete;
   ~Parameter();
@@ -29,10 +34,15 @@ class GRADUS_API Parameter {
   /// numbers, because the next backward then writes to new memory.
   const Tensor& grad() const noexcept { return grad_; }
 
+  /// False freezes the parameter: ops read it as a constant, its gradient is dropped, and no pass gives it another one,
+  /// so an optimizer skips it and keeps its state. True unfreezes it.
+  void set_requires_grad_(bool requires_grad);
+  bool requires_grad() const noexcept { return !frozen_; }
+
   /// Drops the gradient.
   void zero_grad_() { grad_ = Tensor(); }
   /// Copies `grad` as the new gradient, for example after clipping. It must have the value's shape and dtype. An
-  /// undefined one drops the gradient.
+  /// undefined one drops the gradient. Throws when the parameter is frozen.
   void set_grad_(const Tensor& grad);
   /// Copies `value` into this parameter in place. It must have the same shape and dtype. Earlier graphs notice the
   /// change.
@@ -49,8 +59,10 @@ class GRADUS_API Parameter {
   void add_gradient(Variable&& cotangent);
 
   Variable variable_;
+  Variable leaf_;       // variable_ when it is not frozen
   Tensor value_alias_;  // shares the bytes of variable_
   Tensor grad_;
+  bool frozen_ = false;
 };
 
 /// A parameter with its full path, such as "encoder.weight_ih_l0". Modules pass these to optimizers.

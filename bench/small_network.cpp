@@ -6,34 +6,10 @@
 #include <gradus/autograd/ops/losses/losses.hpp>
 
 namespace gradus::bench {
-namespace {
 
-constexpr int64_t kHidden = 16;
-
-// The parameters of the layers, which are constructed before the optimizer that needs them.
-std::vector<NamedParameter> named(const std::vector<Linear*>& layers) {
-  std::vector<NamedParameter> all;
-  for (Linear* layer : layers) {
-    for (const NamedParameter& entry : layer->parameters()) {
-      all.push_back({std::to_string(all.size()) + "." + entry.name, entry.parameter});
-    }
-  }
-  return all;
-}
-
-}  // namespace
-
-SmallNetwork::SmallNetwork(Generator& generator)
-    : Module("small_network"),
-      first_({.input_size = 2, .output_size = kHidden}, generator),
-      second_({.input_size = kHidden, .output_size = kHidden}, generator),
-      third_({.input_size = kHidden, .output_size = 1}, generator),
-      optimizer_(named({&first_, &second_, &third_}), {.learning_rate = 1e-3}) {
-  register_module("first", first_);
-  register_module("second", second_);
-  register_module("third", third_);
+SmallNetwork::SmallNetwork(const Place& place) : Layer(place) {
   const UniformOptions range{.low = -1.0, .high = 1.0};
-  set_examples_(uniform({kExamples, 1, 2}, generator, range), uniform({kExamples, 1, 1}, generator, range));
+  set_examples_(uniform({kExamples, 1, 2}, generator(), range), uniform({kExamples, 1, 1}, generator(), range));
 }
 
 void SmallNetwork::set_examples_(const Tensor& inputs, const Tensor& targets) {
@@ -47,7 +23,7 @@ void SmallNetwork::set_examples_(const Tensor& inputs, const Tensor& targets) {
   }
 }
 
-Variable SmallNetwork::operator()(const Variable& x) { return third_(tanh(second_(tanh(first_(x))))); }
+Variable SmallNetwork::forward(const Variable& x) { return third_(tanh(second_(tanh(first_(x))))); }
 
 Variable SmallNetwork::step() {
   const size_t i = next_++ % each_input_.size();

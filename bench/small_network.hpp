@@ -3,20 +3,20 @@
 
 #include <vector>
 
-#include <gradus/nn/linear.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/optim/adam.hpp>
 
 namespace gradus::bench {
 
 /// A network so small that only the framework costs time: 2-16-16-1 with tanh, one example a step, squared error, Adam.
 /// The examples are learned in turn, one in each step.
-class SmallNetwork : public Module {
+class SmallNetwork : public Layer<SmallNetwork> {
  public:
   static constexpr int64_t kExamples = 16;
 
-  explicit SmallNetwork(Generator& generator);
+  explicit SmallNetwork(const Place& place);
   /// x [1, 2] -> [1, 1].
-  Variable operator()(const Variable& x);
+  Variable forward(const Variable& x);
   /// Runs one full step: forward, backward, Adam. Returns the loss before it.
   Variable step();
 
@@ -25,8 +25,12 @@ class SmallNetwork : public Module {
   void set_examples_(const Tensor& inputs, const Tensor& targets);
 
  private:
-  Linear first_, second_, third_;
-  Adam optimizer_;
+  static constexpr int64_t kHidden = 16;
+
+  Linear first_{{.input_size = 2, .output_size = kHidden}, child("first")};
+  Linear second_{{.input_size = kHidden, .output_size = kHidden}, child("second")};
+  Linear third_{{.input_size = kHidden, .output_size = 1}, child("third")};
+  Adam optimizer_{parameters(), {.learning_rate = 1e-3}};
   Tensor inputs_, targets_;
   std::vector<Variable> each_input_, each_target_;
   size_t next_ = 0;

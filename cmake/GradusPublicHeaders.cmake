@@ -40,10 +40,9 @@ set(GRADUS_PUBLIC_HEADERS
   nn/attention/mask.hpp
   nn/check/gradcheck.hpp
   nn/check/properties.hpp
-  nn/dropout.hpp
-  nn/embedding.hpp
+  nn/containers.hpp
   nn/init.hpp
-  nn/linear.hpp
+  nn/layers.hpp
   nn/models/seq2seq.hpp
   nn/module.hpp
   nn/recurrent/recurrent.hpp

@@ -2,7 +2,6 @@
 #include <gradus/nn/module.hpp>
 
 #include <algorithm>
-#include <cstring>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -103,8 +102,41 @@ std::string grouped(int64_t count) {
 
 }  // namespace
 
-void Module::require_free_name(const char* name) const {
-  GRADUS_CHECK(*name != '\0' && std::strchr(name, '.') == nullptr, "[", kind_,
+Place::~Place() {
+  if (built_ != nullptr) built_->place_ = nullptr;
+}
+
+Module::Module(const char* kind, const Place& place) : Module(kind) {
+  GRADUS_CHECK(place.built_ == nullptr, "[", kind, "] the place is taken by ", place.built_->kind_,
+               ": expected child(name) of it");
+  if (place.parent_ != nullptr) place.parent_->adopt(place.name_, *this);
+  place.built_ = this;
+  place_ = &place;
+}
+
+Module::~Module() {
+  if (place_ == nullptr) return;
+  // The construction failed, or the place is still there: nobody may find this module any more.
+  place_->built_ = nullptr;
+  if (place_->parent_ == nullptr) return;
+  std::vector<Named<Module>>& siblings = place_->parent_->children_;
+  std::erase_if(siblings, [&](const Named<Module>& entry) { return entry.object == this; });
+}
+
+Generator& Module::generator() {
+  GRADUS_CHECK(place_ != nullptr, "[", kind_,
+               "] there is no generator to draw from: expected a call while the module is built, from a Place that "
+               "its constructor hands to Layer");
+  return *place_->generator_;
+}
+
+Place Module::child(std::string name) {
+  require_free_name(name);
+  return Place(generator(), *this, std::move(name));
+}
+
+void Module::require_free_name(const std::string& name) const {
+  GRADUS_CHECK(!name.empty() && name.find('.') == std::string::npos, "[", kind_,
                "] a name to register must not be empty or hold a dot, got \"", name, "\"");
   const auto taken = [&](const auto& entry) { return entry.name == name; };
   const bool any = std::any_of(parameters_.begin(), parameters_.end(), taken) ||
@@ -113,22 +145,41 @@ void Module::require_free_name(const char* name) const {
   GRADUS_CHECK(!any, "[", kind_, "] \"", name, "\" is registered already");
 }
 
-void Module::register_parameter(const char* name, Parameter& parameter, const std::vector<AxisLabel>& axes) {
+void Module::ParameterPlace::take(Parameter& made) const {
+  made.reset_(value);
+  module.register_parameter(name, made, axes);
+}
+
+void Module::register_parameter(std::string name, Parameter& parameter, std::vector<AxisLabel> axes) {
   require_free_name(name);
   GRADUS_CHECK(axes.empty() || axes.size() == static_cast<size_t>(parameter.shape().rank()), "[", kind_, "] parameter ",
                name, " has ", parameter.shape().rank(), " axes: expected a label for each, or none, got ", axes.size());
-  parameters_.push_back({name, &parameter, axes});
+  parameters_.push_back({std::move(name), &parameter, std::move(axes)});
 }
 
-void Module::register_module(const char* name, Module& module) {
+void Module::register_module(std::string name, Module& module) { adopt(name, module); }
+
+void Module::adopt(const std::string& name, Module& child) {
   require_free_name(name);
-  module.name_ = name;
-  children_.push_back({name, &module});
+  child.name_ = name;
+  child.set_scope(shown_in_scope_of_children_ ? scope_ + "." + name : name);
+  children_.push_back({name, &child});
 }
 
-void Module::register_generator(const char* name, Generator& generator) {
+void Module::set_scope(std::string scope) {
+  scope_ = std::move(scope);
+  if (!shown_in_scope_of_children_) return;
+  for (const auto& entry : children_) entry.object->set_scope(scope_ + "." + entry.name);
+}
+
+void Module::show_in_scope_of_children() {
+  shown_in_scope_of_children_ = true;
+  set_scope(scope_);
+}
+
+void Module::register_generator(std::string name, Generator& generator) {
   require_free_name(name);
-  generators_.push_back({name, &generator});
+  generators_.push_back({std::move(name), &generator});
 }
 
 std::vector<NamedModule> Module::modules() {
@@ -236,6 +287,14 @@ void Module::train_() { set_training(true); }
 
 void Module::eval_() { set_training(false); }
 
+void Module::freeze_() { set_requires_grad(false); }
+
+void Module::unfreeze_() { set_requires_grad(true); }
+
+void Module::set_requires_grad(bool requires_grad) {
+  for (const NamedParameter& entry : parameters()) entry.parameter->set_requires_grad_(requires_grad);
+}
+
 void Module::to_(DType dtype) {
   GRADUS_CHECK(is_floating(dtype), "[to_] expected f32 or f64, got ", dtype);
   for (const NamedParameter& entry : parameters()) {
@@ -243,15 +302,32 @@ void Module::to_(DType dtype) {
   }
 }
 
+// "weight, bias", in the order of registration.
+std::string Module::member_names() const {
+  std::string names;
+  const auto add = [&](const auto& entries) {
+    for (const auto& entry : entries) names += (names.empty() ? "" : ", ") + entry.name;
+  };
+  add(parameters_);
+  add(generators_);
+  add(children_);
+  return names;
+}
+
 void Module::become_copy_of(const Module& other) {
-  GRADUS_ASSERT(parameters_.size() == other.parameters_.size() && children_.size() == other.children_.size());
+  const std::string built = member_names();
+  const std::string wanted = other.member_names();
+  GRADUS_CHECK(built == wanted, "[clone] the constructor of ", other.kind_,
+               " registers other names than the original has: expected \"", wanted, "\", got \"", built, "\"");
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    const Tensor& value = other.parameters_[i].object->value();
-    if (parameters_[i].object->variable().dtype() != value.dtype()) {
-      parameters_[i].object->reset_(value);
+    Parameter& mine = *parameters_[i].object;
+    const Parameter& from = *other.parameters_[i].object;
+    if (mine.variable().dtype() == from.variable().dtype() && mine.shape() == from.shape()) {
+      mine.assign_(from.value());
     } else {
-      parameters_[i].object->assign_(value);
+      mine.reset_(from.value());
     }
+    mine.set_requires_grad_(from.requires_grad());
   }
   for (size_t i = 0; i < generators_.size(); ++i) {
     generators_[i].object->set_state(other.generators_[i].object->state());
@@ -283,30 +359,6 @@ std::string to_string(const Module& module) {
   std::string out;
   Printer::print(module, 0, out);
   return out;
-}
-
-void Module::remove_hooks_() {
-  output_hooks_.clear();
-  gradient_hooks_.clear();
-}
-
-void Module::run_hooks_on(Variable& value) {
-  for (const VariableHook& hook : output_hooks_) {
-    Variable changed = hook(value);
-    if (!changed.defined()) continue;
-    GRADUS_CHECK(changed.shape() == value.shape() && changed.dtype() == value.dtype(), "[", kind(),
-                 "] an output hook gave another shape or dtype: expected ", describe(value), ", got ",
-                 describe(changed));
-    value = std::move(changed);
-  }
-  if (!value.requires_grad()) return;
-  for (const VariableHook& hook : gradient_hooks_) value = detail::hook_gradient(value, hook);
-}
-
-void Module::refuse_hooks() const {
-  detail::throw_error(detail::join("[", kind(),
-                                   "] hooks cannot see what this layer returns: expected a Variable or a "
-                                   "struct with each_variable(visit)"));
 }
 
 }  // namespace gradus

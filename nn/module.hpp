@@ -54,13 +54,38 @@ struct LoadOptions {
 
 class Module;
 
+namespace detail {
+/// The first call of `module` and of those below it is not looked at: the caller looks itself.
+GRADUS_API void mark_called(Module& module);
+}  // namespace detail
+
 struct NamedModule {
   std::string path;
   Module* module = nullptr;
 };
 
-/// A tree of names: parameters and other modules, which are plain members, registered once in the constructor. Neither
-/// copied nor moved, because those registrations are addresses.
+/// Where a module is built, and from whose random numbers: a Generator is the place of a module of its own,
+/// `child(name)` one inside another module. It ends with the expression that builds the module, and so does child().
+class GRADUS_API Place {
+ public:
+  Place(Generator& generator) : generator_(&generator) {}  // NOLINT(google-explicit-constructor)
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  ~Place();
+
+ private:
+  friend class Module;
+  Place(Generator& generator, Module& parent, std::string name)
+      : generator_(&generator), parent_(&parent), name_(std::move(name)) {}
+
+  Generator* generator_;
+  Module* parent_ = nullptr;
+  std::string name_;
+  mutable Module* built_ = nullptr;
+};
+
+/// A tree of names: parameters and other modules, which are plain members. Neither copied nor moved, because the tree
+/// holds addresses.
 class GRADUS_API Module {
  public:
   Module(const Module&) = delete;
@@ -70,7 +95,7 @@ class GRADUS_API Module {
   const std::string& name() const noexcept { return name_; }
   const char* kind() const noexcept { return kind_; }
 
-  /// This module ("") and all modules below by full path, each before those below it.
+  /// This module ("") and all modules below by full path, each before those below it, in the order of registration.
   std::vector<NamedModule> modules();
   /// The module of that path below this one, such as "attention.query_proj". Throws when there is none.
   Module& submodule(const std::string& path);
@@ -92,6 +117,9 @@ class GRADUS_API Module {
   void train_();
   void eval_();
   bool training() const noexcept { return training_; }
+  /// Freezes all parameters below, or unfreezes them: see Parameter::set_requires_grad_.
+  void freeze_();
+  void unfreeze_();
   /// Converts all parameters below; their gradients go. Checks of derivatives run in f64.
   void to_(DType dtype);
 
@@ -112,16 +140,64 @@ class GRADUS_API Module {
   bool has_hooks() const noexcept { return !output_hooks_.empty() || !gradient_hooks_.empty(); }
 
  protected:
-  /// `kind`: a literal, the layer's name in snake_case.
-  explicit Module(const char* kind) : kind_(kind), name_(kind) {}
-  ~Module() = default;
+  /// `kind`: a string that stays, the layer's name in snake_case. A module without a place has no child().
+  explicit Module(const char* kind) : kind_(kind), name_(kind), scope_(kind) {}
+  Module(const char* kind, const Place& place);
+  ~Module();
 
-  /// Each must be a member of this module. The order is that of state_dict. Throws when the name is empty, holds a dot
-  /// or is taken.
-  /// `axes` says what each axis means, for reports of derivative checks: one for each, or none.
-  void register_parameter(const char* name, Parameter& parameter, const std::vector<AxisLabel>& axes = {});
-  void register_module(const char* name, Module& module);
-  void register_generator(const char* name, Generator& generator);
+  /// The place of a member, which is registered under `name` when it is built there:
+  /// `Linear output{{.input_size = 3, .output_size = 2}, child("output")};`. The order of members is that of
+  /// state_dict. Throws when the name is empty, holds a dot or is taken, and after this module's construction.
+  [[nodiscard]] Place child(std::string name);
+
+  /// What makes and registers a Parameter: `Parameter scale{parameter("scale", ones({3}))};`. `axes` says what each
+  /// axis means, for reports of derivative checks: one for each, or none.
+  struct [[nodiscard]] ParameterPlace {
+    Module& module;
+    std::string name;
+    Tensor value;
+    std::vector<AxisLabel> axes;
+    void take(Parameter& made) const;
+  };
+  ParameterPlace parameter(std::string name, Tensor value, std::vector<AxisLabel> axes = {}) {
+    return {*this, std::move(name), std::move(value), std::move(axes)};
+  }
+
+  /// Draws the first values of this module. Throws after its construction.
+  Generator& generator();
+
+  /// Register a member that was built elsewhere, under any name, also a second one. Each must live as long as this
+  /// module.
+  void register_parameter(std::string name, Parameter& parameter, std::vector<AxisLabel> axes = {});
+  void register_module(std::string name, Module& module);
+  void register_generator(std::string name, Generator& generator);
+  /// For a module that only holds others and is not called: its name stands in the paths of errors before theirs.
+  void show_in_scope_of_children();
+
+  const char* scope_name() const noexcept { return scope_.c_str(); }
+  bool was_called() const noexcept { return __atomic_load_n(&was_called_, __ATOMIC_RELAXED); }
+
+  /// Looks at the first call of a layer that is `size` bytes from `begin` on: done() throws when an op read a Parameter
+  /// that is a member, or a member of one, and is not registered.
+  class GRADUS_API FirstCall {
+   public:
+    [[nodiscard]] FirstCall(Module& module, const void* begin, size_t size);
+    ~FirstCall();
+    FirstCall(const FirstCall&) = delete;
+    FirstCall& operator=(const FirstCall&) = delete;
+    void done();
+
+   private:
+    static void look(void* state, const OpDef& op, const Attrs& attrs, const Variable* const* inputs, size_t num_inputs,
+                     const Variable* outputs, size_t num_outputs);
+
+    Module& module_;
+    uintptr_t begin_;
+    uintptr_t end_;
+    ApplyObserver observer_;
+    const ApplyObserver* outer_;
+    std::string found_;
+  };
 
   /// Shows the hooks each Variable in `result`: one itself, or what its each_variable(visit) visits.
   template <class Result>
@@ -137,12 +213,14 @@ class GRADUS_API Module {
     }
   }
 
-  /// Takes values, dtypes, generators and modes from a module built alike.
+  /// Takes values, dtypes, generators and modes from a module of the same names. Throws when the names differ.
   void become_copy_of(const Module& other);
 
  private:
   friend std::string to_string(const Module& module);
   friend class ModuleWalk;
+  friend class Place;
+  friend void detail::mark_called(Module& module);
   template <class T>
   struct Named {
     std::string name;
@@ -151,12 +229,20 @@ class GRADUS_API Module {
   };
   void run_hooks_on(Variable& value);
   [[noreturn]] void refuse_hooks() const;
-  void require_free_name(const char* name) const;
+  void require_free_name(const std::string& name) const;
   void set_training(bool training);
+  void set_requires_grad(bool requires_grad);
+  void adopt(const std::string& name, Module& child);
+  void set_scope(std::string scope);
+  std::string member_names() const;
 
   const char* kind_;
   std::string name_;
+  std::string scope_;
+  const Place* place_ = nullptr;  // while this module is built
   bool training_ = true;
+  bool shown_in_scope_of_children_ = false;
+  bool was_called_ = false;
   std::vector<Named<Parameter>> parameters_;
   std::vector<Named<Generator>> generators_;
   std::vector<Named<Module>> children_;
@@ -167,31 +253,106 @@ class GRADUS_API Module {
 /// The tree with kinds, shapes and parameter counts, one line each.
 GRADUS_API std::string to_string(const Module& module);
 
-/// The base of every layer: `class Linear : public Layer<Linear>`, with a constructor (Options, Generator&), options()
-/// and forward(...). Calling the layer opens its name scope, so that errors inside name the path.
-template <class Derived, class Base = Module>
+namespace detail {
+
+/// "first_symbol" of the text that a compiler has for a template with T = FirstSymbol.
+GRADUS_API std::string kind_from(const char* pretty_function);
+
+template <class T>
+const char* kind_of() {
+  static const std::string kind = kind_from(__PRETTY_FUNCTION__);
+  return kind.c_str();
+}
+
+}  // namespace detail
+
+/// Of a layer that needs none.
+struct NoOptions {};
+
+namespace detail {
+
+/// A layer on the heap, from whichever constructor it has.
+template <class L>
+Owned<L> build(const typename L::Options& options, const Place& place) {
+  constexpr bool needs_none = std::is_same_v<typename L::Options, NoOptions>;
+  constexpr bool from_options = std::is_constructible_v<L, const typename L::Options&, const Place&>;
+  constexpr bool from_place = needs_none && std::is_constructible_v<L, const Place&>;
+  constexpr bool from_nothing = needs_none && std::is_default_constructible_v<L>;
+  static_assert(from_options || from_place || from_nothing,
+                "clone() and lists build a layer again: name what its constructor needs as Layer<L, Options>, and give "
+                "it a constructor (const Options&, const Place&)");
+  if constexpr (from_options) {
+    return Owned<L>(new L(options, place));
+  } else if constexpr (from_place) {
+    return Owned<L>(new L(place));
+  } else {
+    return Owned<L>(new L());
+  }
+}
+
+}  // namespace detail
+
+/// The base of every layer. Members are built at child(name), which registers them; `using Layer::Layer` gives the
+/// constructors (generator) and (child(name)), with options (options, generator) and (options, child(name)):
+///
+///   struct FirstSymbol : Layer<FirstSymbol> {
+///     using Layer::Layer;
+///     Embedding embedding{{.num_embeddings = 10, .embedding_size = 16}, child("embedding")};
+///     Gru gru{{.input_size = 16, .hidden_size = 32}, child("gru")};
+///     Linear output{{.input_size = 32, .output_size = 10}, child("output")};
+///     Variable forward(const Tensor& symbols) { return output(select(gru(embedding(symbols)).h, 1, 0)); }
+///   };
+///   FirstSymbol model(generator);
+///
+/// With sizes that are known at run time: `struct Net : Layer<Net, NetOptions>`, whose members read options().
+/// A constructor of one's own takes `const Place& place` last and hands it to Layer(place) or Layer(options, place).
+///
+/// Calling the layer opens its name scope, so that errors inside name the path. The first call throws when it reads a
+/// Parameter that is a member and was not registered.
+template <class Derived, class O = NoOptions, class Base = Module>
 class Layer : public Base {
  public:
+  using Options = O;
+
+  Layer() requires std::is_same_v<O, NoOptions> && std::is_same_v<Base, Module> : Base(detail::kind_of<Derived>()) {}
+  explicit Layer(const Place& place) requires std::is_same_v<O, NoOptions> : Base(detail::kind_of<Derived>(), place) {}
+  Layer(const O& options, const Place& place) requires std::is_same_v<Base, Module>
+      : Base(detail::kind_of<Derived>(), place), options_(options) {}
+  Layer(const O& options, const Place& place) requires(!std::is_same_v<Base, Module>)
+      : Base(options, place), options_(options) {}
+
+  const O& options() const noexcept { return options_; }
+
   template <class... Args>
   auto operator()(Args&&... args) {
-    const NameScope scope(this->name().c_str());
+    const NameScope scope(this->scope_name());
+    if (!this->was_called()) [[unlikely]] {
+      typename Base::FirstCall first(*this, static_cast<Derived*>(this), sizeof(Derived));
+      auto result = static_cast<Derived&>(*this).forward(std::forward<Args>(args)...);
+      first.done();
+      this->run_hooks(result);
+      return result;
+    }
     auto result = static_cast<Derived&>(*this).forward(std::forward<Args>(args)...);
     this->run_hooks(result);
     return result;
   }
 
-  /// An independent copy, dtype, mode and generators included: it would give the same numbers.
+  /// An independent copy that would give the same numbers: built from the same options, with this one's values,
+  /// dtypes, modes and random streams. What else the layer holds is as its constructor makes it. Throws when that
+  /// constructor gives other names than this layer has.
   Owned<Derived> clone() const {
     Generator unused(0);
-    Owned<Derived> copy(new Derived(static_cast<const Derived&>(*this).options(), unused));
+    const Place place(unused);
+    Owned<Derived> copy = detail::build<Derived>(options_, place);
     static_cast<Layer&>(*copy).become_copy_of(*this);
     return copy;
   }
 
  protected:
-  template <class... Args>
-  explicit Layer(Args&&... args) : Base(std::forward<Args>(args)...) {}
   ~Layer() = default;
+
+  O options_{};
 };
 
 }  // namespace gradus

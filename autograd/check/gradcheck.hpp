@@ -256,6 +256,8 @@ struct [[nodiscard]] GRADUS_API GradcheckReport {
   std::vector<std::string> problems = {};
   /// What was asked for but not checked, one sentence each: "no output depends on bias [3]".
   std::vector<std::string> not_checked = {};
+  /// The frozen parameters of a module, which the check takes for constants.
+  std::vector<std::string> frozen = {};
   GradcheckOptions options = {};
   BadOp first_bad_op = {};
   /// What the check covered: kernels and references of fused ops, dtypes, threads, orders, forward mode.

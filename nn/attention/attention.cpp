@@ -90,29 +90,26 @@ AttentionOutput attend(Variable weights, const PreparedMemory& prepared) {
 
 }  // namespace
 
-AdditiveAttention::AdditiveAttention(const AdditiveAttentionOptions& options, Generator& generator)
-    : Layer("additive_attention"),
-      options_(checked(options)),
+AdditiveAttention::AdditiveAttention(const AdditiveAttentionOptions& options, const Place& place)
+    : Layer(checked(options), place),
       query_proj_({.input_size = options.query_size,
                    .output_size = options.attention_size,
                    .bias = false,
                    .dtype = options.dtype},
-                  generator),
+                  child("query_proj")),
       key_proj_({.input_size = options.key_size,
                  .output_size = options.attention_size,
                  .bias = false,
                  .dtype = options.dtype},
-                generator) {
+                child("key_proj")) {
   const double bound = 1.0 / std::sqrt(static_cast<double>(options.attention_size));
-  v_.reset_(uniform({options.attention_size}, generator, {.low = -bound, .high = bound, .dtype = options.dtype}));
-  register_module("query_proj", query_proj_);
-  register_module("key_proj", key_proj_);
+  v_.reset_(uniform({options.attention_size}, generator(), {.low = -bound, .high = bound, .dtype = options.dtype}));
   register_parameter("v", v_, {{"unit"}});
 }
 
 PreparedMemory AdditiveAttention::prepare(const Variable& memory, const Mask& mask) {
   const NameScope scope(name().c_str());
-  check_memory(kind(), memory, options_.key_size, mask);
+  check_memory(kind(), memory, options().key_size, mask);
   PreparedMemory out = readable(memory, mask);
   out.keys = key_proj_(out.memory);
   return out;
@@ -124,7 +121,7 @@ Variable AdditiveAttention::weights(const Variable& query, const PreparedMemory&
 }
 
 Variable AdditiveAttention::masked_softmax(const Variable& query, const PreparedMemory& prepared) {
-  check_query(kind(), query, options_.query_size, prepared);
+  check_query(kind(), query, options().query_size, prepared);
   return softmax(additive_score(query_proj_(readable(query, prepared)), prepared.keys, v_), prepared.keep);
 }
 
@@ -132,23 +129,21 @@ AttentionOutput AdditiveAttention::forward(const Variable& query, const Prepared
   return attend(masked_softmax(query, prepared), prepared);
 }
 
-DotAttention::DotAttention(const DotAttentionOptions& options, Generator& generator)
-    : Layer("dot_attention"), options_(options) {
+DotAttention::DotAttention(const DotAttentionOptions& options, const Place& place) : Layer(options, place) {
   detail::require_size("dot_attention", "query_size", options.query_size);
   detail::require_size("dot_attention", "key_size", options.key_size);
   if (options.query_size == options.key_size) return;
   query_proj_.emplace(
       LinearOptions{
           .input_size = options.query_size, .output_size = options.key_size, .bias = false, .dtype = options.dtype},
-      generator);
-  register_module("query_proj", *query_proj_);
+      child("query_proj"));
 }
 
 PreparedMemory DotAttention::prepare(const Variable& memory, const Mask& mask) {
   const NameScope scope(name().c_str());
-  check_memory(kind(), memory, options_.key_size, mask);
+  check_memory(kind(), memory, options().key_size, mask);
   PreparedMemory out = readable(memory, mask);
-  Variable keys = out.memory * (1.0 / std::sqrt(static_cast<double>(options_.key_size)));
+  Variable keys = out.memory * (1.0 / std::sqrt(static_cast<double>(options().key_size)));
   if (query_proj_ && !query_proj_->has_hooks()) keys = matmul(keys, query_proj_->weight());
   out.keys = transpose(keys, 1, 2);
   return out;
@@ -160,10 +155,10 @@ Variable DotAttention::weights(const Variable& query, const PreparedMemory& prep
 }
 
 Variable DotAttention::masked_softmax(const Variable& query, const PreparedMemory& prepared) {
-  check_query(kind(), query, options_.query_size, prepared);
+  check_query(kind(), query, options().query_size, prepared);
   const Variable read = readable(query, prepared);
   // Keys in the query's size have its projection within.
-  const bool projected = !query_proj_ || prepared.keys.size(1) == options_.query_size;
+  const bool projected = !query_proj_ || prepared.keys.size(1) == options().query_size;
   return softmax(matmul(projected ? read : (*query_proj_)(read), prepared.keys), prepared.keep);
 }
 

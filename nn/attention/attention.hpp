@@ -5,7 +5,7 @@
 #include <optional>
 
 #include <gradus/nn/attention/mask.hpp>
-#include <gradus/nn/linear.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/nn/module.hpp>
 
 namespace gradus {
@@ -41,10 +41,9 @@ struct AdditiveAttentionOptions {
 
 /// Attention with the score v^T tanh(W_a q + U_a k) (Bahdanau et al. 2015, A.1.2). Parameters: query_proj.weight (W_a),
 /// key_proj.weight (U_a), both as in Linear and without bias, and v [A], uniform within 1 / sqrt(A).
-class GRADUS_API AdditiveAttention : public Layer<AdditiveAttention> {
+class GRADUS_API AdditiveAttention : public Layer<AdditiveAttention, AdditiveAttentionOptions> {
  public:
-  AdditiveAttention(const AdditiveAttentionOptions& options, Generator& generator);
-  const AdditiveAttentionOptions& options() const noexcept { return options_; }
+  AdditiveAttention(const AdditiveAttentionOptions& options, const Place& place);
 
   /// Projects the keys, once for each memory [B, Tk, Dk].
   PreparedMemory prepare(const Variable& memory, const Mask& mask = Mask::none());
@@ -55,7 +54,6 @@ class GRADUS_API AdditiveAttention : public Layer<AdditiveAttention> {
  private:
   Variable masked_softmax(const Variable& query, const PreparedMemory& prepared);
 
-  AdditiveAttentionOptions options_;
   Linear query_proj_;
   Linear key_proj_;
   Parameter v_;
@@ -70,10 +68,9 @@ struct DotAttentionOptions {
 /// Attention with the score q^T k / sqrt(Dk) (Vaswani et al. 2017, 3.2.1). When the sizes differ, the query is
 /// projected to the keys' size by query_proj.weight [Dk, Dq]; computed as q^T (W^T k), so that only prepare()
 /// multiplies by it, unless query_proj has hooks: then each query is projected.
-class GRADUS_API DotAttention : public Layer<DotAttention> {
+class GRADUS_API DotAttention : public Layer<DotAttention, DotAttentionOptions> {
  public:
-  DotAttention(const DotAttentionOptions& options, Generator& generator);
-  const DotAttentionOptions& options() const noexcept { return options_; }
+  DotAttention(const DotAttentionOptions& options, const Place& place);
 
   PreparedMemory prepare(const Variable& memory, const Mask& mask = Mask::none());
   Variable weights(const Variable& query, const PreparedMemory& prepared);
@@ -82,7 +79,6 @@ class GRADUS_API DotAttention : public Layer<DotAttention> {
  private:
   Variable masked_softmax(const Variable& query, const PreparedMemory& prepared);
 
-  DotAttentionOptions options_;
   std::optional<Linear> query_proj_;
 };
 

@@ -22,21 +22,28 @@ StateDict generators_of(const Module& module) {
 class BoundModule {
  public:
   BoundModule(Module& module, const std::vector<NamedInput>& inputs, const FunctionRef& f)
-      : module_(module), f_(f), num_inputs_(inputs.size()), parameters_(module.parameters()), all_(inputs) {
+      : module_(module), f_(f), num_inputs_(inputs.size()), all_(inputs) {
     const std::vector<InputLabels> labels = module.axis_labels();
-    for (const NamedParameter& named : parameters_) {
+    for (const NamedParameter& named : module.parameters()) {
+      if (!named.parameter->requires_grad()) {
+        frozen_.push_back(named.name);
+        continue;
+      }
+      parameters_.push_back(named);
       all_.push_back({named.name, named.parameter->value()});
       for (const InputLabels& known : labels) {
         if (known.input == named.name) all_.back().axes = known.axes;
       }
     }
     streams_ = generators_of(module);
+    detail::mark_called(module);  // foreign_parameters() says more
   }
   ~BoundModule() { rewind(); }
   BoundModule(const BoundModule&) = delete;
   BoundModule& operator=(const BoundModule&) = delete;
 
   const std::vector<NamedInput>& inputs() const { return all_; }
+  const std::vector<std::string>& frozen() const { return frozen_; }
 
   // A sentence for each Parameter that f reads and the module has not registered.
   std::vector<std::string> foreign_parameters() const {
@@ -70,6 +77,7 @@ class BoundModule {
   size_t num_inputs_;
   std::vector<NamedParameter> parameters_;
   std::vector<NamedInput> all_;
+  std::vector<std::string> frozen_;
   StateDict streams_;
 };
 
@@ -84,6 +92,7 @@ GradcheckReport gradcheck(Module& module, const std::vector<NamedInput>& inputs,
                           const GradcheckOptions& options) {
   const BoundModule bound(module, inputs, f);
   GradcheckReport report = gradcheck(bound, bound.inputs(), options);
+  report.frozen = bound.frozen();
   // A function that could not even be called twice has said so.
   if (report.results.empty() && !report.problems.empty()) return report;
   detail::add_not_checked(report, bound.foreign_parameters());

@@ -11,7 +11,8 @@
 namespace gradus {
 
 /// Checks the derivatives of f with respect to `inputs` (initial states among them, if they are to be checked) and to
-/// every parameter of `module`, which f calls: the report names them by their full paths. f sees `inputs` alone. The
+/// every parameter of `module`, which f calls: the report names them by their full paths, and apart from them those
+/// that are frozen, which are constants here. f sees `inputs` alone. The
 /// module must be f64 (`module.to_(DType::f64)`); its values and its random streams are afterwards what they were, and
 /// each call of f starts from the same random numbers, so that dropout can be checked too.
 GRADUS_API GradcheckReport gradcheck(Module& module, const std::vector<NamedInput>& inputs, FunctionRef f,

@@ -4,9 +4,7 @@
 #include <string_view>
 
 #include <gradus/nn/attention/attention.hpp>
-#include <gradus/nn/dropout.hpp>
-#include <gradus/nn/embedding.hpp>
-#include <gradus/nn/linear.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
 

@@ -87,9 +87,9 @@ class Transcript {
 
 Decoded Seq2Seq::greedy(const Tensor& source, const Tensor& source_lengths, const GreedyOptions& options) {
   const NameScope scope(name().c_str());
-  const auto in_vocab = [&](int64_t symbol) { return symbol >= 0 && symbol < options_.target_vocab; };
+  const auto in_vocab = [&](int64_t symbol) { return symbol >= 0 && symbol < this->options().target_vocab; };
   GRADUS_CHECK(in_vocab(options.begin) && in_vocab(options.end) && options.max_length >= 0,
-               "[greedy] expected begin and end in [0, ", options_.target_vocab, ") and max_length >= 0, got ",
+               "[greedy] expected begin and end in [0, ", this->options().target_vocab, ") and max_length >= 0, got ",
                options.begin, ", ", options.end, " and ", options.max_length);
   GRADUS_CHECK(source.defined() && source.rank() == 2 && source.dtype() == DType::i64,
                "[greedy] expected source i64 [B, T], got ", describe(source));

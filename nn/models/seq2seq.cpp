@@ -44,35 +44,33 @@ const char* attention_name(AttentionKind attention) {
   return kNames[static_cast<int>(attention)];
 }
 
-Seq2Seq::Seq2Seq(const Seq2SeqOptions& o, Generator& generator)
-    : Layer("seq2seq"),
-      options_(checked(o)),
-      source_embedding_({.num_embeddings = o.source_vocab, .embedding_size = o.embedding, .dtype = o.dtype}, generator),
-      target_embedding_({.num_embeddings = o.target_vocab, .embedding_size = o.embedding, .dtype = o.dtype}, generator),
+Seq2Seq::Seq2Seq(const Seq2SeqOptions& o, const Place& place)
+    : Layer(checked(o), place),
+      source_embedding_({.num_embeddings = o.source_vocab, .embedding_size = o.embedding, .dtype = o.dtype},
+                        child("source_embedding")),
+      target_embedding_({.num_embeddings = o.target_vocab, .embedding_size = o.embedding, .dtype = o.dtype},
+                        child("target_embedding")),
       encoder_(
           {.cell = o.cell, .input_size = o.embedding, .hidden_size = o.hidden, .bidirectional = true, .dtype = o.dtype},
-          generator),
-      bridge_({.input_size = o.hidden, .output_size = o.hidden, .dtype = o.dtype}, generator),
+          child("encoder")),
+      bridge_({.input_size = o.hidden, .output_size = o.hidden, .dtype = o.dtype}, child("bridge")),
       decoder_({.cell = o.cell, .input_size = o.embedding + 2 * o.hidden, .hidden_size = o.hidden, .dtype = o.dtype},
-               generator),
-      output_({.input_size = 3 * o.hidden + o.embedding, .output_size = o.target_vocab, .dtype = o.dtype}, generator),
-      dropout_({.p = o.dropout}, generator) {
-  register_module("source_embedding", source_embedding_);
-  register_module("target_embedding", target_embedding_);
-  register_module("encoder", encoder_);
-  register_module("bridge", bridge_);
+               generator()),
+      output_({.input_size = 3 * o.hidden + o.embedding, .output_size = o.target_vocab, .dtype = o.dtype}, generator()),
+      dropout_({.p = o.dropout}, generator()) {
+  // Registered in the order of the formulas; the members draw their first values in another.
   if (o.cell == CellKind::lstm) {
-    cell_bridge_.emplace(bridge_.options(), generator);
+    cell_bridge_.emplace(bridge_.options(), generator());
     register_module("cell_bridge", *cell_bridge_);
   }
   if (o.attention == AttentionKind::additive) {
     additive_.emplace(
         AdditiveAttentionOptions{
             .query_size = o.hidden, .key_size = 2 * o.hidden, .attention_size = o.hidden, .dtype = o.dtype},
-        generator);
+        generator());
     register_module("attention", *additive_);
   } else if (o.attention == AttentionKind::dot) {
-    dot_.emplace(DotAttentionOptions{.query_size = o.hidden, .key_size = 2 * o.hidden, .dtype = o.dtype}, generator);
+    dot_.emplace(DotAttentionOptions{.query_size = o.hidden, .key_size = 2 * o.hidden, .dtype = o.dtype}, generator());
     register_module("attention", *dot_);
   }
   register_module("decoder", decoder_);
@@ -82,7 +80,7 @@ Seq2Seq::Seq2Seq(const Seq2SeqOptions& o, Generator& generator)
 
 Seq2Seq::Symbols Seq2Seq::embed(Embedding& embedding, const Tensor& symbols) {
   Symbols result{.plain = {.table = embedding.weight(), .symbols = symbols}, .embedded = {}};
-  const bool drops = options_.dropout != 0.0 && (dropout_.training() || dropout_.has_hooks());
+  const bool drops = options().dropout != 0.0 && (dropout_.training() || dropout_.has_hooks());
   if (drops || embedding.has_hooks()) result.embedded = embedding(symbols);
   if (drops) result.embedded = dropout_(result.embedded);
   return result;
@@ -95,7 +93,7 @@ bool Seq2Seq::attention_has_hooks() const {
 // The context's share of the decoder's gates.
 Variable Seq2Seq::of_context(const Variable& x) const {
   const NameScope scope(decoder_.name().c_str());
-  return linear(x, narrow(decoder_.weights(0).weight_ih, 1, options_.embedding, 2 * options_.hidden));
+  return linear(x, narrow(decoder_.weights(0).weight_ih, 1, options().embedding, 2 * options().hidden));
 }
 
 Seq2Seq::Source Seq2Seq::encode(const Tensor& source, const Tensor& lengths) {
@@ -108,8 +106,8 @@ Seq2Seq::Source Seq2Seq::encode(const Tensor& source, const Tensor& lengths) {
   Source result;
   result.start.h = tanh(bridge_(select(encoded.h, 1, 1)));
   if (cell_bridge_) result.start.c = (*cell_bridge_)(select(encoded.c, 1, 1));
-  if (options_.attention == AttentionKind::none) {
-    result.context = reshape(encoded.h, {source.size(0), 1, 2 * options_.hidden});
+  if (options().attention == AttentionKind::none) {
+    result.context = reshape(encoded.h, {source.size(0), 1, 2 * options().hidden});
     result.context_gates = of_context(result.context);
     return result;
   }
@@ -120,7 +118,7 @@ Seq2Seq::Source Seq2Seq::encode(const Tensor& source, const Tensor& lengths) {
 }
 
 Seq2Seq::Look Seq2Seq::attend(const Variable& h, const Source& source) {
-  if (options_.attention == AttentionKind::none) return {};
+  if (options().attention == AttentionKind::none) return {};
   const Variable query = unsqueeze(h, 1);
   if (attention_has_hooks()) {
     const AttentionOutput out = additive_ ? (*additive_)(query, source.prepared) : (*dot_)(query, source.prepared);
@@ -141,7 +139,7 @@ Variable Seq2Seq::context_of(const Look& look, const Source& source) const {
 Variable Seq2Seq::symbol_input(const Symbols& symbols) const {
   if (decoder_.has_hooks()) return embedded(symbols.plain, symbols.embedded);
   const RecurrentWeights& w = decoder_.weights(0);
-  return project(symbols.plain, symbols.embedded, narrow(w.weight_ih, 1, 0, options_.embedding), w.bias_ih);
+  return project(symbols.plain, symbols.embedded, narrow(w.weight_ih, 1, 0, options().embedding), w.bias_ih);
 }
 
 SequenceOutput Seq2Seq::advance(const Variable& symbol_input, const Look& look, const Source& source,
@@ -161,7 +159,7 @@ SequenceOutput Seq2Seq::advance(const Variable& symbol_input, const Look& look, 
 
 Seq2Seq::States Seq2Seq::unroll(const Symbols& target, const Source& source) {
   const Variable input = symbol_input(target);
-  if (options_.attention == AttentionKind::none) {
+  if (options().attention == AttentionKind::none) {
     return {.h = advance(input, {}, source, source.start).output, .context = source.context};
   }
   RecurrentState state = source.start;
@@ -178,8 +176,8 @@ Seq2Seq::States Seq2Seq::unroll(const Symbols& target, const Source& source) {
     state = {.h = next.h, .c = next.c};
   }
   if (h.empty()) {
-    const Tensor nothing = zeros({input.size(0), 0, 2 * options_.hidden}, {.dtype = input.dtype()});
-    return {.h = nothing.slice(2, 0, options_.hidden), .context = nothing};
+    const Tensor nothing = zeros({input.size(0), 0, 2 * options().hidden}, {.dtype = input.dtype()});
+    return {.h = nothing.slice(2, 0, options().hidden), .context = nothing};
   }
   Look all{.weights = concat(weights, 1), .context = contexts.empty() ? Variable() : concat(contexts, 1)};
   return {.h = concat(h, 1), .context = context_of(all, source)};
@@ -192,11 +190,11 @@ Variable Seq2Seq::output_logits(const States& states, const Symbols& target) {
   if (output_.has_hooks()) return output_(beside(beside(h, context), embedded(target.plain, target.embedded)));
   const NameScope scope(output_.name().c_str());
   const Variable& weight = output_.weight();
-  const int64_t hidden = options_.hidden;
+  const int64_t hidden = options().hidden;
   const Variable from_state = linear(h, narrow(weight, 1, 0, hidden));
   const Variable from_context = linear(context, narrow(weight, 1, hidden, 2 * hidden));
   const Variable from_symbol =
-      project(target.plain, target.embedded, narrow(weight, 1, 3 * hidden, options_.embedding), output_.bias());
+      project(target.plain, target.embedded, narrow(weight, 1, 3 * hidden, options().embedding), output_.bias());
   return from_state + from_context + from_symbol;
 }
 

@@ -5,9 +5,7 @@
 #include <optional>
 
 #include <gradus/nn/attention/attention.hpp>
-#include <gradus/nn/dropout.hpp>
-#include <gradus/nn/embedding.hpp>
-#include <gradus/nn/linear.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
 
 namespace gradus {
@@ -57,10 +55,9 @@ struct [[nodiscard]] Decoded {
 /// source_embedding, encoder, bridge, cell_bridge and attention.key_proj once for a source, target_embedding and output
 /// once for a target, attention.query_proj, attention and (with attention) decoder at each step, dropout wherever it
 /// acts; greedy() calls all but the first five at each step. Without hooks, some of these calls are computed together.
-class GRADUS_API Seq2Seq : public Layer<Seq2Seq> {
+class GRADUS_API Seq2Seq : public Layer<Seq2Seq, Seq2SeqOptions> {
  public:
-  Seq2Seq(const Seq2SeqOptions& options, Generator& generator);
-  const Seq2SeqOptions& options() const noexcept { return options_; }
+  Seq2Seq(const Seq2SeqOptions& options, const Place& place);
 
   /// Teacher forcing: source i64 [B, Ts] with its lengths i64 [B] (undefined: all Ts), beyond which it may hold
   /// anything; target_in i64 [B, Tt], what the decoder reads (the target shifted by one, `begin` first) -> logits [B,
@@ -110,7 +107,6 @@ class GRADUS_API Seq2Seq : public Layer<Seq2Seq> {
   States unroll(const Symbols& target, const Source& source);
   Variable output_logits(const States& states, const Symbols& target);
 
-  Seq2SeqOptions options_;
   Embedding source_embedding_;
   Embedding target_embedding_;
   Recurrent encoder_;

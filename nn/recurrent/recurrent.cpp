@@ -116,11 +116,11 @@ Tensor without_padding(const Tensor& symbols, const Tensor& lengths) {
   return out;
 }
 
-RecurrentModule::RecurrentModule(const char* kind, const RecurrentOptions& options, Generator& generator)
-    : Module(kind),
-      recurrent_((check_options(kind, options), options)),
+RecurrentModule::RecurrentModule(const RecurrentOptions& options, const Place& place)
+    : Module(cell_name(options.cell), place),
+      recurrent_((check_options(kind(), options), options)),
       weights_(static_cast<size_t>(options.num_layers * directions())),
-      dropout_({.p = options.dropout}, generator) {
+      dropout_({.p = options.dropout}, generator()) {
   const int64_t hidden = options.hidden_size;
   const double bound = 1.0 / std::sqrt(static_cast<double>(hidden));
   const UniformOptions range{.low = -bound, .high = bound, .dtype = options.dtype};
@@ -131,19 +131,19 @@ RecurrentModule::RecurrentModule(const char* kind, const RecurrentOptions& optio
     suffix += std::to_string(layer);
     if (static_cast<int64_t>(index) % directions() == 1) suffix += "_reverse";
     w.weight_ih.reset_(
-        uniform({gates_size(), layer == 0 ? options.input_size : hidden * directions()}, generator, range));
-    w.weight_hh.reset_(uniform({gates_size(), hidden}, generator, range));
-    w.bias_ih.reset_(uniform({gates_size()}, generator, range));
-    w.bias_hh.reset_(uniform({gates_size()}, generator, range));
+        uniform({gates_size(), layer == 0 ? options.input_size : hidden * directions()}, generator(), range));
+    w.weight_hh.reset_(uniform({gates_size(), hidden}, generator(), range));
+    w.bias_ih.reset_(uniform({gates_size()}, generator(), range));
+    w.bias_hh.reset_(uniform({gates_size()}, generator(), range));
     if (options.cell == CellKind::lstm && options.forget_bias != 0.0) {
       Tensor forget = w.bias_ih.mutable_value_().slice(0, hidden, 2 * hidden);
       forget.add_(full({hidden}, options.forget_bias, {.dtype = options.dtype}));
     }
     const AxisLabel gate = gate_label(options.cell);
-    register_parameter(("weight_ih" + suffix).c_str(), w.weight_ih, {gate, {"input unit"}});
-    register_parameter(("weight_hh" + suffix).c_str(), w.weight_hh, {gate, {"hidden unit"}});
-    register_parameter(("bias_ih" + suffix).c_str(), w.bias_ih, {gate});
-    register_parameter(("bias_hh" + suffix).c_str(), w.bias_hh, {gate});
+    register_parameter("weight_ih" + suffix, w.weight_ih, {gate, {"input unit"}});
+    register_parameter("weight_hh" + suffix, w.weight_hh, {gate, {"hidden unit"}});
+    register_parameter("bias_ih" + suffix, w.bias_ih, {gate});
+    register_parameter("bias_hh" + suffix, w.bias_hh, {gate});
   }
   if (options.dropout != 0.0) register_module("dropout", dropout_);
 }

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <gradus/autograd/ops/sequence/sequence.hpp>
-#include <gradus/nn/dropout.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/nn/module.hpp>
 
 namespace gradus {
@@ -15,20 +15,46 @@ enum class CellKind : uint8_t { rnn, gru, lstm };
 /// "rnn", "gru" or "lstm".
 GRADUS_API const char* cell_name(CellKind cell);
 
-struct RecurrentOptions {
-  CellKind cell = CellKind::gru;
+namespace detail {
+
+/// Stands for a field that the options of a cell do not have: nothing can be given for it.
+struct NoField {
+  constexpr NoField() = default;
+  template <class T>
+  explicit constexpr NoField(T) {}
+};
+template <bool there, class T>
+using FieldIf = std::conditional_t<there, T, NoField>;
+
+}  // namespace detail
+
+/// Options of a layer whose cell is one of `kCells`. With several, `cell` says which one; a field that belongs to one
+/// cell alone cannot be given where that cell is not among them.
+template <CellKind... kCells>
+struct RecurrentOptionsOf {
+  static constexpr bool kChosenHere = sizeof...(kCells) > 1;
+  static constexpr bool kHasGru = ((kCells == CellKind::gru) || ...);
+  static constexpr bool kHasLstm = ((kCells == CellKind::lstm) || ...);
+
+  detail::FieldIf<kChosenHere, CellKind> cell = detail::FieldIf<kChosenHere, CellKind>(CellKind::gru);
   int64_t input_size = 0;   ///< >= 1
   int64_t hidden_size = 0;  ///< >= 1
   int64_t num_layers = 1;
   bool bidirectional = false;
   /// On the output of every layer but the last, in training mode; needs num_layers >= 2.
   double dropout = 0.0;
-  /// GRU only: see GruSequenceOptions.
-  bool reset_after = true;
-  /// LSTM only: added to the forget gate's bias_ih at the start.
-  double forget_bias = 0.0;
+  /// GRU: true is PyTorch's and cuDNN's, false that of Cho et al. 2014 (see gru_sequence).
+  detail::FieldIf<kHasGru, bool> reset_after = detail::FieldIf<kHasGru, bool>(true);
+  /// LSTM: added to the forget gate's bias_ih at the start.
+  detail::FieldIf<kHasLstm, double> forget_bias = detail::FieldIf<kHasLstm, double>(0.0);
   DType dtype = DType::f32;
 };
+
+using RnnOptions = RecurrentOptionsOf<CellKind::rnn>;
+using GruOptions = RecurrentOptionsOf<CellKind::gru>;
+using LstmOptions = RecurrentOptionsOf<CellKind::lstm>;
+/// With the cell chosen at run time.
+using RecurrentOptions = RecurrentOptionsOf<CellKind::rnn, CellKind::gru, CellKind::lstm>;
 
 /// What may be given beside x; L layers in D directions.
 struct RecurrentInput {
@@ -107,11 +133,27 @@ class GRADUS_API RecurrentModule : public Module {
   int64_t gates_size() const;
 
  protected:
-  RecurrentModule(const char* kind, const RecurrentOptions& options, Generator& generator);
+  RecurrentModule(const RecurrentOptions& options, const Place& place);
+  template <CellKind kCell>
+  RecurrentModule(const RecurrentOptionsOf<kCell>& options, const Place& place)
+      : RecurrentModule(with_cell(options), place) {}
   ~RecurrentModule() = default;
-  const RecurrentOptions& recurrent_options() const noexcept { return recurrent_; }
 
  private:
+  template <CellKind kCell>
+  static RecurrentOptions with_cell(const RecurrentOptionsOf<kCell>& options) {
+    RecurrentOptions all{.cell = kCell,
+                         .input_size = options.input_size,
+                         .hidden_size = options.hidden_size,
+                         .num_layers = options.num_layers,
+                         .bidirectional = options.bidirectional,
+                         .dropout = options.dropout,
+                         .dtype = options.dtype};
+    if constexpr (kCell == CellKind::gru) all.reset_after = options.reset_after;
+    if constexpr (kCell == CellKind::lstm) all.forget_bias = options.forget_bias;
+    return all;
+  }
+
   /// `project(weight, bias)`: the first layer's share of the input.
   template <class Project>
   RecurrentOutput run(int64_t batch, DType dtype, const Project& project, const RecurrentInput& input);
@@ -123,83 +165,21 @@ class GRADUS_API RecurrentModule : public Module {
   Dropout dropout_;
 };
 
-/// A recurrent layer whose cell is chosen at run time. Rnn, Gru and Lstm are the same with the cell in the type.
-class GRADUS_API Recurrent : public Layer<Recurrent, RecurrentModule> {
+/// A recurrent layer, called with x [B, T, input_size]: see RecurrentModule.
+template <CellKind... kCells>
+class RecurrentOf : public Layer<RecurrentOf<kCells...>, RecurrentOptionsOf<kCells...>, RecurrentModule> {
  public:
-  Recurrent(const RecurrentOptions& options, Generator& generator)
-      : Layer(cell_name(options.cell), options, generator) {}
-  const RecurrentOptions& options() const noexcept { return recurrent_options(); }
+  using RecurrentOf::Layer::Layer;
   using RecurrentModule::operator();
-};
-
-struct GruOptions {
-  int64_t input_size = 0;   ///< >= 1
-  int64_t hidden_size = 0;  ///< >= 1
-  int64_t num_layers = 1;
-  bool bidirectional = false;
-  /// Between layers, in training mode; needs num_layers >= 2.
-  double dropout = 0.0;
-  /// true: PyTorch's and cuDNN's GRU; false: Cho et al. 2014 (see gru_sequence).
-  bool reset_after = true;
-  DType dtype = DType::f32;
-};
-
-/// GRU (Cho et al. 2014), gate order r, z, n; formulas at gru_sequence.
-/// Called with x [B, T, input_size]: see RecurrentModule.
-class GRADUS_API Gru : public Layer<Gru, RecurrentModule> {
- public:
-  Gru(const GruOptions& options, Generator& generator);
-  const GruOptions& options() const noexcept { return options_; }
-  using RecurrentModule::operator();
-
- private:
-  GruOptions options_;
-};
-
-struct LstmOptions {
-  int64_t input_size = 0;   ///< >= 1
-  int64_t hidden_size = 0;  ///< >= 1
-  int64_t num_layers = 1;
-  bool bidirectional = false;
-  /// Between layers, in training mode; needs num_layers >= 2.
-  double dropout = 0.0;
-  /// Added to the forget gate's bias_ih at the start.
-  double forget_bias = 0.0;
-  DType dtype = DType::f32;
-};
-
-/// LSTM (Hochreiter and Schmidhuber 1997, with forget gates), gate order i, f, g, o; formulas at lstm_sequence.
-/// Called with x [B, T, input_size]: see RecurrentModule.
-class GRADUS_API Lstm : public Layer<Lstm, RecurrentModule> {
- public:
-  Lstm(const LstmOptions& options, Generator& generator);
-  const LstmOptions& options() const noexcept { return options_; }
-  using RecurrentModule::operator();
-
- private:
-  LstmOptions options_;
-};
-
-struct RnnOptions {
-  int64_t input_size = 0;   ///< >= 1
-  int64_t hidden_size = 0;  ///< >= 1
-  int64_t num_layers = 1;
-  bool bidirectional = false;
-  /// Between layers, in training mode; needs num_layers >= 2.
-  double dropout = 0.0;
-  DType dtype = DType::f32;
 };
 
 /// Elman's recurrent network: h' = tanh(W_ih x + b_ih + W_hh h + b_hh).
-/// Called with x [B, T, input_size]: see RecurrentModule.
-class GRADUS_API Rnn : public Layer<Rnn, RecurrentModule> {
- public:
-  Rnn(const RnnOptions& options, Generator& generator);
-  const RnnOptions& options() const noexcept { return options_; }
-  using RecurrentModule::operator();
-
- private:
-  RnnOptions options_;
-};
+using Rnn = RecurrentOf<CellKind::rnn>;
+/// GRU (Cho et al. 2014), gate order r, z, n; formulas at gru_sequence.
+using Gru = RecurrentOf<CellKind::gru>;
+/// LSTM (Hochreiter and Schmidhuber 1997, with forget gates), gate order i, f, g, o; formulas at lstm_sequence.
+using Lstm = RecurrentOf<CellKind::lstm>;
+/// One of these, chosen at run time.
+using Recurrent = RecurrentOf<CellKind::rnn, CellKind::gru, CellKind::lstm>;
 
 }  // namespace gradus

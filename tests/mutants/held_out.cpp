@@ -5,9 +5,8 @@
 
 #include <gradus/autograd/ops.hpp>
 #include <gradus/nn/attention/attention.hpp>
-#include <gradus/nn/dropout.hpp>
-#include <gradus/nn/embedding.hpp>
-#include <gradus/nn/linear.hpp>
+#include <gradus/nn/containers.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
 
@@ -48,25 +47,12 @@ Tensor integers(std::initializer_list<double> values, const Shape& shape) {
 }
 
 // Several linear layers of one base, for constructions without a layer in the library.
-class Linears : public Module {
- public:
-  struct Options {
-    int64_t in;
-    int64_t out;
-  };
-  Linears(const std::vector<Options>& sizes, Generator& generator) : Module("linears") {
-    for (const Options& size : sizes) {
-      layers_.push_back(
-          std::make_unique<Linear>(LinearOptions{.input_size = size.in, .output_size = size.out}, generator));
-      register_module(("at" + std::to_string(layers_.size())).c_str(), *layers_.back());
-    }
-  }
-  Variable operator()(size_t i, const Variable& x) { return (*layers_[i])(x); }
-
- private:
-  std::vector<std::unique_ptr<Linear>> layers_;
+using Sizes = std::vector<LinearOptions>;
+struct Linears : Layer<Linears, Sizes> {
+  using Layer::Layer;
+  ModuleList<Linear> layers{options(), child("layers")};
+  Variable operator()(int64_t i, const Variable& x) { return layers[i](x); }
 };
-using Sizes = std::vector<Linears::Options>;
 
 // in: x [4, 5], scale [5], shift [5]
 Values residual_block(Linears& layer, const Values& in) {

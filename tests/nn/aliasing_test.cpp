@@ -8,14 +8,9 @@ using namespace gradus;
 
 namespace {
 
-class Pair : public Module {
- public:
-  Pair() : Module("pair") {
-    register_parameter("a", a);
-    register_parameter("b", b);
-  }
-  Parameter a{Tensor::from({1, 2, 3, 4}, {2, 2})};
-  Parameter b{Tensor::from({5, 6, 7, 8}, {2, 2})};
+struct Pair : Layer<Pair> {
+  Parameter a{parameter("a", Tensor::from({1, 2, 3, 4}, {2, 2}))};
+  Parameter b{parameter("b", Tensor::from({5, 6, 7, 8}, {2, 2}))};
 };
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/nn/check/gradcheck.hpp>
 #include <gradus/nn/check/layer_list.hpp>
-#include <gradus/nn/linear.hpp>
+#include <gradus/nn/layers.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/close.hpp"
@@ -107,16 +107,11 @@ TEST_CASE("gradcheck of a module leaves parameters, gradients and random streams
 }
 
 TEST_CASE("gradcheck of a module names a wrong parameter by its full path") {
-  class Broken : public Layer<Broken> {
-   public:
-    explicit Broken(Generator& generator) : Layer("broken"), inner_({.input_size = 3, .output_size = 2}, generator) {
-      register_module("inner", inner_);
-    }
+  struct Broken : Layer<Broken> {
+    using Layer::Layer;
+    Linear inner{{.input_size = 3, .output_size = 2}, child("inner")};
     // The bias is used, but it gets no derivative.
-    Variable forward(const Variable& x) { return linear(x, inner_.weight(), inner_.bias().variable().detach()); }
-
-   private:
-    Linear inner_;
+    Variable forward(const Variable& x) { return linear(x, inner.weight(), inner.bias().variable().detach()); }
   };
   Generator generator(4);
   Broken broken(generator);

@@ -2,8 +2,7 @@
 // The error messages of layers that their own tests do not cover.
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/nn/attention/attention.hpp>
-#include <gradus/nn/embedding.hpp>
-#include <gradus/nn/linear.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
 
@@ -16,9 +15,7 @@ using gradus::tests::error_text;
 namespace {
 
 // A layer whose result has no Variable for a hook to see.
-class Counter : public Layer<Counter> {
- public:
-  Counter() : Layer("counter") {}
+struct Counter : Layer<Counter> {
   int64_t forward(const Variable& x) { return x.numel(); }
 };
 

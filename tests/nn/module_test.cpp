@@ -3,7 +3,7 @@
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
-#include <gradus/nn/linear.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
 
@@ -26,58 +26,34 @@ struct NetOptions {
   double dropout = 0.5;
 };
 
-// A user's own net: two layers, which share one weight if asked.
-class Net : public Layer<Net> {
- public:
-  Net(const NetOptions& options, Generator& generator)
-      : Layer("net"),
-        options_(options),
-        first_({.input_size = options.width, .output_size = options.width}, generator),
-        dropout_({.p = options.dropout}, generator) {
-    register_module("first", first_);
-    register_module("dropout", dropout_);
-    scale_.reset_(ones({options.width}));
-    register_parameter("scale", scale_);
-  }
-  const NetOptions& options() const { return options_; }
-  Variable forward(const Variable& x) { return dropout_(first_(x)) * scale_.variable(); }
-
- private:
-  NetOptions options_;
-  Linear first_;
-  Dropout dropout_;
-  Parameter scale_;
+// A user's own net.
+struct Net : Layer<Net, NetOptions> {
+  using Layer::Layer;
+  Linear first{{.input_size = options().width, .output_size = options().width}, child("first")};
+  Dropout dropout{{.p = options().dropout}, child("dropout")};
+  Parameter scale{parameter("scale", ones({options().width}))};
+  Variable forward(const Variable& x) { return dropout(first(x)) * scale.variable(); }
 };
 
-class Outer : public Layer<Outer> {
- public:
-  explicit Outer(Generator& generator) : Layer("outer"), net_({}, generator) { register_module("inner", net_); }
-  Variable forward(const Variable& x) { return net_(x); }
-  Net& net() { return net_; }
-
- private:
-  Net net_;
+struct Outer : Layer<Outer> {
+  using Layer::Layer;
+  Net inner{{}, child("inner")};
+  Variable forward(const Variable& x) { return inner(x); }
 };
 
-class Tied : public Layer<Tied> {
- public:
-  explicit Tied() : Layer("tied"), weight_(ones({2, 2})) {
-    register_parameter("input", weight_);
-    register_parameter("output", weight_);
-  }
-
- private:
-  Parameter weight_;
+// One weight under two names.
+struct Tied : Layer<Tied> {
+  Tied() { register_parameter("output", weight); }
+  Parameter weight{parameter("input", ones({2, 2}))};
 };
 
 class Registrar : public Layer<Registrar> {
  public:
-  Registrar() : Layer("registrar"), weight_(ones({1})) {}
   void add(const char* name) { register_parameter(name, weight_); }
   void add_labelled(const char* name) { register_parameter(name, weight_, {{"row"}, {"column"}}); }
 
  private:
-  Parameter weight_;
+  Parameter weight_{ones({1})};
 };
 
 std::string error_of(Module& module, const StateDict& state, const LoadOptions& options = {}) {
@@ -244,9 +220,9 @@ TEST_CASE("to_ converts every parameter to the nearest value of the other dtype"
 TEST_CASE("train_ and eval_ reach every module below, and dropout obeys them") {
   Generator generator(8);
   Outer outer(generator);
-  CHECK(outer.net().training());
+  CHECK(outer.inner.training());
   outer.eval_();
-  CHECK(!outer.net().training());
+  CHECK(!outer.inner.training());
   Dropout dropout({.p = 0.5}, generator);
   const Tensor x = ones({100});
   const double kept = sum(dropout(x)).item<float>() / 2.0;

@@ -114,6 +114,7 @@ std::string GradcheckReport::json() const {
                        {"skipped", skipped()},
                        {"problems", problems},
                        {"not_checked", not_checked},
+                       {"frozen", frozen},
                        {"results", all},
                        {"first_bad_op", json_of(first_bad_op)},
                        {"paths", covered},

@@ -145,7 +145,14 @@ std::string unused_text(const GradcheckReport& report) {
   return names.empty() ? "" : ", no output depends on " + names;
 }
 
-std::string verdict_text(const GradcheckReport& report) {
+// "; frozen and not checked: a, b"; "" when nothing is frozen.
+std::string frozen_text(const GradcheckReport& report) {
+  std::string names;
+  for (const std::string& name : report.frozen) names += (names.empty() ? "" : ", ") + name;
+  return names.empty() ? "" : "; frozen and not checked: " + names;
+}
+
+std::string verdict_without_frozen(const GradcheckReport& report) {
   const std::string name = report.options.name.empty() ? "" : report.options.name + "  ";
   const bool wrong = report.state == CheckState::failed;
   if (wrong && report.first_bad_op.found()) return name + bad_op_headline(report.first_bad_op) + unused_text(report);
@@ -166,6 +173,8 @@ std::string verdict_text(const GradcheckReport& report) {
   if (report.not_judged() > 0) text += join(", ", report.not_judged(), " cannot be judged in ", report.options.dtype);
   return text + unused_text(report);
 }
+
+std::string verdict_text(const GradcheckReport& report) { return verdict_without_frozen(report) + frozen_text(report); }
 
 }  // namespace detail
 

@@ -5,7 +5,7 @@
 #include <gradus/autograd/ops.hpp>
 #include <gradus/nn/check/gradcheck.hpp>
 #include <gradus/nn/check/layer_list.hpp>
-#include <gradus/nn/linear.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/tensor/random/random.hpp>
 
 #include "tests/support/catch.hpp"
@@ -21,31 +21,23 @@ constexpr LinearOptions kInner = {.input_size = 3, .output_size = 2, .dtype = DT
 // Registers only the parameters that it is told to.
 class Careless : public Layer<Careless> {
  public:
-  Careless(Generator& generator, bool with_scale, bool with_inner)
-      : Layer("careless"), scale_(ones({2}, {.dtype = DType::f64})), inner_(kInner, generator) {
-    register_parameter("shift", shift_);
+  Careless(Generator& generator, bool with_scale, bool with_inner) : inner_(kInner, generator) {
     if (with_scale) register_parameter("scale", scale_);
     if (with_inner) register_module("inner", inner_);
   }
   Variable forward(const Variable& x) { return inner_(x) * scale_ + shift_; }
 
  private:
-  Parameter shift_{zeros({2}, {.dtype = DType::f64})};
-  Parameter scale_;
+  Parameter shift_{parameter("shift", zeros({2}, {.dtype = DType::f64}))};
+  Parameter scale_{ones({2}, {.dtype = DType::f64})};
   Linear inner_;
 };
 
-class Idle : public Layer<Idle> {
- public:
-  explicit Idle(Generator& generator) : Layer("idle"), used_(kInner, generator), idle_(kInner, generator) {
-    register_module("used", used_);
-    register_module("idle", idle_);
-  }
-  Variable forward(const Variable& x) { return used_(x); }
-
- private:
-  Linear used_;
-  Linear idle_;
+struct Idle : Layer<Idle> {
+  using Layer::Layer;
+  Linear used{kInner, child("used")};
+  Linear idle{kInner, child("idle")};
+  Variable forward(const Variable& x) { return used(x); }
 };
 
 Tensor input(Generator& generator) { return uniform({2, 3}, generator, {.low = -1.0, .dtype = DType::f64}); }

@@ -11,7 +11,7 @@
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops.hpp>
 #include <gradus/nn/check/gradcheck.hpp>
-#include <gradus/nn/linear.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/tensor/random/random.hpp>
 
 #include "tests/support/catch.hpp"
@@ -27,29 +27,20 @@ Tensor draw(const Shape& shape, Generator& generator) {
 std::vector<AxisLabel> sequence_axes() { return {{"batch item"}, {"time step"}, {"unit"}}; }
 
 // A user's own layer: h_t = tanh(W_x x_t + W_h h_{t-1}).
-class MyRnn : public Layer<MyRnn> {
- public:
-  MyRnn(int64_t size, Generator& generator)
-      : Layer("my_rnn"),
-        from_x_({.input_size = size, .output_size = size, .dtype = DType::f64}, generator),
-        from_h_({.input_size = size, .output_size = size, .bias = false, .dtype = DType::f64}, generator) {
-    register_module("from_x", from_x_);
-    register_module("from_h", from_h_);
-  }
+struct MyRnn : Layer<MyRnn> {
+  using Layer::Layer;
+  Linear from_x{{.input_size = 3, .output_size = 3, .dtype = DType::f64}, child("from_x")};
+  Linear from_h{{.input_size = 3, .output_size = 3, .bias = false, .dtype = DType::f64}, child("from_h")};
 
   Variable forward(const Variable& x) {
     Variable h = zeros({x.size(0), x.size(2)}, {.dtype = x.dtype()});
     std::vector<Variable> states;
     for (const Variable& x_t : unbind(x, 1)) {
-      h = tanh(from_x_(x_t) + from_h_(h.detach()));  // the bug
+      h = tanh(from_x(x_t) + from_h(h.detach()));  // the bug
       states.push_back(h);
     }
     return stack(states, 1);
   }
-
- private:
-  Linear from_x_;
-  Linear from_h_;
 };
 
 // A user's own op: h' = h + z (n - h).  dz = g (n - h),  dh = g (1 - z),  dn = g z
@@ -87,7 +78,7 @@ const OpDef sum_of_steps_op = {
 
 GradcheckReport detached() {
   Generator generator(1);
-  MyRnn layer(3, generator);
+  MyRnn layer(generator);
   return gradcheck(layer, {{.name = "x", .value = draw({2, 4, 3}, generator), .axes = sequence_axes()}},
                    {.name = "my_rnn"});
 }

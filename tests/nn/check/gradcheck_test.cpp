@@ -5,7 +5,7 @@
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/nn/check/gradcheck.hpp>
 #include <gradus/nn/check/layer_list.hpp>
-#include <gradus/nn/linear.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
 #include <gradus/tensor/random/random.hpp>
 

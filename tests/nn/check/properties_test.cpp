@@ -8,7 +8,7 @@
 #include <gradus/nn/attention/attention.hpp>
 #include <gradus/nn/check/layer_list.hpp>
 #include <gradus/nn/check/properties.hpp>
-#include <gradus/nn/dropout.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>

@@ -12,6 +12,24 @@ namespace {
 
 constexpr int64_t kBatch = 4, kSteps = 5, kInput = 3, kHidden = 4;
 
+// What a cell does not have cannot be given.
+template <class Options>
+concept TakesCell = requires {
+  Options{.cell = CellKind::gru};
+};
+template <class Options>
+concept TakesResetAfter = requires {
+  Options{.reset_after = false};
+};
+template <class Options>
+concept TakesForgetBias = requires {
+  Options{.forget_bias = 1.0};
+};
+static_assert(TakesCell<RecurrentOptions> && TakesResetAfter<RecurrentOptions> && TakesForgetBias<RecurrentOptions>);
+static_assert(!TakesCell<GruOptions> && TakesResetAfter<GruOptions> && !TakesForgetBias<GruOptions>);
+static_assert(!TakesCell<LstmOptions> && !TakesResetAfter<LstmOptions> && TakesForgetBias<LstmOptions>);
+static_assert(!TakesCell<RnnOptions> && !TakesResetAfter<RnnOptions> && !TakesForgetBias<RnnOptions>);
+
 }  // namespace
 
 TEST_CASE("dropout acts between layers, in training mode only") {
