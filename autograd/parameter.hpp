@@ -65,7 +65,7 @@ class GRADUS_API Parameter {
   bool frozen_ = false;
 };
 
-/// A parameter with its full path, such as "encoder.weight_ih_l0". Modules hand these to optimizers.
+/// A parameter with its full path, such as "encoder.weight_ih_l0". Modules pass these to optimizers.
 struct NamedParameter {
   std::string name;
   Parameter* parameter = nullptr;

@@ -48,6 +48,14 @@ function(gradus_own target)
     CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
 endfunction()
 
+# gradus_precompile(target headers...): a third of the time of a build without optimization. Never in the release build,
+# which would no longer notice a missing #include.
+function(gradus_precompile target)
+  if(GRADUS_PRECOMPILE)
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+  endif()
+endfunction()
+
 # gradus_add_room(name [KNOWS lower rooms...] [FOLDER the sub-folder that it is] [WITHOUT sub-folders that are rooms...])
 #
 # A room is a static library that links only with the rooms below it, so a call upward does not link. Sources are found
@@ -64,6 +72,9 @@ function(gradus_add_room name)
   set(target gradus_${name})
   add_library(${target} STATIC ${sources})
   gradus_own(${target})
+  if(NOT name STREQUAL "tensor")
+    gradus_precompile(${target} <gradus/autograd/ops.hpp> <gradus/autograd/engine/example.hpp>)
+  endif()
   target_include_directories(${target} PUBLIC "${GRADUS_INCLUDE_DIR}")
   target_compile_definitions(${target} PRIVATE GRADUS_BUILDING)
   target_compile_features(${target} PUBLIC cxx_std_20)

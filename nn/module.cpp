@@ -53,7 +53,7 @@ GeneratorState generator_state(const Tensor& tensor) {
 }
 
 // What is wrong with a dictionary, gathered into one message.
-class LoadFaults {
+class LoadProblems {
  public:
   void missing(const std::string& name) { add(missing_, name); }
   void unexpected(const std::string& name) { add(unexpected_, name); }
@@ -235,10 +235,10 @@ StateDict Module::state_dict(const StateDictOptions& options) const {
 }
 
 void Module::load_state_dict(const StateDict& state, const LoadOptions& options) {
-  LoadFaults faults;
+  LoadProblems problems;
   std::unordered_map<std::string, const Tensor*> given;
   for (const NamedTensor& entry : state) {
-    if (!given.emplace(entry.name, &entry.value).second) faults.repeated(entry.name);
+    if (!given.emplace(entry.name, &entry.value).second) problems.repeated(entry.name);
   }
   std::unordered_set<std::string> known;
   std::vector<std::pair<Parameter*, const Tensor*>> values;
@@ -253,9 +253,9 @@ void Module::load_state_dict(const StateDict& state, const LoadOptions& options)
       [&](const std::string& path, Parameter& parameter) {
         const Tensor* value = find(path);
         if (value == nullptr) {
-          if (options.strict) faults.missing(path);
+          if (options.strict) problems.missing(path);
         } else if (!value->defined() || !(value->shape() == parameter.shape()) || !is_floating(value->dtype())) {
-          faults.misfit(path, describe(parameter.variable()), *value);
+          problems.misfit(path, describe(parameter.variable()), *value);
         } else {
           values.emplace_back(&parameter, value);
         }
@@ -264,15 +264,15 @@ void Module::load_state_dict(const StateDict& state, const LoadOptions& options)
         const Tensor* value = find(path);
         if (value == nullptr) return;
         if (!value->defined() || !(value->shape() == Shape{2}) || value->dtype() != DType::i64) {
-          faults.misfit(path, "i64 [2]", *value);
+          problems.misfit(path, "i64 [2]", *value);
         } else {
           streams.emplace_back(&generator, value);
         }
       });
   for (const NamedTensor& entry : state) {
-    if (options.strict && known.count(entry.name) == 0) faults.unexpected(entry.name);
+    if (options.strict && known.count(entry.name) == 0) problems.unexpected(entry.name);
   }
-  const std::string text = faults.text();
+  const std::string text = problems.text();
   GRADUS_CHECK(text.empty(), "[load_state_dict] the dictionary does not fit ", name_, ": ", text);
   copy_in(values);
   for (const auto& [generator, value] : streams) generator->set_state(generator_state(*value));

@@ -19,7 +19,7 @@ class StateReader {
  public:
   explicit StateReader(const std::vector<NamedTensor>& state) {
     for (const NamedTensor& entry : state) {
-      if (!given_.emplace(entry.name, entry.value).second) fault("given twice: " + entry.name);
+      if (!given_.emplace(entry.name, entry.value).second) problem("given twice: " + entry.name);
     }
   }
 
@@ -29,27 +29,27 @@ class StateReader {
   Tensor take(const std::string& name, const Shape& shape, DType dtype) {
     const auto found = given_.find(name);
     if (found == given_.end()) {
-      fault("missing: " + name);
+      problem("missing: " + name);
       return Tensor();
     }
     Tensor value = found->second;
     given_.erase(found);
     if (value.defined() && value.shape() == shape && value.dtype() == dtype) return value;
-    fault("wrong shape: " + name + ": expected " + dtype_name(dtype) + " " + to_string(shape) + ", got " +
-          (value.defined() ? describe(value) : "an undefined tensor"));
+    problem("wrong shape: " + name + ": expected " + dtype_name(dtype) + " " + to_string(shape) + ", got " +
+            (value.defined() ? describe(value) : "an undefined tensor"));
     return Tensor();
   }
 
-  std::string faults() {
-    for (const auto& [name, value] : given_) fault("unexpected: " + name);
-    return faults_;
+  std::string problems() {
+    for (const auto& [name, value] : given_) problem("unexpected: " + name);
+    return problems_;
   }
 
  private:
-  void fault(const std::string& text) { faults_ += (faults_.empty() ? "" : "; ") + text; }
+  void problem(const std::string& text) { problems_ += (problems_.empty() ? "" : "; ") + text; }
 
   std::map<std::string, Tensor> given_;
-  std::string faults_;
+  std::string problems_;
 };
 
 }  // namespace
@@ -147,8 +147,8 @@ void Optimizer::load_state_dict(const std::vector<NamedTensor>& state) {
     }
     slots.push_back(std::move(loaded));
   }
-  const std::string faults = reader.faults();
-  GRADUS_CHECK(faults.empty(), "[", kind_, "] the saved state does not fit: ", faults);
+  const std::string problems = reader.problems();
+  GRADUS_CHECK(problems.empty(), "[", kind_, "] the saved state does not fit: ", problems);
   check_rate(kind_, rate.item<double>());
   steps_ = steps.item<int64_t>();
   learning_rate_ = rate.item<double>();

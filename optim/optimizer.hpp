@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What all optimizers share, and clip_grad_norm.
+// Optimizer, the common base of all optimizers, and clip_grad_norm.
 #pragma once
 
 #include <cstdint>

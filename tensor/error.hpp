@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Error, which every function throws, and the checks that throw it.
+// Error, which the library throws for every wrong use, and the checks that throw it.
 #pragma once
 
 #include <cstdint>

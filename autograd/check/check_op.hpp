@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Holds an op of your own to everything that the library's ops are held to.
+// check_op and check_fused: check your own op as thoroughly as the library's ops.
 #pragma once
 
 #include <map>

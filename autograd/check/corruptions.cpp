@@ -12,7 +12,7 @@
 namespace gradus {
 namespace {
 
-// y[j] = weight[j] * x[from[j]], or 0 where from[j] < 0. Every linear corruption of a gradient has this form. Its vjp
+// y[j] = weight[j] * x[from[j]], or 0 where from[j] < 0. All corruptions of a gradient have this form. Its vjp
 // is its adjoint, so a corrupted derivative can be differentiated like a correct one.
 struct ScrambleAttrs {
   std::vector<int64_t> from;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Makes derivatives wrong on purpose, to see how many errors a check finds.
+// Makes derivatives wrong on purpose, to count the errors that a check finds.
 #pragma once
 
 #include <span>

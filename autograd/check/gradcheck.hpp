@@ -78,7 +78,7 @@ GRADUS_API const char* name_of(CheckState state);
 enum class Verdict : uint8_t {
   pass,
   fail,
-  kink,         ///< left and right slopes differ (or one is infinite) and the analytic value lies between them,
+  kink,         ///< left and right slopes differ (or one is infinite) and the analytic value is between them,
                 ///< or takes such a value for each output element
   tie,          ///< a kink that vanishes when the inputs that are exactly equal move together
   unreachable,  ///< no gradient flows to the input, and the output does not depend on it

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What holds for one thread: NoGrad, EnableGrad, name scopes.
+// The state of one thread: NoGrad, EnableGrad, name scopes.
 #pragma once
 
 #include <cstdint>

@@ -34,7 +34,7 @@ TOKENS_IN_STEP = 640
 
 
 class Peer:
-    """A process that answers one line of JSON to each line."""
+    """A process that answers each line with one line of JSON."""
 
     def __init__(self, command: list[str]) -> None:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
@@ -61,7 +61,7 @@ class Peer:
 
 @dataclass(frozen=True)
 class Setup:
-    """How to start each side, on which cores, for how long."""
+    """How each side starts: the command, the cores and the time."""
 
     worker: Path
     file: Path
@@ -85,7 +85,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of each round, one side after the other."""
+    """The seconds of each round, with the two sides in turn."""
 
     gradus: list[float]
     torch: list[float]
@@ -94,7 +94,7 @@ class Times:
         return statistics.median(self.torch) / statistics.median(self.gradus)
 
     def ratio_range(self) -> tuple[float, float]:
-        """The middle half of the ratios of one round each."""
+        """The middle half of the ratios of the single rounds."""
         return quartiles(torch / gradus for gradus, torch in zip(self.gradus, self.torch, strict=True))
 
 
@@ -107,7 +107,7 @@ def quartiles(values: Iterable[float]) -> tuple[float, float]:
 
 
 def check_agreement(setup: Setup) -> None:
-    """Ends the program unless PyTorch finds our loss, our gradients, our first steps and our op chain."""
+    """Ends the program unless PyTorch gets the same loss, gradients, first steps and op chain."""
     worst = 0.0
     with setup.torch() as torch:
         for decoder in DECODERS:
@@ -127,7 +127,7 @@ def check_agreement(setup: Setup) -> None:
 
 
 def choose_decoder(setup: Setup) -> str:
-    """The form of the decoder's loop that PyTorch runs fastest here."""
+    """The form of the decoder's loop that is fastest in PyTorch on this machine."""
     with setup.torch() as torch:
         for decoder in DECODERS:
             torch.ask(f"train:{decoder} {setup.seconds}")
@@ -200,7 +200,7 @@ def compare(setup: Setup) -> None:
 
 
 def allowed_cores(count: int) -> list[int]:
-    """The last ones that this process may use: interrupts like the first."""
+    """The last cores that this process may use, because interrupts mostly run on the first ones."""
     if not hasattr(os, "sched_getaffinity"):
         return []
     return sorted(os.sched_getaffinity(0))[-count:]

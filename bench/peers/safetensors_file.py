@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads .safetensors files with nothing beyond PyTorch."""
+"""Reads .safetensors files and needs only PyTorch."""
 
 import json
 import struct
@@ -27,5 +27,5 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with `prefix`, without it."""
+    """The tensors whose names begin with `prefix`, with the prefix removed."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""PyTorch's side of scripts/peers: answers requests on stdin, one line each, with one line of JSON.
+"""The PyTorch side of scripts/peers: answers each request line on stdin with one line of JSON.
 
-torch_peer.py FILE THREADS, where FILE is what `gradus_peer write` made. Requests:
+torch_peer.py FILE THREADS, where FILE comes from `gradus_peer write`. Requests:
 
   check:<decoder>      {"loss": .., "gradient": .., "parameter": .., "steps": ..}: errors against the file
   check_chain          {"error": ..}
@@ -34,7 +34,7 @@ Answer = dict[str, float | int | str]
 
 
 def relative_error(ours: Tensor, theirs: Tensor) -> float:
-    """The largest difference, relative to the largest number; infinite when anything is not finite."""
+    """The largest difference, relative to the largest number. Infinite when a number is not finite."""
     error = ((ours - theirs).abs().max() / theirs.abs().max()).item()
     return error if math.isfinite(error) else math.inf
 
@@ -63,7 +63,7 @@ def run_chain(x: Tensor, w: Tensor) -> Tensor:
 
 
 class Peer:
-    """What the requests are made of. Models are built when they are first asked for."""
+    """The data for the requests. Models are built at the first request."""
 
     def __init__(self, tensors: dict[str, Tensor]) -> None:
         self.tensors = tensors
@@ -75,7 +75,7 @@ class Peer:
         self.cotangent = tensors["chain.cotangent"]
 
     def check_training(self, decoder: str) -> Answer:
-        """Loss, every gradient and some whole steps against ours."""
+        """Compares loss, every gradient and some whole steps with those of gradus."""
         model = make_model(self.weights, decoder)
         loss = loss_of(model, self.batches[0])
         loss.backward()
@@ -133,7 +133,7 @@ class Peer:
         torch.autograd.grad(y, (self.x, self.w), self.cotangent, create_graph=create_graph)
 
     def work(self, what: str) -> Callable[[], object]:
-        """The function to time; the same one for the same name, so that training goes on."""
+        """The function to time. The same name gives the same function, so that training continues."""
         if what not in self.steps:
             self.steps[what] = self.make_work(what)
         return self.steps[what]
@@ -175,7 +175,7 @@ def repeat_for(seconds: float, work: Callable[[], object]) -> Answer:
 
 
 def peak_kilobytes() -> int:
-    """The largest resident size of this process so far, as Linux tells it."""
+    """The largest resident size of this process so far, according to Linux."""
     found = re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())
     assert found, "/proc/self/status holds no VmHWM"
     return int(found.group(1))

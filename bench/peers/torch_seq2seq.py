@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The example's model in PyTorch: bidirectional GRU encoder, additive attention, GRU decoder.
 
-The same function of the same weights as gradus::Seq2Seq (Bahdanau et al. 2015), written for speed as far as eager
-PyTorch goes: nn.GRU for the encoder, keys projected once, output layer once for all steps. The decoder's loop exists
-in three forms, and the fastest on this machine is the one that is compared.
+Computes the same function of the same weights as gradus::Seq2Seq (Bahdanau et al. 2015), as fast as eager PyTorch
+allows: nn.GRU for the encoder, keys projected once, output layer once for all steps. The decoder's loop exists in
+three forms, and the fastest one on this machine is compared.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ class AdditiveAttention(nn.Module):
 
 
 class Seq2Seq(nn.Module):
-    """Parameter names are those of gradus, but for the decoder's cell (see `load`)."""
+    """Parameter names are those of gradus, except in the decoder's cell (see `load`)."""
 
     def __init__(self, vocabulary: int, embedding: int = 32, hidden: int = 64) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Seq2Seq(nn.Module):
         return self.output(torch.cat((states, contexts, embedded), dim=2))
 
     def decode_cell(self, embedded: Tensor, memory: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        """nn.GRUCell on the symbol and its context side by side."""
+        """nn.GRUCell on the concatenated symbol and context."""
         keys = self.attention.key_proj(memory)
         states, contexts = [], []
         for symbol in embedded.unbind(1):
@@ -86,7 +86,7 @@ class Seq2Seq(nn.Module):
         return torch.stack(states, 1), torch.stack(contexts, 1)
 
     def decode_folded(self, embedded: Tensor, memory: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        """As decode_gates, with the memory's share of the gates projected once too; contexts after the loop."""
+        """Like decode_gates, with the memory's share of the gates projected once too. Contexts come after the loop."""
         keys = self.attention.key_proj(memory)
         of_symbol, of_context = self.decoder.weight_ih.split((self.embedding, 2 * self.hidden), dim=1)
         memory_gates = F.linear(memory, of_context)
@@ -98,7 +98,7 @@ class Seq2Seq(nn.Module):
         return torch.stack(states, 1), torch.bmm(torch.cat(weights, 1), memory)
 
     def cell(self, gates: Tensor, h: Tensor) -> Tensor:
-        """One step of the GRU from the input's share of its gates, in as few operations as it takes."""
+        """One step of the GRU from the input's share of its gates, in as few operations as possible."""
         cell = self.decoder
         of_h = torch.addmm(cell.bias_hh, h, cell.weight_hh.t())
         sizes = (2 * self.hidden, self.hidden)
@@ -117,7 +117,7 @@ DECODERS = ("cell", "gates", "folded")
 
 
 def own_name(name: str) -> str:
-    """The name here of a parameter of gradus."""
+    """The name in this file for a parameter of gradus."""
     return name.removesuffix("_l0") if name.startswith("decoder.") else name
 
 
@@ -137,7 +137,7 @@ def loss_of(model: Seq2Seq, batch: Batch) -> Tensor:
 
 
 class Trainer:
-    """Clipping at norm 1 and Adam (fused), its rate rising over 100 steps, as the example trains."""
+    """Trains like the example: clipping at norm 1 and Adam (fused) with a rate that rises over 100 steps."""
 
     PEAK_RATE = 4e-3
     WARMUP = 100

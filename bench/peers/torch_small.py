@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""PyTorch's side of the small workloads: a 2-16-16-1 network trained one example at a time, and small batched products."""
+"""The small workloads in PyTorch: a 2-16-16-1 network trained one example at a time, and small batched products."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ LAYERS = {"first": 0, "second": 2, "third": 4}
 
 
 class SmallTrainer:
-    """nn.Sequential, squared error, Adam; `fused` as PyTorch offers it."""
+    """nn.Sequential, squared error and Adam, with PyTorch's option `fused`."""
 
     def __init__(self, tensors: dict[str, Tensor], *, fused: bool) -> None:
         self.model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 1))
@@ -37,6 +37,6 @@ class SmallTrainer:
 
 
 def batched_product(a: Tensor, b: Tensor) -> Callable[[], object]:
-    """A call of bmm into memory that is there already."""
+    """A call of bmm into existing memory."""
     out = torch.bmm(a, b)
     return lambda: torch.bmm(a, b, out=out)

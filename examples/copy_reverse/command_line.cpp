@@ -23,7 +23,7 @@ constexpr const char* kAbout =
     "the\n"
     "item itself decides which, so that no run ever trains on it. The held-out items are answered at the end, each "
     "symbol\n"
-    "from the model's own last one; only an answer without a fault counts.";
+    "from the model's own last one; only an answer without a mistake counts.";
 
 constexpr const char* kExamples =
     "Examples:\n"

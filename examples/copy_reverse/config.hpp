@@ -32,7 +32,7 @@ struct Config {
   int64_t batch = 32;
   double learning_rate = 4e-3;
   uint64_t seed = 1;
-  int threads = 1;  ///< more help from about 128 hidden numbers on
+  int threads = 1;  ///< more than one pays from a hidden size of about 128 on
 
   // Files; empty for no file.
   std::string load;

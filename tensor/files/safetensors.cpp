@@ -128,7 +128,7 @@ class Reader {
     read(text.data(), length, kLengthBytes);
     data_begin_ = kLengthBytes + length;
     detail::SafetensorsHeader header = detail::parse_safetensors_header(text, size_ - data_begin_);
-    if (!header.fault.empty()) fail(header.fault);
+    if (!header.problem.empty()) fail(header.problem);
     return header;
   }
 

@@ -32,7 +32,7 @@ GRADUS_API void save_safetensors(const std::string& path, const std::vector<Name
 
 /// Reads a .safetensors file with dtypes F32, F64, I64, BOOL, F16 and BF16; the last two become f32 (exactly). Time and
 /// memory are linear in the size of the file. When anything is wrong with the file, throws an Error that names the path
-/// and the fault. No size in the file is trusted before it is checked.
+/// and what is wrong. No size in the file is trusted before it is checked.
 GRADUS_API SafetensorsFile load_safetensors(const std::string& path);
 
 }  // namespace gradus

@@ -123,8 +123,8 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
     return stop("the header is not JSON");
   }
 
-  /// The first fault in the header. A fault that makes it no header at all comes before all others.
-  std::string fault() const {
+  /// The first problem in the header. A problem that makes it no header at all comes before all others.
+  std::string problem() const {
     if (!broken_.empty()) return broken_;
     if (!repeated_.empty()) return repeated_;
     const std::string* twice =
@@ -293,11 +293,11 @@ SafetensorsHeader parse_safetensors_header(const std::string& text, uint64_t dat
   HeaderHandler handler(data_bytes, out);
   // The parser would stop at a NUL.
   if (text.find('\0') != std::string::npos || text.empty()) {
-    out.fault = "the header is not JSON";
+    out.problem = "the header is not JSON";
     return out;
   }
   json::sax_parse(text, &handler);
-  out.fault = handler.fault();
+  out.problem = handler.problem();
   return out;
 }
 

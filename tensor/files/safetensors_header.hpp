@@ -35,7 +35,7 @@ struct SafetensorsHeader {
   std::vector<HeaderEntry> entries;
   std::vector<std::pair<std::string, std::string>> metadata;
   /// The error; empty when there is none.
-  std::string fault;
+  std::string problem;
 };
 
 /// Quotes and shortens a name for messages, because a name in a broken file may have any length.

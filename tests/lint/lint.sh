@@ -33,11 +33,11 @@ include_direction() {
       *) may_see='tensor|autograd|nn|optim|examples|gradus\.hpp' ;;
     esac
     sources "$room" | search '^ *# *include *[<"]gradus/' | grep -vE "include *<gradus/($may_see)[/>]"
-    # What checks derivatives is built on all the rest of its room, and nothing in the rest needs it.
+    # The checks of derivatives may use the rest of their room, but the rest may not use them.
     case $room in
       autograd | nn) sources "$room" | grep -vE "^$room/check/" | search '^ *# *include *[<"]gradus/(autograd|nn)/check/' ;;
     esac
-    # Every other spelling of one of our own headers would slip past the line above.
+    # The lines above do not see other spellings of our own headers.
     case $room in
       tests | bench) ;;
       *) sources "$room" | search '^ *# *include *([<"](tensor|autograd|nn|optim|examples|tests|bench)/|"|<\.)' ;;
@@ -45,8 +45,8 @@ include_direction() {
   done
 }
 
-# The list of the headers that are installed: at most 50, each with a line that says what it is for, and none includes
-# one that is not installed.
+# At most 50 headers are installed. Each has a line that states its purpose, and none includes a header that is not
+# installed.
 public_face() {
   local list=cmake/GradusPublicHeaders.cmake header headers
   headers=$(grep -E '^  [a-z].*\.hpp$' "$list" | tr -d ' ')
@@ -62,7 +62,7 @@ public_face() {
   done <<<"$headers"
 }
 
-# No public header makes its users install or compile a third-party one.
+# No public header may require users to install or compile a third-party one.
 public_headers_are_slim() {
   { sources tensor autograd nn optim | grep -E '\.hpp$' | grep -vE '^tensor/kernels/|-inl\.hpp$'
     if [[ -f gradus.hpp ]]; then echo gradus.hpp; fi

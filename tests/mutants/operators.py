@@ -39,7 +39,7 @@ def closing(text, opening):
 
 
 def arguments(text, begin, end):
-    """The ranges between the commas of text[begin:end] that stand in no bracket."""
+    """The ranges between the commas of text[begin:end] that are outside all brackets."""
     ranges, depth, start = [], 0, begin
     for i in range(begin, end):
         depth += text[i] in "([{"
@@ -52,7 +52,7 @@ def arguments(text, begin, end):
 
 
 def of_call(name, a):
-    """What stands in the place of name(a...): pairs of the operator's name and the new text."""
+    """The replacements for name(a...): pairs of the operator's name and the new text."""
     two, three = len(a) == 2, len(a) == 3
     call = lambda new, *args: f"{new}({', '.join(args)})"
     if name == "neg" and len(a) == 1:
@@ -100,7 +100,7 @@ def regions(file, text):
 
 
 def op_of(file, text, begin):
-    """The op that is defined around a vjp; for a helper or a kernel, whatever its file is about."""
+    """The op that is defined around a vjp. For a helper or a kernel, the op that its file is about."""
     found = list(re.finditer(r"const OpDef (\w+)_op = \{", text[:begin]))
     inside = found and closing(masked(text), found[-1].end() - 1) > begin
     return found[-1].group(1) if inside else "-"

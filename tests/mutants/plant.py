@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """plant.py --check [CATALOGUE] | plant.py DESTINATION: plants the wrong derivatives of catalogue/*.txt, and more.
 
-All mutants stand in one copy of the source, each behind a number that is chosen when the program runs:
+All mutants go into one copy of the source, each behind a number that is chosen at run time:
 `(::gradus::mutants::active == 17 ? (wrong) : (right))`, or an if around a statement. DESTINATION/source becomes the
-copy, DESTINATION/mutants.tsv the list. With --check nothing is written: every entry must still match its source.
+copy, DESTINATION/mutants.tsv the list. --check writes nothing and checks that every entry still matches its source.
 """
 import pathlib
 import re
@@ -73,13 +73,13 @@ def parse(path):
 
 
 def files_called(name):
-    """`autograd/matmul.cpp`: the files of that name at any depth of the room, so that a move changes no entry."""
+    """`autograd/matmul.cpp` means the files of that name at any depth of the room, so that a move changes no entry."""
     room, _, base = name.partition("/")
     return [str(path.relative_to(ROOT)) for path in sorted((ROOT / room).rglob(base))]
 
 
 def locate(mutant, source):
-    """Finds the one place of the original text, ignoring how it is broken into lines."""
+    """Finds the only place of the original text, ignoring line breaks."""
     start = 0
     if mutant.after is not None:
         if source.count(mutant.after) != 1:
@@ -109,7 +109,7 @@ def balanced(text):
 
 
 def catalogue(folder=HERE / "catalogue"):
-    """All hand-written mutants by file, each at its place; stops with a sentence for each that has none."""
+    """All hand-written mutants by file, with their places. Stops with one sentence for each mutant without a place."""
     mutants, problems, names, places = [], [], set(), {}
     for path in sorted(folder.glob("*.txt")):
         mutants += parse(path)
@@ -139,7 +139,7 @@ def crosses(a, b):
 
 
 def choice(mutants, text):
-    """`text`, or what one of the mutants of this very place puts there."""
+    """The expression that chooses between `text` and the mutants of exactly this place."""
     for mutant in reversed(mutants):
         wrong = mutant.wrong
         if is_statement(mutant.original):
@@ -150,7 +150,7 @@ def choice(mutants, text):
 
 
 def planted(source, begin, end, mutants):
-    """source[begin:end] with all mutants in it, which nest."""
+    """source[begin:end] with all its mutants, which may be nested."""
     out, at = [], begin
     outer = sorted(mutants, key=lambda m: (m.begin, -m.end))
     while outer:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""report.py LIST RESULTS [DOCUMENT MINUTES]: what became of each mutant, as text; with DOCUMENT also written there.
+"""report.py LIST RESULTS [DOCUMENT MINUTES]: prints the result of each mutant, and writes it to DOCUMENT if given.
 
 Exits with 1 when a mutant that changes a derivative was not caught.
 """
@@ -15,7 +15,7 @@ WANTED = 0.9
 
 
 class Fate:
-    """What the lines of one result file say."""
+    """The content of one result file."""
 
     def __init__(self, mutant, path):
         self.mutant = mutant
@@ -79,18 +79,18 @@ def percent(part, whole):
 
 
 def stated(fate):
-    """The signatures that the catalogue states, as reports write them."""
+    """The signatures in the catalogue, in the words of a report."""
     names = fate.mutant.signature.replace("block_only", "one_block").replace("_", " ")
     return [] if names == "-" else names.split("|")
 
 
 def claims(fate, d):
-    """Whether the exact gradients of this diagnosis show what the catalogue states."""
+    """Whether the exact gradients of this diagnosis show the signature in the catalogue."""
     return d[7] == "1" and d[6] in fate.mutant.op.split("|") and d[5] in stated(fate)
 
 
 def named(fates, sets):
-    """Cells for the cases in these sets, and the shares (None: of nothing) of the last two."""
+    """Cells for the cases in these sets, and the shares of the last two (None when there are no cases)."""
     rows = [(fate, d) for fate in fates for d in fate.diagnoses if d[1] in sets]
     # In the examples of other ops, the planted op works inside their second derivatives, so nothing is claimed there.
     every = [(fate, d) for fate, d in rows if d[7] == "1" and d[6] in fate.mutant.op.split("|") and stated(fate)]

@@ -22,7 +22,7 @@ void fill_with_zeros(Variables& gradients, const Variables& like) {
   }
 }
 
-// Weights are never 1, so that an error of sign or position shows.
+// Weights are not all 1, so that an error of sign or position shows.
 constexpr double kLowestWeight = 0.5;
 constexpr double kHighestWeight = 1.5;
 

@@ -188,7 +188,7 @@ class Classifier {
     if (all_of_wrong(blocked)) {
       return {SignatureKind::only_masked, "analytic is wrong only where the input is masked", -1, 0.0};
     }
-    // The places where the derivative should be exactly zero.
+    // Wrong in all places where the derivative should be exactly zero, and only there.
     const auto silent = [&](int64_t i) { return numeric(i) == 0.0; };
     if (!all_of_wrong(silent)) return {};
     int64_t zeros = 0;

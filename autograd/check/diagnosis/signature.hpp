@@ -25,8 +25,8 @@ struct GradientPair {
   std::vector<double> for_ones = {};
 };
 
-/// Names the way in which `analytic` is wrong. The simplest explanation that fits every element wins. They are tried in
-/// this order: ratios, elements in other places, outputs left out, errors in some places only, an added term.
+/// Names the way in which `analytic` is wrong. The simplest explanation that fits every element wins. The order is:
+/// ratios, elements in other places, outputs left out, errors in some places only, an added term.
 Signature classify(const GradientPair& pair);
 
 /// The same for random directions instead of elements. Only a ratio can be recognised.

@@ -5,7 +5,7 @@
 
 namespace gradus::detail {
 
-/// The derivative when only one slice of one output has a cotangent.
+/// The result for the derivative when only one slice of one output has a cotangent.
 enum class AtStep : uint8_t {
   right,
   silent,  ///< nothing depends on anything there, so it proves nothing

@@ -95,7 +95,7 @@ std::vector<bool> Trace::upstream_of(int64_t n) const {
   return seen;
 }
 
-// For each op of a group, how many others of the group it depends on.
+// For each op of a group, the length of the longest chain of others in the group that it depends on.
 Trace::Numbers Trace::depths_of(const Numbers& group) const {
   Numbers depths;
   for (size_t j = 0; j < group.size(); ++j) {

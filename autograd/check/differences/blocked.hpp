@@ -5,7 +5,7 @@
 
 namespace gradus::detail {
 
-/// For each element, true where `keep` is false. Empty without a `keep`.
+/// `keep` as a list, true for the elements that are kept. Empty when there is no `keep`.
 std::vector<bool> kept_elements(const NamedInput& input);
 /// Whether `keep` is given and false everywhere.
 bool is_all_blocked(const NamedInput& input);

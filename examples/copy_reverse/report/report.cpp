@@ -75,7 +75,7 @@ void tell_score(std::ostream& out, const std::string& what, const Score& score, 
 
 void tell_answers(std::ostream& out, Task task, std::span<const Item> sources, std::span<const Item> given) {
   constexpr size_t kExamples = 8;
-  constexpr int kFaults = 3;
+  constexpr int kMistakes = 3;
   constexpr int kWidest = 40;
   const size_t count = std::min(kExamples, sources.size());
   int columns = 0;
@@ -85,10 +85,10 @@ void tell_answers(std::ostream& out, Task task, std::span<const Item> sources, s
     const size_t at = i * sources.size() / count;
     tell_answer(out, task, sources[at], given[at], columns);
   }
-  int faults = 0;
-  for (size_t i = 0; i < sources.size() && faults < kFaults; ++i) {
+  int mistakes = 0;
+  for (size_t i = 0; i < sources.size() && mistakes < kMistakes; ++i) {
     if (given[i] == target_of(task, sources[i])) continue;
-    if (faults++ == 0) out << "first faults:\n";
+    if (mistakes++ == 0) out << "first mistakes:\n";
     tell_answer(out, task, sources[i], given[i], columns);
   }
 }

@@ -8,8 +8,8 @@
 
 #include <gradus/autograd/variable.hpp>
 
-// Reads the tables of extreme inputs (tests/autograd/extremes/*.txt), and decides when a number of the library agrees
-// with one of the table. Scripts next to the tables made them with numbers of many digits.
+// Reads the tables of extreme inputs (tests/autograd/battery/extremes/*.txt), and decides when a number of the library
+// agrees with one of the table. Scripts next to the tables made them with numbers of many digits.
 
 namespace gradus::tests {
 

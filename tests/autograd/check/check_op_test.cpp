@@ -282,7 +282,7 @@ TEST_CASE("check_op: the library's ops pass too") {
   }
 }
 
-TEST_CASE("check_op: faults planted in the derivatives of the library's ops are found") {
+TEST_CASE("check_op: errors planted in the derivatives of the library's ops are found") {
   int planted = 0;
   for (const OpDef* op : {&tanh_op, &mul_op, &log_softmax_op}) {
     for (Corruption corruption : all_corruptions()) {

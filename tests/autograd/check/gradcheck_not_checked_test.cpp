@@ -4,8 +4,8 @@
 
 #include <gradus/autograd/check/check_op.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
-#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
+#include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/inspect.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops.hpp>

@@ -42,9 +42,9 @@ void run_cell(ForwardArgs& f) {
   }
 }
 
-enum class Fault : uint8_t { none, carry_cut, first_term_lost, last_term_lost };
+enum class Bug : uint8_t { none, carry_cut, first_term_lost, last_term_lost };
 
-template <Fault kFault>
+template <Bug kBug>
 void cell_vjp(VjpArgs& v) {
   const Variable y = v.out(0);
   const int64_t steps = y.size(0);
@@ -53,32 +53,31 @@ void cell_vjp(VjpArgs& v) {
   std::vector<Variable> dx(static_cast<size_t>(steps));
   for (int64_t t = steps - 1; t >= 0; --t) {
     Variable g = select(v.cotangent(), 0, t);
-    if (carried.defined() && kFault != Fault::carry_cut) g = g + carried;
+    if (carried.defined() && kBug != Bug::carry_cut) g = g + carried;
     const Variable here = select(y, 0, t);
     const Variable pre = g * (1.0 - here * here);
     dx[static_cast<size_t>(t)] = pre;
     carried = pre * v.in(1);
-    const bool lost =
-        (kFault == Fault::first_term_lost && t == 1) || (kFault == Fault::last_term_lost && t + 1 == steps);
+    const bool lost = (kBug == Bug::first_term_lost && t == 1) || (kBug == Bug::last_term_lost && t + 1 == steps);
     if (t > 0 && !lost) da = da + pre * select(y, 0, t - 1);
   }
   v.set(0, stack(dx, 0));
   v.set(1, da);
 }
 
-template <Fault kFault>
+template <Bug kBug>
 OpDef cell_op() {
   return {.name = "cell",
           .input_names = {"x", "decay"},
           .shape = [](ShapeArgs& s) { s.output(s.shape(0), s.dtype(0)); },
           .forward = run_cell,
-          .derivative = cell_vjp<kFault>,
+          .derivative = cell_vjp<kBug>,
           .saves = {.inputs = 0b10, .outputs = 0b1}};
 }
 
-template <Fault kFault>
+template <Bug kBug>
 GradcheckReport check_cell() {
-  static const OpDef op = cell_op<kFault>();
+  static const OpDef op = cell_op<kBug>();
   return gradcheck(
       [](const Inputs& in) {
         return Inputs{apply(op, {}, {&in[0], &in[1]})};
@@ -109,19 +108,19 @@ TEST_CASE("steps: no evidence, no name") {
 }
 
 TEST_CASE("steps: a recurrence whose carry is cut, or whose sum lacks a term") {
-  CHECK(check_cell<Fault::none>().ok);
-  const GradcheckReport cut = check_cell<Fault::carry_cut>();
+  CHECK(check_cell<Bug::none>().ok);
+  const GradcheckReport cut = check_cell<Bug::carry_cut>();
   INFO(cut.text());
   REQUIRE(!cut.ok);
   CHECK(cut.results[0].signature.kind == SignatureKind::between_steps);
   CHECK(cut.first_bad_op.op == "cell");
   CHECK(cut.first_bad_op.signature.kind == SignatureKind::between_steps);
-  const GradcheckReport last = check_cell<Fault::last_term_lost>();
+  const GradcheckReport last = check_cell<Bug::last_term_lost>();
   INFO(last.text());
   REQUIRE(!last.ok);
   CHECK(last.first_bad_op.input == "decay");
   CHECK(last.results[1].signature.kind == SignatureKind::step_left_out);
-  CHECK(check_cell<Fault::first_term_lost>().results[1].ok == false);
+  CHECK(check_cell<Bug::first_term_lost>().results[1].ok == false);
 }
 
 TEST_CASE("steps: an op that is wrong within a loop is named with its step") {

@@ -64,31 +64,31 @@ TEST_CASE("load_safetensors: hostile headers take no longer") {
   constexpr size_t kTensors = 40'000;
   // All names have the same first 200 bytes.
   const std::string prefix(200, 'p');
-  CHECK(seconds_of([&] { CHECK(parse_safetensors_header(header_of(kTensors, prefix), 4 * kTensors).fault.empty()); }) <
-        3.0);
+  CHECK(seconds_of(
+            [&] { CHECK(parse_safetensors_header(header_of(kTensors, prefix), 4 * kTensors).problem.empty()); }) < 3.0);
   // The last name occurs twice.
   std::string twice = header_of(kTensors, "t");
   twice.back() = ',';
   twice += entry("t39999", 0) + "}";
   CHECK(seconds_of([&] {
-          CHECK(parse_safetensors_header(twice, 4 * kTensors).fault == "the header names 't39999' twice");
+          CHECK(parse_safetensors_header(twice, 4 * kTensors).problem == "the header names 't39999' twice");
         }) < 3.0);
   std::string metadata = "{\"__metadata__\":{";
   for (size_t i = 0; i < 200'000; ++i) metadata += (i > 0 ? ",\"k" : "\"k") + std::to_string(i) + "\":\"v\"";
   CHECK(seconds_of([&] { CHECK(parse_safetensors_header(metadata + "}}", 0).metadata.size() == 200'000); }) < 3.0);
   CHECK(seconds_of([&] {
-          CHECK(parse_safetensors_header(metadata + ",\"k0\":\"w\"}}", 0).fault == "the header names 'k0' twice");
+          CHECK(parse_safetensors_header(metadata + ",\"k0\":\"w\"}}", 0).problem == "the header names 'k0' twice");
         }) < 3.0);
   std::string keys = "{\"a\":{";
   for (size_t i = 0; i < 200'000; ++i) keys += (i > 0 ? ",\"k" : "\"k") + std::to_string(i) + "\":1";
   CHECK(seconds_of([&] {
-          CHECK(parse_safetensors_header(keys + "}}", 0).fault ==
+          CHECK(parse_safetensors_header(keys + "}}", 0).problem ==
                 "tensor 'a': expected an object of dtype, shape and data_offsets");
         }) < 3.0);
   std::string shape = "{\"a\":{\"dtype\":\"F32\",\"shape\":[1";
   for (size_t i = 1; i < 2'000'000; ++i) shape += ",1";
   CHECK(seconds_of([&] {
-          CHECK(parse_safetensors_header(shape + "],\"data_offsets\":[0,4]}}", 4).fault ==
+          CHECK(parse_safetensors_header(shape + "],\"data_offsets\":[0,4]}}", 4).problem ==
                 "tensor 'a': [shape] rank too large: expected at most 8 axes, got 2000000");
         }) < 3.0);
 }
@@ -97,7 +97,7 @@ TEST_CASE("load_safetensors: a header takes memory in proportion to its length")
   constexpr size_t kTensors = 40'000;
   const std::string header = header_of(kTensors, "layer.");
   const detail::SafetensorsHeader parsed = parse_safetensors_header(header, 4 * kTensors);
-  REQUIRE(parsed.fault.empty());
+  REQUIRE(parsed.problem.empty());
   // The memory that is kept: the growing vector has at most twice its size. Measured: 2.6 times the header.
   const size_t kept = parsed.entries.capacity() * sizeof(detail::HeaderEntry);
   CAPTURE(header.size(), kept);

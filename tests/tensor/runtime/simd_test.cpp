@@ -15,7 +15,7 @@ TEST_CASE("the instruction sets of the machine are listed lowest first and the l
   const auto names = simd_targets();
   REQUIRE_FALSE(names.empty());
   const std::string lowest = names.front();
-  // A build for one set alone, as the sanitized ones are, has no lower one.
+  // A build for a single set, such as a sanitized one, has no lower set.
   if (names.size() > 1) CHECK((lowest == "scalar" || lowest == "sse2"));
 
   force_simd_target(nullptr);

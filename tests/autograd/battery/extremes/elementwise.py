@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Writes elementwise.txt: functions of one, two or three numbers at extreme inputs, in f32 and f64.
 
-    cd tests/autograd/extremes && python3 elementwise.py > elementwise.txt        (needs mpmath)
+    cd tests/autograd/battery/extremes && python3 elementwise.py > elementwise.txt        (needs mpmath)
 
 A line: function, dtype, inputs | value, first, second and third derivatives by input (f; f_a f_b; f_aa f_ab f_bb; ...).
-A field: the number; `number~scale` where rounding of the inputs is worth more than rounding of the number; `?` where
-there is no limit. The tests need the table only.
+A field: the number; `number~scale` where rounding the inputs matters more than rounding the number; `?` where there
+is no limit. The tests need only the table.
 """
 import itertools
 
@@ -18,7 +18,7 @@ HALF = mp.mpf(1) / 2
 
 
 def piecewise(choose):
-    """choose(value, jet) takes the branch by the value."""
+    """choose(value, jet) picks the branch for the value."""
     return lambda x: choose(x.value, x)
 
 
@@ -34,7 +34,7 @@ def extreme(a, b, larger):
 
 
 def pow_of(a, b):
-    """a^b; below 0 for whole exponents, b a constant there."""
+    """a^b. For a below 0 it takes whole exponents, as constants."""
     if a.value > 0:
         return j.exp(b * j.log(a))
     if mp.isint(b.value) and abs(b.value) < 1e6:
@@ -45,7 +45,7 @@ def pow_of(a, b):
 
 
 def only_above(bound, f):
-    """f where x > bound; at a bound of 0 the limit from above."""
+    """f where x > bound. At a bound of 0, the limit from above."""
 
     def of(x):
         if x.value < bound or x.value == bound != 0:
@@ -138,7 +138,7 @@ def both_signs(sizes):
 
 
 def points(name, dtype):
-    """The inputs at which a function is asked."""
+    """The inputs for a function."""
     subnormal, small, large = ENDS[dtype]
     if name in UNARY:
         return [[x] for x in both_signs([0.0] + SIZES[dtype] + [mp.inf])]
@@ -181,7 +181,7 @@ def derivative(f, along):
 
 
 def is_convention(name, inputs, along):
-    """The derivative of a^b by b at a = 0 and below is what docs/DESIGN.md says, not a limit."""
+    """For a <= 0, the derivative of a^b by b is the convention in docs/DESIGN.md, not a limit."""
     return name == "pow" and 1 in along and (inputs[0] < 0 or inputs[0] == 0 and (inputs[1] <= 0 or 0 in along))
 
 

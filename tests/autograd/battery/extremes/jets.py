@@ -12,7 +12,7 @@ SUBSETS = [[s for s in MASKS if s & m == s] for m in MASKS]
 
 
 class Undefined(Exception):
-    """The function has no value there."""
+    """The function has no value at this point."""
 
 
 class Jet:
@@ -62,7 +62,7 @@ def jet(x):
 
 
 def constant(x):
-    """The value of x alone: what a function that is constant between its steps gives."""
+    """The value of x without derivatives, for a function that is constant between its steps."""
     return jet(x.value)
 
 
@@ -77,7 +77,7 @@ def compose(x, derivatives):
 
 
 def power(x, p):
-    """x^p, p a number; at 0 only where all derivatives are finite there."""
+    """x^p for a number p. At 0 only when all derivatives are finite."""
     a, p, terms, factor = x.value, mp.mpf(p), [], mp.mpf(1)
     for k in range(PARTS + 1):
         terms.append(mp.mpf(0) if factor == 0 else factor * a ** (p - k))
@@ -86,7 +86,7 @@ def power(x, p):
 
 
 def exp_of(a):
-    """e^a; far beyond the numbers of f64 only its being huge, or tiny, matters."""
+    """e^a. Far outside the range of f64, it only matters that it is huge or tiny."""
     if abs(a) <= 1e6:
         return mp.exp(a)
     return mp.ldexp(1, int(mp.sign(a)) * int(mp.log(abs(a), 2)) ** 4)

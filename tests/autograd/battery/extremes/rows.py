@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Writes rows.txt: functions of several numbers at extreme inputs, in f32 and f64.
 
-    cd tests/autograd/extremes && python3 rows.py > rows.txt        (needs mpmath)
+    cd tests/autograd/battery/extremes && python3 rows.py > rows.txt        (needs mpmath)
 
 A line: function, dtype, n, m, then x (n numbers), a cotangent c (m), directions u and w (n each) | y (m), the gradient
 g of <c, y> (n), the jvp of u (m), h, the gradient of <g, u> (n), and the gradient of <h, w> (n). Fields as in
@@ -169,7 +169,7 @@ SECOND = [-0.5, 1.5, 0.75, -1.25, 1, 0.5, -2, 0.625, 1.75, -0.875]
 
 
 def results(f, c, u, w):
-    """Everything at once, with the value of rounding: f is evaluated for each input, seeded for its gradient."""
+    """All results of a line, with the effect of rounding. f is evaluated for each input, seeded for its gradient."""
 
     def run(x, i, k):
         args = []

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Limits: values and derivatives where an input is infinite or 0, and the text of a table's fields.
 
-An infinity is taken for 10^20000 and then for 10^40000, a 0 at which a formula divides for their reciprocals: what
-stays the same is the limit, what grows is infinite, what shrinks is 0. With several infinities the faster one is, in
-turn, each of them: where that matters there is no limit, and the field says "?".
+An infinity is replaced by 10^20000 and then by 10^40000, and a 0 that a formula divides by by their reciprocals. A
+result that stays the same is the limit, one that grows is infinite, and one that shrinks is 0. With several
+infinities, each of them in turn is the faster one. If that changes the result, there is no limit, and the field is "?".
 """
 import itertools
 import struct
@@ -17,7 +17,7 @@ INF = mp.inf
 
 
 def rounded(x, dtype):
-    """x as the dtype holds it."""
+    """x rounded to the dtype."""
     x = float(x)
     return struct.unpack("f", struct.pack("f", x))[0] if dtype == "f32" else x
 
@@ -51,7 +51,7 @@ def _replaced(inputs, base, speeds, zeros):
 
 
 def _speeds(count):
-    """Which of `count` numbers goes to its limit faster: each in turn, or none."""
+    """The choices of the one of `count` numbers that goes to its limit faster: each in turn, or none."""
     if count < 2:
         return [[mp.mpf(1)] * count]
     out = [[mp.mpf(1)] * count]
@@ -102,7 +102,7 @@ def number(x, digits):
 
 
 def field(value, scale, dtype):
-    """A number, and what one unit of rounding of it and of the inputs is worth, if that is much more."""
+    """A number, and the effect of one unit of rounding of it and of the inputs, if that is much larger."""
     text = number(value, 10 if dtype == "f32" else 18)
     if value is None or scale is None or mp.isinf(value) or not abs(value) * 8 < scale < mp.mpf("1e400"):
         return text

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Tests gradcheck: corrupts derivatives on purpose, one fault at a time, in every op on every example. gradcheck must
-// find each fault that changes a derivative by more than 1e-6. The other faults cannot be found.
+// Tests gradcheck: corrupts derivatives on purpose, one corruption at a time, in every op on every example. gradcheck
+// must find each corruption that changes a derivative by more than 1e-6. The other corruptions cannot be found.
 #include <set>
 
 #include <gradus/autograd/check/corruptions.hpp>
@@ -85,22 +85,22 @@ GradcheckReport check(const OpCase& c, const Tensors& inputs, int order) {
       {.order = order, .mode = GradcheckMode::directional, .directions = 2, .seed = c.seed, .diagnose = false});
 }
 
-// The planted faults and their results.
+// The planted corruptions and their results.
 struct Tally {
   int64_t planted = 0;
   int64_t caught[3] = {0, 0, 0};  // by order
   int64_t missed = 0;
-  std::map<std::string, int64_t> by_fault;
-  std::map<std::string, int64_t> caught_by_fault;
-  std::set<std::string> applicable;  // "op, input i, fault"
+  std::map<std::string, int64_t> by_corruption;
+  std::map<std::string, int64_t> caught_by_corruption;
+  std::set<std::string> applicable;  // "op, input i, corruption"
   std::set<std::string> seen;        // those that changed a derivative somewhere
 
-  // `key` names op, input and fault. `applied` says whether there was anything to corrupt.
-  void record(const OpCase& c, const std::string& fault, const std::string& key, const BothOrders& sound,
+  // `key` names op, input and corruption. `applied` says whether there was anything to corrupt.
+  void record(const OpCase& c, const std::string& corruption, const std::string& key, const BothOrders& sound,
               const BothOrders& corrupted, bool applied, const Tensors& inputs) {
     if (!applied) return;
     ++planted;
-    ++by_fault[fault];
+    ++by_corruption[corruption];
     applicable.insert(key);
     const int order = change(sound.first, corrupted.first) > kSeen     ? 1
                       : change(sound.second, corrupted.second) > kSeen ? 2
@@ -114,36 +114,36 @@ struct Tally {
       ++missed;
     } else {
       ++caught[order];
-      ++caught_by_fault[fault];
+      ++caught_by_corruption[corruption];
     }
   }
 };
 
 void plant_gradient_faults(const OpCase& c, const Tensors& inputs, const BothOrders& sound, Tally& tally) {
   for (size_t i : c.differentiable_inputs()) {
-    for (Corruption fault : all_corruptions()) {
-      if (!is_of_gradient(fault)) continue;
-      const int axes = has_axis(fault) ? inputs[i].rank() : 1;
+    for (Corruption corruption : all_corruptions()) {
+      if (!is_of_gradient(corruption)) continue;
+      const int axes = has_axis(corruption) ? inputs[i].rank() : 1;
       for (int axis = 0; axis < axes; ++axis) {
-        PlantedCorruption planted(c.op, fault, {.index = static_cast<int>(i), .axis = axis});
+        PlantedCorruption planted(c.op, corruption, {.index = static_cast<int>(i), .axis = axis});
         const BothOrders corrupted = both_orders(c, inputs);
-        const std::string key = std::string(c.op.name) + ", input " + std::to_string(i) + ", " + name_of(fault);
-        tally.record(c, name_of(fault), key, sound, corrupted, planted.applied() > 0, inputs);
+        const std::string key = std::string(c.op.name) + ", input " + std::to_string(i) + ", " + name_of(corruption);
+        tally.record(c, name_of(corruption), key, sound, corrupted, planted.applied() > 0, inputs);
       }
     }
   }
 }
 
 void plant_vjp_faults(const OpCase& c, const Tensors& inputs, const BothOrders& sound, Tally& tally) {
-  for (Corruption fault : all_corruptions()) {
-    if (is_of_gradient(fault)) continue;
-    const size_t count = has_output(fault) ? c.num_outputs(as_variables(inputs)) : 1;
+  for (Corruption corruption : all_corruptions()) {
+    if (is_of_gradient(corruption)) continue;
+    const size_t count = has_output(corruption) ? c.num_outputs(as_variables(inputs)) : 1;
     for (size_t k = 0; k < count; ++k) {
-      if (has_output(fault) && in_mask(c.op.auxiliary_outputs, static_cast<int>(k))) continue;
-      PlantedCorruption planted(c.op, fault, {.index = static_cast<int>(k)});
+      if (has_output(corruption) && in_mask(c.op.auxiliary_outputs, static_cast<int>(k))) continue;
+      PlantedCorruption planted(c.op, corruption, {.index = static_cast<int>(k)});
       const BothOrders corrupted = both_orders(c, inputs);
-      const std::string key = std::string(c.op.name) + ", " + name_of(fault);
-      tally.record(c, name_of(fault), key, sound, corrupted, planted.applied() > 0, inputs);
+      const std::string key = std::string(c.op.name) + ", " + name_of(corruption);
+      tally.record(c, name_of(corruption), key, sound, corrupted, planted.applied() > 0, inputs);
     }
   }
 }
@@ -153,7 +153,7 @@ struct Equivalent {
   const char* reason;
 };
 
-// Faults that no example can show, because the faulty derivative equals the right one.
+// Corruptions that no example can show, because the corrupted derivative equals the right one.
 constexpr Equivalent kEquivalents[] = {
     {"abs, saved values as constants", "its second derivative is 0"},
     {"clamp, saved values as constants", "its second derivative is 0"},
@@ -172,7 +172,7 @@ constexpr Equivalent kEquivalents[] = {
 
 }  // namespace
 
-TEST_CASE("mutants: gradcheck finds every fault planted in a derivative of any op") {
+TEST_CASE("planted corruptions: gradcheck finds every corruption planted in a derivative of any op") {
   Tally tally;
   int64_t examples = 0;
   std::set<std::string> zero_inputs;  // "op, input i": gradient 0 in every example
@@ -193,18 +193,18 @@ TEST_CASE("mutants: gradcheck finds every fault planted in a derivative of any o
     ++examples;
   });
 
-  std::cout << "mutants: " << tally.planted << " faults planted in " << examples << " examples; "
+  std::cout << "planted corruptions: " << tally.planted << " corruptions planted in " << examples << " examples; "
             << tally.caught[1] + tally.caught[2] + tally.missed << " change a derivative by more than 1e-6, caught "
             << tally.caught[1] << " at order 1 and " << tally.caught[2] << " at order 2, missed " << tally.missed
             << "\n";
-  for (const auto& [fault, count] : tally.by_fault) {
-    std::cout << "    " << fault << ": " << tally.caught_by_fault[fault] << " of " << count
+  for (const auto& [corruption, count] : tally.by_corruption) {
+    std::cout << "    " << corruption << ": " << tally.caught_by_corruption[corruption] << " of " << count
               << " caught, the others change nothing\n";
   }
   CHECK(tally.missed == 0);
   CHECK(tally.planted > 1000);
 
-  // Each fault must show in some example of each op. Otherwise the examples are too weak.
+  // Each corruption must show in some example of each op. Otherwise the examples are too weak.
   std::set<std::string> used;
   for (const std::string& key : tally.applicable) {
     if (tally.seen.count(key) != 0) continue;
@@ -227,7 +227,7 @@ TEST_CASE("mutants: gradcheck finds every fault planted in a derivative of any o
   CHECK(used.size() == std::size(kEquivalents));
 }
 
-TEST_CASE("mutants: without a fault the same checks pass") {
+TEST_CASE("planted corruptions: without a corruption the same checks pass") {
   int64_t checked = 0;
   for_each_case([&](const OpCase& c) {
     if (c.op.derivative.vjp() == nullptr || !c.example.no_differences.empty()) return;
