@@ -6,8 +6,8 @@
 
 namespace gradus {
 
-/// Modules of one type, as many as are known at run time, named "0", "1", ... in their order. It owns them. A list is
-/// not called: what holds it calls `list[i](x)`.
+/// A number of modules of one type, named "0", "1", ... in their order; the number is chosen at run time. The list owns
+/// them. It is not called itself: the layer that has it calls `list[i](x)`.
 ///
 ///   ModuleList<Linear> layers{3, {.input_size = 8, .output_size = 8}, child("layers")};  // three alike
 ///   ModuleList<Linear> layers{widths, child("layers")};                                  // std::vector<LinearOptions>
@@ -26,7 +26,7 @@ class ModuleList : public Layer<ModuleList<L>, std::vector<typename L::Options>>
   ModuleList(int64_t count, const Place& place) requires std::is_same_v<Each, NoOptions>
       : ModuleList(count, Each(), place) {}
 
-  /// One more, at the end. A layer that holds the list can be cloned only if its constructor appends it.
+  /// Adds one at the end. A layer that has the list can then be cloned only if its own constructor did this.
   L& append(const Each& options, Generator& generator) {
     add(options, generator);
     this->register_module(std::to_string(size() - 1), (*this)[size() - 1]);
@@ -104,8 +104,8 @@ class GRADUS_API Function : public Layer<Function, Closure<Variable(const Variab
 
 }  // namespace detail
 
-/// How one step of a Sequential is built: a function (const Variable&) -> Variable, or layer<L>(options); with a name
-/// before it, {"name", ...}. A value, which can be copied and used again.
+/// Says how one step of a Sequential is built: a function (const Variable&) -> Variable, or layer<L>(options), or
+/// either with a name, {"name", ...}. It can be copied and used again.
 class Step {
  public:
   Step(Variable (*function)(const Variable&))  // NOLINT(google-explicit-constructor)
@@ -139,8 +139,8 @@ Step layer(const typename L::Options& options = {}) {
   return Step::of<L>(options);
 }
 
-/// Calls its steps one after the other, each with what the one before gave (of a recurrent layer, its output). Each is
-/// a module below, named by its number or as given.
+/// Calls its steps one after the other, each with the result of the one before (of a recurrent layer, its output). Each
+/// is a module below. Its name is its number, or the given name.
 ///
 ///   Sequential net{{layer<Linear>({.input_size = 2, .output_size = 8}), tanh,
 ///                   {"output", layer<Linear>({.input_size = 8, .output_size = 1})}}, child("net")};

@@ -14,8 +14,8 @@
 
 namespace gradus {
 
-/// The only owner of one object on the heap: what a module, which never moves, is handed around by. (std::unique_ptr
-/// would do, but <memory> costs every user's file a third of a second.)
+/// The only owner of one object on the heap. A function returns a module in it, because a module never moves.
+/// (std::unique_ptr would do, but <memory> adds a third of a second to each of a user's files.)
 template <class T>
 class [[nodiscard]] Owned {
  public:
@@ -43,19 +43,19 @@ class [[nodiscard]] Owned {
 using StateDict = std::vector<NamedTensor>;
 
 struct StateDictOptions {
-  /// Also where each dropout stands in its random stream (i64 [2]: seed, counter), so that training resumes exactly.
+  /// Also the position of each dropout in its random stream (i64 [2]: seed, counter), so that training resumes exactly.
   bool generators = false;
 };
 
 struct LoadOptions {
-  /// Every parameter must be given, and nothing else. Otherwise what is missing stays, what is unknown is ignored.
+  /// Every parameter must be given, and nothing else. If false, a missing one stays and an unknown one is ignored.
   bool strict = true;
 };
 
 class Module;
 
 namespace detail {
-/// The first call of `module` and of those below it is not looked at: the caller looks itself.
+/// Turns off the look at the first call of `module` and of all modules below. The caller does this look itself.
 GRADUS_API void mark_called(Module& module);
 }  // namespace detail
 
@@ -64,8 +64,9 @@ struct NamedModule {
   Module* module = nullptr;
 };
 
-/// Where a module is built, and from whose random numbers: a Generator is the place of a module of its own,
-/// `child(name)` one inside another module. It ends with the expression that builds the module, and so does child().
+/// Says where a module is built and which generator draws its first values. A Generator converts to the place of a
+/// model by itself; `child(name)` is a place inside another module. A place ends with the expression that builds the
+/// module.
 class GRADUS_API Place {
  public:
   Place(Generator& generator) : generator_(&generator) {}  // NOLINT(google-explicit-constructor)
@@ -84,14 +85,14 @@ class GRADUS_API Place {
   mutable Module* built_ = nullptr;
 };
 
-/// A tree of names: parameters and other modules, which are plain members. Neither copied nor moved, because the tree
-/// holds addresses.
+/// A tree of names over plain members, which are parameters and other modules. It cannot be copied or moved, because
+/// the tree holds addresses.
 class GRADUS_API Module {
  public:
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
-  /// What it was registered as; for a root, its kind ("gru").
+  /// The name it was registered under; for a root, its kind ("gru").
   const std::string& name() const noexcept { return name_; }
   const char* kind() const noexcept { return kind_; }
 
@@ -103,30 +104,29 @@ class GRADUS_API Module {
   /// All parameters below, by full path; one that is registered twice (tied) only under its first name.
   [[nodiscard]] std::vector<NamedParameter> parameters();
   int64_t parameter_count() const;
-  /// What the layers below say of their parameters' axes, by full path.
+  /// The labels of the parameters' axes, by full path.
   std::vector<InputLabels> axis_labels() const;
 
-  /// Copies: a dictionary kept as the best so far does not follow the training. A tied parameter stands under each
-  /// name.
+  /// Copies of all values: they do not follow the training. A tied parameter is there under each of its names.
   [[nodiscard]] StateDict state_dict(const StateDictOptions& options = {}) const;
-  /// Copies the values in, converted to each parameter's floating dtype; generators are taken where given. Throws one
-  /// Error with all names that are missing, unexpected or of another shape, and then has changed nothing.
+  /// Copies the values in and converts them to each parameter's floating dtype; sets the generators that are given.
+  /// Throws one Error with all names that are missing, unexpected or of another shape, and then has changed nothing.
   void load_state_dict(const StateDict& state, const LoadOptions& options = {});
 
-  /// Training mode (the default) or evaluation: what dropout looks at. For all modules below.
+  /// Sets training mode (the default) or evaluation for all modules below. Dropout looks at it.
   void train_();
   void eval_();
   bool training() const noexcept { return training_; }
   /// Freezes all parameters below, or unfreezes them: see Parameter::set_requires_grad_.
   void freeze_();
   void unfreeze_();
-  /// Converts all parameters below; their gradients go. Checks of derivatives run in f64.
+  /// Converts all parameters below and drops their gradients. Checks of derivatives run in f64.
   void to_(DType dtype);
 
-  /// From now on `hook` sees each Variable that a call of this module returns, in the order of their members; one that
-  /// it returns takes its place. Hooks run in the order in which they were set, and are not copied by clone(). A layer
-  /// that computes a call of a module below it in another way makes that call where the module has hooks; its numbers
-  /// then differ by rounding.
+  /// From now on `hook` sees each Variable that a call of this module returns, in the order of their members. A
+  /// Variable that the hook returns replaces it. Hooks run in the order in which they were set; clone() does not copy
+  /// them. Some layers compute the call of a module below in a faster way. They make the call itself when that module
+  /// has hooks, and the numbers then differ by rounding.
   template <class F>
   void on_output_(F hook) {
     output_hooks_.push_back(detail::make_hook(std::move(hook)));
@@ -140,18 +140,19 @@ class GRADUS_API Module {
   bool has_hooks() const noexcept { return !output_hooks_.empty() || !gradient_hooks_.empty(); }
 
  protected:
-  /// `kind`: a string that stays, the layer's name in snake_case. A module without a place has no child().
+  /// `kind` is the layer's name in snake_case; the string must outlive the module. A module without a place has no
+  /// child().
   explicit Module(const char* kind) : kind_(kind), name_(kind), scope_(kind) {}
   Module(const char* kind, const Place& place);
   ~Module();
 
-  /// The place of a member, which is registered under `name` when it is built there:
-  /// `Linear output{{.input_size = 3, .output_size = 2}, child("output")};`. The order of members is that of
-  /// state_dict. Throws when the name is empty, holds a dot or is taken, and after this module's construction.
+  /// The place of a member. `Linear output{{.input_size = 3, .output_size = 2}, child("output")};` builds and registers
+  /// one. state_dict has the order of the members. Throws when the name is empty, contains a dot or is taken, and after
+  /// this module's construction.
   [[nodiscard]] Place child(std::string name);
 
-  /// What makes and registers a Parameter: `Parameter scale{parameter("scale", ones({3}))};`. `axes` says what each
-  /// axis means, for reports of derivative checks: one for each, or none.
+  /// `Parameter scale{parameter("scale", ones({3}))};` makes and registers a Parameter. `axes` names each axis for the
+  /// reports of derivative checks: one label for each, or none.
   struct [[nodiscard]] ParameterPlace {
     Module& module;
     std::string name;
@@ -163,22 +164,21 @@ class GRADUS_API Module {
     return {*this, std::move(name), std::move(value), std::move(axes)};
   }
 
-  /// Draws the first values of this module. Throws after its construction.
+  /// The generator for the first values of this module. Throws after its construction.
   Generator& generator();
 
-  /// Register a member that was built elsewhere, under any name, also a second one. Each must live as long as this
-  /// module.
+  /// Register a member that was built without a place, or give one a second name. It must live as long as this module.
   void register_parameter(std::string name, Parameter& parameter, std::vector<AxisLabel> axes = {});
   void register_module(std::string name, Module& module);
   void register_generator(std::string name, Generator& generator);
-  /// For a module that only holds others and is not called: its name stands in the paths of errors before theirs.
+  /// For a module that holds others and is not called itself: puts its name before theirs in the paths of errors.
   void show_in_scope_of_children();
 
   const char* scope_name() const noexcept { return scope_.c_str(); }
   bool was_called() const noexcept { return __atomic_load_n(&was_called_, __ATOMIC_RELAXED); }
 
-  /// Looks at the first call of a layer that is `size` bytes from `begin` on: done() throws when an op read a Parameter
-  /// that is a member, or a member of one, and is not registered.
+  /// Watches the first call of a layer, whose object is the `size` bytes from `begin` on. done() throws when an op read
+  /// a Parameter within these bytes that is not registered.
   class GRADUS_API FirstCall {
    public:
     [[nodiscard]] FirstCall(Module& module, const void* begin, size_t size);
@@ -213,7 +213,7 @@ class GRADUS_API Module {
     }
   }
 
-  /// Takes values, dtypes, generators and modes from a module of the same names. Throws when the names differ.
+  /// Copies values, dtypes, generators and modes from a module with the same names. Throws when the names differ.
   void become_copy_of(const Module& other);
 
  private:
@@ -255,7 +255,7 @@ GRADUS_API std::string to_string(const Module& module);
 
 namespace detail {
 
-/// "first_symbol" of the text that a compiler has for a template with T = FirstSymbol.
+/// Gives "first_symbol" for the __PRETTY_FUNCTION__ of a template with T = FirstSymbol.
 GRADUS_API std::string kind_from(const char* pretty_function);
 
 template <class T>
@@ -266,7 +266,7 @@ const char* kind_of() {
 
 }  // namespace detail
 
-/// Of a layer that needs none.
+/// The options of a layer that needs none.
 struct NoOptions {};
 
 namespace detail {
@@ -292,8 +292,8 @@ Owned<L> build(const typename L::Options& options, const Place& place) {
 
 }  // namespace detail
 
-/// The base of every layer. Members are built at child(name), which registers them; `using Layer::Layer` gives the
-/// constructors (generator) and (child(name)), with options (options, generator) and (options, child(name)):
+/// The base of every layer. A member is built at child(name), which registers it. `using Layer::Layer` inherits the
+/// constructor, which takes a generator or a child(name), after the options where there are some:
 ///
 ///   struct FirstSymbol : Layer<FirstSymbol> {
 ///     using Layer::Layer;
@@ -304,11 +304,12 @@ Owned<L> build(const typename L::Options& options, const Place& place) {
 ///   };
 ///   FirstSymbol model(generator);
 ///
-/// With sizes that are known at run time: `struct Net : Layer<Net, NetOptions>`, whose members read options().
-/// A constructor of one's own takes `const Place& place` last and hands it to Layer(place) or Layer(options, place).
+/// For sizes that are known at run time, write `struct Net : Layer<Net, NetOptions>` and let the members read
+/// options(). A constructor that you write takes `const Place& place` last and passes it to Layer(place) or
+/// Layer(options, place).
 ///
-/// Calling the layer opens its name scope, so that errors inside name the path. The first call throws when it reads a
-/// Parameter that is a member and was not registered.
+/// A call opens the layer's name scope, so that errors inside name the path. The first call throws when an op reads a
+/// Parameter that is a member and is not registered.
 template <class Derived, class O = NoOptions, class Base = Module>
 class Layer : public Base {
  public:
@@ -338,9 +339,9 @@ class Layer : public Base {
     return result;
   }
 
-  /// An independent copy that would give the same numbers: built from the same options, with this one's values,
-  /// dtypes, modes and random streams. What else the layer holds is as its constructor makes it. Throws when that
-  /// constructor gives other names than this layer has.
+  /// An independent copy that gives the same numbers. It is built from the same options and then takes this one's
+  /// values, dtypes, modes and random streams. All other members are as the constructor makes them. Throws when the
+  /// constructor registers other names than this layer has.
   Owned<Derived> clone() const {
     Generator unused(0);
     const Place place(unused);
