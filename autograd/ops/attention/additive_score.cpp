@@ -11,34 +11,39 @@
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/sequence/sequence.hpp>
+#include <gradus/autograd/ops/slots.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/tensor/kernels/attention/tensor_attention.hpp>
 
 namespace gradus {
 namespace {
 
-Shape score_shape(const ShapeArgs& s) { return {s.shape(0)[0], s.shape(0)[1], s.shape(1)[1]}; }
+// The inputs of the forward op, then the one that the backward op has besides. Its outputs are the gradients of the
+// forward op's inputs.
+enum Input : int { kQuery, kKey, kV, kForwardInputs, kCotangent = kForwardInputs, kBackwardInputs };
+
+Shape score_shape(const ShapeArgs& s) { return {s.shape(kQuery)[0], s.shape(kQuery)[1], s.shape(kKey)[1]}; }
 
 void check_inputs(const ShapeArgs& s) {
-  rules::require_floating(s, 0, "query");
-  rules::require_rank(s, 0, 3, "query");
-  rules::require_rank(s, 1, 3, "key");
-  rules::require_shape(s, 1, {s.shape(0)[0], s.shape(1)[1], s.shape(0)[2]}, "key");
-  rules::require_shape(s, 2, {s.shape(0)[2]}, "v");
-  rules::require_same_dtype(s, 0, 1);
-  rules::require_same_dtype(s, 0, 2);
+  rules::require_floating(s, kQuery, "query");
+  rules::require_rank(s, kQuery, 3, "query");
+  rules::require_rank(s, kKey, 3, "key");
+  const Shape& query = s.shape(kQuery);
+  rules::require_shape(s, kKey, {query[0], s.shape(kKey)[1], query[2]}, "key");
+  rules::require_shape(s, kV, {query[2]}, "v");
+  rules::require_same_dtype(s, kQuery, kKey);
+  rules::require_same_dtype(s, kQuery, kV);
 }
 
 void score_reference(const Attrs&, InputSpan in, Variable* outputs) {
-  const Variable t = tanh(add(unsqueeze(*in[0], 2), unsqueeze(*in[1], 1)));
-  outputs[0] = sum(mul(t, *in[2]), {-1});
+  const Variable t = tanh(add(unsqueeze(*in[kQuery], 2), unsqueeze(*in[kKey], 1)));
+  outputs[0] = sum(mul(t, *in[kV]), {-1});
 }
 
 void backward_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
-  const Variable cotangents[1] = {*in[3]};
-  Variable gradients[3];
-  reference_of_backward(additive_score_op, attrs, in.first(3), cotangents, 0b111, gradients);
-  for (int i = 0; i < 3; ++i) outputs[i] = gradients[i];
+  const Variable cotangents[1] = {*in[kCotangent]};
+  reference_of_backward(additive_score_op, attrs, in.first(kForwardInputs), cotangents, mask_of_first(kForwardInputs),
+                        std::span<Variable>(outputs, kForwardInputs));
 }
 
 std::vector<InputSpec> sizes(int64_t batch, int64_t queries, int64_t keys, int64_t width) {
@@ -64,8 +69,8 @@ std::vector<Example> score_examples() {
 std::vector<Example> backward_examples() {
   std::vector<Example> out = score_examples();
   for (Example& example : out) {
-    const int64_t keys = example.inputs[1].shape[1];
-    example.inputs.push_back(real({example.inputs[0].shape[0], example.inputs[0].shape[1], keys}));
+    const Shape query = example.inputs[kQuery].shape;
+    example.inputs.push_back(real({query[0], query[1], example.inputs[kKey].shape[1]}));
     if (!example.error.empty()) example.error.replace(0, 16, "[additive_score_backward]");
   }
   return out;
@@ -79,18 +84,18 @@ const OpDef additive_score_op = {
     .shape =
         [](ShapeArgs& s) {
           check_inputs(s);
-          s.output(score_shape(s), s.dtype(0));
+          s.output(score_shape(s), s.dtype(kQuery));
         },
-    .forward = [](ForwardArgs& f) { kernels::additive_score(f.in(0), f.in(1), f.in(2), f.out(0)); },
+    .forward = [](ForwardArgs& f) { kernels::additive_score(f.in(kQuery), f.in(kKey), f.in(kV), f.out(0)); },
     .derivative =
         [](VjpArgs& v) {
-          const Variable in[] = {v.in(0), v.in(1), v.in(2)};
+          const Variable in[] = {v.in(kQuery), v.in(kKey), v.in(kV)};
           const Variable* inputs[] = {&in[0], &in[1], &in[2], &v.cotangent()};
-          Variable gradients[3];
+          Variable gradients[kForwardInputs];
           apply_into(additive_score_backward_op, {}, inputs, gradients);
-          for (int i = 0; i < 3; ++i) v.set(i, gradients[i]);
+          for (int i = 0; i < kForwardInputs; ++i) v.set(i, gradients[i]);
         },
-    .saves = {.inputs = 0b111},
+    .saves = {.inputs = mask_of_first(kForwardInputs)},
     .reference = score_reference,
     .examples = score_examples,
 };
@@ -101,15 +106,16 @@ const OpDef additive_score_backward_op = {
     .shape =
         [](ShapeArgs& s) {
           check_inputs(s);
-          rules::require_shape(s, 3, score_shape(s), "the cotangent");
-          for (int i = 0; i < 3; ++i) s.output(s.shape(i), s.dtype(0));
+          rules::require_shape(s, kCotangent, score_shape(s), "the cotangent");
+          for (int i = 0; i < kForwardInputs; ++i) s.output(s.shape(i), s.dtype(kQuery));
         },
     .forward =
         [](ForwardArgs& f) {
-          kernels::additive_score_backward(f.in(0), f.in(1), f.in(2), f.in(3), f.out(0), f.out(1), f.out(2));
+          kernels::additive_score_backward(f.in(kQuery), f.in(kKey), f.in(kV), f.in(kCotangent), f.out(kQuery),
+                                           f.out(kKey), f.out(kV));
         },
     .derivative = vjp_via_reference,
-    .saves = {.inputs = 0b1111},
+    .saves = {.inputs = mask_of_first(kBackwardInputs)},
     .reference = backward_reference,
     .examples = backward_examples,
 };

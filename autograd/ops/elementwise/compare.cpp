@@ -129,7 +129,7 @@ const OpDef where_op = {
     .name = "where",
     .input_names = {"condition", "a", "b"},
     .shape = where_shape,
-    .forward = [](ForwardArgs& f) { kernels::select(f.in(0), f.in(1), f.in(2), f.out(0)); },
+    .forward = [](ForwardArgs& f) { kernels::where(f.in(0), f.in(1), f.in(2), f.out(0)); },
     .derivative =
         [](VjpArgs& v) {
           const Variable zero = expand(detail::number_like(v.cotangent(), 0.0), v.cotangent().shape());

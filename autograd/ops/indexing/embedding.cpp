@@ -5,7 +5,7 @@
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>
-#include <gradus/tensor/kernels/rows/rows.hpp>
+#include <gradus/tensor/kernels/movement/indexing.hpp>
 
 namespace gradus {
 namespace {

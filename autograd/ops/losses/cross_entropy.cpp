@@ -16,7 +16,7 @@
 #include <gradus/autograd/ops/views/shift.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/tensor/detail/called_as.hpp>
-#include <gradus/tensor/kernels/rows/tensor_softmax.hpp>
+#include <gradus/tensor/kernels/rows/softmax.hpp>
 
 namespace gradus {
 namespace {

@@ -17,7 +17,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/tensor/detail/called_as.hpp>
-#include <gradus/tensor/kernels/rows/tensor_norm.hpp>
+#include <gradus/tensor/kernels/rows/layer_norm.hpp>
 
 namespace gradus {
 namespace {
@@ -59,9 +59,9 @@ void norm_forward(ForwardArgs& f) {
   const Tensor* weight = f.has(1) ? &f.in(1) : nullptr;
   const double eps = f.attrs<NormAttrs>().eps;
   if constexpr (kCentered) {
-    kernels::norm(f.in(0), weight, f.has(2) ? &f.in(2) : nullptr, eps, f.out(0), &f.out(1), f.out(2));
+    kernels::layer_norm(f.in(0), weight, f.has(2) ? &f.in(2) : nullptr, eps, f.out(0), &f.out(1), f.out(2));
   } else {
-    kernels::norm(f.in(0), weight, nullptr, eps, f.out(0), nullptr, f.out(1));
+    kernels::layer_norm(f.in(0), weight, nullptr, eps, f.out(0), nullptr, f.out(1));
   }
 }
 
@@ -118,8 +118,8 @@ void backward_shape(ShapeArgs& s) {
 template <bool kCentered>
 void backward_forward(ForwardArgs& f) {
   Tensor* dweight = f.has(1) ? &f.out(1) : nullptr;
-  kernels::norm_backward(f.in(0), f.has(1) ? &f.in(1) : nullptr, f.in(2), kCentered ? &f.in(3) : nullptr,
-                         f.in(2 + kStatistics<kCentered>), f.attrs<NormAttrs>().eps, f.out(0), dweight);
+  kernels::layer_norm_backward(f.in(0), f.has(1) ? &f.in(1) : nullptr, f.in(2), kCentered ? &f.in(3) : nullptr,
+                               f.in(2 + kStatistics<kCentered>), f.attrs<NormAttrs>().eps, f.out(0), dweight);
 }
 
 template <bool kCentered>

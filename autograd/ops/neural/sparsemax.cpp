@@ -14,7 +14,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/tensor/detail/called_as.hpp>
-#include <gradus/tensor/kernels/rows/tensor_sparsemax.hpp>
+#include <gradus/tensor/kernels/rows/sparsemax.hpp>
 
 namespace gradus {
 namespace {

@@ -118,7 +118,7 @@ const OpDef norm_op = {
           check_norm(s);
           rules::reduction(s, s.attrs<NormAttrs>().axes, s.dtype(0));
         },
-    .forward = [](ForwardArgs& f) { kernels::norm(f.in(0), f.attrs<NormAttrs>().p, f.out(0)); },
+    .forward = [](ForwardArgs& f) { kernels::vector_norm(f.in(0), f.attrs<NormAttrs>().p, f.out(0)); },
     .derivative = [](VjpArgs& v) { v.set(0, norm_backward(v.attrs<NormAttrs>(), v.in(0), v.cotangent(), v.out(0))); },
     .saves = {.inputs = 0b1, .outputs = 0b1},
     .examples = norm_examples,
@@ -138,7 +138,9 @@ const OpDef norm_backward_op = {
           s.output(s.shape(0), s.dtype(0));
         },
     .forward =
-        [](ForwardArgs& f) { kernels::norm_backward(f.in(0), f.in(2), f.in(1), f.attrs<NormAttrs>().p, f.out(0)); },
+        [](ForwardArgs& f) {
+          kernels::vector_norm_backward(f.in(0), f.in(2), f.in(1), f.attrs<NormAttrs>().p, f.out(0));
+        },
     .derivative = backward_vjp,
     .saves = {.inputs = 0b111},
     .auxiliary_inputs = 0b100,

@@ -4,7 +4,7 @@
 // derivative.
 //   gru_sequence          gates_x, h0, w_hh, b_hh, lengths              ->  y, h_n, [gate activations]
 //   gru_sequence_backward the same, dy, dh_n, [y], [gate activations]   ->  dgates_x, dh0, dw_hh, db_hh
-// What stands in brackets is auxiliary: it only saves the backward kernel work, and its reference recomputes it.
+// What is in brackets is auxiliary: it only saves the backward kernel work, and its reference computes it again.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/op.hpp>
@@ -12,6 +12,7 @@
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/sequence/recurrent.hpp>
+#include <gradus/autograd/ops/slots.hpp>
 #include <gradus/tensor/kernels/sequence/tensor_gru.hpp>
 
 namespace gradus {
@@ -19,39 +20,60 @@ namespace {
 
 using recurrent::gate;
 
+// The inputs of the forward op, then those that the backward op has besides. Its outputs are the gradients of the first
+// kGradients inputs.
+enum Input : int {
+  kGatesX,
+  kH0,
+  kWhh,
+  kBhh,
+  kLengths,
+  kForwardInputs,
+  kDy = kForwardInputs,
+  kDhN,
+  kSavedY,
+  kSavedGates
+};
+constexpr int kGradients = kLengths;
+
+// The outputs of the forward op.
+enum Output : int { kY, kHN, kGates, kOutputs };
+
 struct GruAttrs {
   bool reverse;
   bool reset_after;
   bool operator==(const GruAttrs&) const = default;
 };
 
-constexpr int64_t kSavedGates = 4;
+constexpr int64_t kGateArrays = 4;  // that the forward op keeps
+
+Tensor given(const ForwardArgs& f, Input i) { return f.has(i) ? f.in(i) : Tensor(); }
 
 kernels::GruInputs kernel_inputs(const ForwardArgs& f) {
   const auto& attrs = f.attrs<GruAttrs>();
-  return {.gates_x = f.in(0),
-          .h0 = f.in(1),
-          .w_hh = f.in(2),
-          .b_hh = f.in(3),
-          .lengths = f.has(4) ? f.in(4) : Tensor(),
+  return {.gates_x = f.in(kGatesX),
+          .h0 = f.in(kH0),
+          .w_hh = f.in(kWhh),
+          .b_hh = f.in(kBhh),
+          .lengths = given(f, kLengths),
           .reverse = attrs.reverse,
           .reset_after = attrs.reset_after};
 }
 
 void forward_shape(ShapeArgs& s) {
   recurrent::require_inputs("gru_sequence", 3, s.inputs());
-  const int64_t batch = s.shape(0)[0];
-  const int64_t steps = s.shape(0)[1];
-  const int64_t hidden = s.shape(1)[1];
-  s.output({batch, steps, hidden}, s.dtype(0));
-  s.output({batch, hidden}, s.dtype(0));
-  s.output({batch, steps, kSavedGates * hidden}, s.dtype(0));
+  const int64_t batch = s.shape(kGatesX)[0];
+  const int64_t steps = s.shape(kGatesX)[1];
+  const int64_t hidden = s.shape(kH0)[1];
+  s.output({batch, steps, hidden}, s.dtype(kGatesX));
+  s.output({batch, hidden}, s.dtype(kGatesX));
+  s.output({batch, steps, kGateArrays * hidden}, s.dtype(kGatesX));
 }
 
 void forward_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
-  const Variable& w = *in[2];
-  const Variable& b = *in[3];
-  const int64_t hidden = in[1]->size(1);
+  const Variable& w = *in[kWhh];
+  const Variable& b = *in[kBhh];
+  const int64_t hidden = in[kH0]->size(1);
   const bool reset_after = attrs.as<GruAttrs>().reset_after;
   const Variable w_n = narrow(w, 0, 2 * hidden, hidden);
   const Variable b_n = narrow(b, 0, 2 * hidden, hidden);
@@ -67,46 +89,48 @@ void forward_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
     return std::vector<Variable>{add(n, mul(z, sub(h, n)))};
   };
   const bool reverse = attrs.as<GruAttrs>().reverse;
-  SequenceOutput out = recurrent::walk("gru_sequence", *in[0], {*in[1]}, *in[4], reverse, step);
-  outputs[0] = out.output;
-  outputs[1] = out.h;
+  SequenceOutput out = recurrent::walk("gru_sequence", *in[kGatesX], {*in[kH0]}, *in[kLengths], reverse, step);
+  outputs[kY] = out.output;
+  outputs[kHN] = out.h;
 }
 
 void vjp(VjpArgs& v) {
-  const Variable in[] = {v.in(0), v.in(1), v.in(2), v.in(3), v.in(4)};
-  const Variable dy = v.has_cotangent(0) ? v.cotangent(0) : Variable();
-  const Variable dh = v.has_cotangent(1) ? v.cotangent(1) : Variable();
-  const Variable y = v.out(0).detach();
-  const Variable gates = v.out(2);
+  const Variable in[] = {v.in(kGatesX), v.in(kH0), v.in(kWhh), v.in(kBhh), v.in(kLengths)};
+  const Variable dy = v.has_cotangent(kY) ? v.cotangent(kY) : Variable();
+  const Variable dh = v.has_cotangent(kHN) ? v.cotangent(kHN) : Variable();
+  const Variable y = v.out(kY).detach();
+  const Variable gates = v.out(kGates);
   const Variable* inputs[] = {&in[0], &in[1], &in[2], &in[3], &in[4], &dy, &dh, &y, &gates};
-  Variable gradients[4];
+  Variable gradients[kGradients];
   apply_into(gru_sequence_backward_op, v.raw_attrs(), inputs, gradients);
-  for (int i = 0; i < 4; ++i) v.set(i, gradients[i]);
+  for (int i = 0; i < kGradients; ++i) v.set(i, gradients[i]);
 }
 
 void backward_shape(ShapeArgs& s) {
-  recurrent::require_inputs("gru_sequence_backward", 3, s.inputs().first(5));
-  const Shape sequence = {s.shape(0)[0], s.shape(0)[1], s.shape(1)[1]};
-  if (s.has(5)) rules::require_shape(s, 5, sequence, "dy");
-  if (s.has(6)) rules::require_shape(s, 6, s.shape(1), "dh_n");
-  rules::require_shape(s, 7, sequence, "y");
-  rules::require_shape(s, 8, sequence.with(2, kSavedGates * sequence[2]), "gates");
-  for (int i = 0; i < 4; ++i) s.output(s.shape(i), s.dtype(0));
+  recurrent::require_inputs("gru_sequence_backward", 3, s.inputs().first(kForwardInputs));
+  const Shape sequence = {s.shape(kGatesX)[0], s.shape(kGatesX)[1], s.shape(kH0)[1]};
+  if (s.has(kDy)) rules::require_shape(s, kDy, sequence, "dy");
+  if (s.has(kDhN)) rules::require_shape(s, kDhN, s.shape(kH0), "dh_n");
+  rules::require_shape(s, kSavedY, sequence, "y");
+  rules::require_shape(s, kSavedGates, sequence.with(2, kGateArrays * sequence[2]), "gates");
+  for (int i = 0; i < kGradients; ++i) s.output(s.shape(i), s.dtype(kGatesX));
 }
 
 void backward_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
-  const Variable cotangents[3] = {*in[5], *in[6], Variable()};
-  Variable gradients[5];
-  reference_of_backward(gru_sequence_op, attrs, in.first(5), cotangents, 0b1111, gradients);
-  for (int i = 0; i < 4; ++i) outputs[i] = gradients[i];
+  const Variable cotangents[kOutputs] = {*in[kDy], *in[kDhN], Variable()};
+  Variable gradients[kForwardInputs];
+  reference_of_backward(gru_sequence_op, attrs, in.first(kForwardInputs), cotangents, mask_of_first(kGradients),
+                        gradients);
+  for (int i = 0; i < kGradients; ++i) outputs[i] = gradients[i];
 }
 
 void complete_backward(const Attrs& attrs, std::vector<Variable>& inputs) {
-  Variable outputs[3];
-  const Variable* forward_inputs[] = {&inputs[0], &inputs[1], &inputs[2], &inputs[3], &inputs[4]};
+  Variable outputs[kOutputs];
+  const Variable* forward_inputs[kForwardInputs];
+  for (size_t i = 0; i < kForwardInputs; ++i) forward_inputs[i] = &inputs[i];
   apply_into(gru_sequence_op, attrs, forward_inputs, outputs);
-  inputs[7] = outputs[0].detach();
-  inputs[8] = outputs[2].detach();
+  inputs[kSavedY] = outputs[kY].detach();
+  inputs[kSavedGates] = outputs[kGates].detach();
 }
 
 std::vector<InputSpec> sizes(int64_t batch, int64_t steps, int64_t hidden) {
@@ -124,7 +148,7 @@ std::vector<Example> forward_examples() {
         std::string(attrs.reverse ? "reverse" : "forward") + (attrs.reset_after ? ", reset after" : ", reset before");
     out.push_back({.name = name, .attrs = attrs, .inputs = sizes(2, 3, 3)});
     out.push_back({.name = name + ", lengths", .attrs = attrs, .inputs = sizes(4, 5, 2)});
-    out.back().inputs[4] = fixed(lengths);
+    out.back().inputs[kLengths] = fixed(lengths);
   }
   const GruAttrs plain{false, true};
   out.push_back({.name = "one step, one past a vector", .attrs = plain, .inputs = sizes(1, 1, 17)});
@@ -138,7 +162,7 @@ std::vector<Example> forward_examples() {
                  .attrs = plain,
                  .inputs = sizes(2, 3, 2),
                  .error = "[gru_sequence] wrong lengths: expected i64 [2], each from 0 to 3, got 4 in row 1"});
-  out.back().inputs[4] = fixed(too_long);
+  out.back().inputs[kLengths] = fixed(too_long);
   return out;
 }
 
@@ -148,8 +172,8 @@ std::vector<Example> backward_examples() {
     if (!example.error.empty()) continue;
     out.push_back(example);
     std::vector<InputSpec>& inputs = out.back().inputs;
-    const Shape x = inputs[0].shape;  // a copy: push_back moves the elements
-    const int64_t hidden = inputs[1].shape[1];
+    const Shape x = inputs[kGatesX].shape;  // a copy: push_back moves the elements
+    const int64_t hidden = inputs[kH0].shape[1];
     inputs.push_back(real({x[0], x[1], hidden}));
     inputs.push_back(real({x[0], hidden}));
     inputs.push_back(absent());
@@ -157,7 +181,7 @@ std::vector<Example> backward_examples() {
   }
   out.push_back(out[0]);
   out.back().name = "only dh_n";
-  out.back().inputs[5] = absent();
+  out.back().inputs[kDy] = absent();
   out.push_back({.name = "dy of another shape",
                  .attrs = out[0].attrs,
                  .inputs = sizes(2, 3, 2),
@@ -174,11 +198,11 @@ const OpDef gru_sequence_op = {
     .name = "gru_sequence",
     .input_names = {"gates_x", "h0", "w_hh", "b_hh", "lengths"},
     .shape = forward_shape,
-    .forward = [](ForwardArgs& f) { kernels::gru_forward(kernel_inputs(f), f.out(0), f.out(1), f.out(2)); },
+    .forward = [](ForwardArgs& f) { kernels::gru_forward(kernel_inputs(f), f.out(kY), f.out(kHN), f.out(kGates)); },
     .derivative = vjp,
-    .saves = {.inputs = 0b11111, .outputs = 0b101},
-    .optional_inputs = 0b10000,
-    .auxiliary_outputs = 0b100,
+    .saves = {.inputs = mask_of_first(kForwardInputs), .outputs = mask_of(kY, kGates)},
+    .optional_inputs = mask_of(kLengths),
+    .auxiliary_outputs = mask_of(kGates),
     .reference = forward_reference,
     .examples = forward_examples,
 };
@@ -189,13 +213,14 @@ const OpDef gru_sequence_backward_op = {
     .shape = backward_shape,
     .forward =
         [](ForwardArgs& f) {
-          kernels::gru_backward(kernel_inputs(f), f.has(5) ? f.in(5) : Tensor(), f.has(6) ? f.in(6) : Tensor(), f.in(7),
-                                f.in(8), {.gates_x = f.out(0), .h0 = f.out(1), .w_hh = f.out(2), .b_hh = f.out(3)});
+          kernels::gru_backward(
+              kernel_inputs(f), given(f, kDy), given(f, kDhN), f.in(kSavedY), f.in(kSavedGates),
+              {.gates_x = f.out(kGatesX), .h0 = f.out(kH0), .w_hh = f.out(kWhh), .b_hh = f.out(kBhh)});
         },
     .derivative = vjp_via_reference,
-    .saves = {.inputs = 0b111111111},
-    .optional_inputs = 0b1110000,
-    .auxiliary_inputs = 0b110000000,
+    .saves = {.inputs = kAll},
+    .optional_inputs = mask_of(kLengths, kDy, kDhN),
+    .auxiliary_inputs = mask_of(kSavedY, kSavedGates),
     .reference = backward_reference,
     .complete = complete_backward,
     .examples = backward_examples,
@@ -204,9 +229,9 @@ const OpDef gru_sequence_backward_op = {
 SequenceOutput gru_sequence(const Variable& gates_x, const Variable& h0, const Variable& w_hh, const Variable& b_hh,
                             const Variable& lengths, GruSequenceOptions options) {
   const Variable* inputs[] = {&gates_x, &h0, &w_hh, &b_hh, &lengths};
-  Variable outputs[3];
+  Variable outputs[kOutputs];
   apply_into(gru_sequence_op, GruAttrs{options.reverse, options.reset_after}, inputs, outputs);
-  return {.output = outputs[0], .h = outputs[1], .c = Variable()};
+  return {.output = outputs[kY], .h = outputs[kHN], .c = Variable()};
 }
 
 }  // namespace gradus

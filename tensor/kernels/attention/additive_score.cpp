@@ -8,7 +8,7 @@
 #include <gradus/tensor/kernels/attention/additive_score.hpp>
 #include <gradus/tensor/kernels/simd/lane_sums-inl.hpp>
 #include <gradus/tensor/kernels/simd/simd_math-inl.hpp>
-#include <gradus/tensor/kernels/simd/unit_vectors-inl.hpp>
+#include <gradus/tensor/kernels/simd/vectors-inl.hpp>
 #include <gradus/tensor/memory/allocator.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
 
@@ -52,7 +52,7 @@ void ScoresOfRow(const ScoreRow<T>& row, T* scores) {
     const T *k0 = row.k + key[0] * width, *k1 = row.k + key[1] * width;
     const T *k2 = row.k + key[2] * width, *k3 = row.k + key[3] * width;
     auto s0 = hn::Zero(d), s1 = hn::Zero(d), s2 = hn::Zero(d), s3 = hn::Zero(d);
-    ForUnits(d, width, [&](const auto& io, int64_t a) HWY_ATTR {
+    ForVectors(d, width, [&](const auto& io, int64_t a) HWY_ATTR {
       const auto q = io.load(row.q + a), v = io.load(row.v + a);
       s0 = hn::MulAdd(v, Tanh(d, hn::Add(q, io.load(k0 + a))), s0);
       s1 = hn::MulAdd(v, Tanh(d, hn::Add(q, io.load(k1 + a))), s1);
@@ -68,7 +68,7 @@ void ScoresOfRow(const ScoreRow<T>& row, T* scores) {
 template <class T>
 void ScoresOfRowBackward(const ScoreRow<T>& row, const T* dscores, const ScoreRowDerivatives<T>& out) {
   const hn::ScalableTag<T> d;
-  ForUnits(d, row.width, [&](const auto& io, int64_t a) HWY_ATTR {
+  ForVectors(d, row.width, [&](const auto& io, int64_t a) HWY_ATTR {
     const auto q = io.load(row.q + a), v = io.load(row.v + a), one = hn::Set(d, T{1});
     auto dq = hn::Zero(d), dv = hn::Zero(d);
     for (int64_t i = 0; i < row.count; ++i) {
@@ -156,12 +156,8 @@ void additive_score_backward(const AdditiveScore<T>& in, const T* dscores, const
   }
 }
 
-template void additive_score_forward<float>(const AdditiveScore<float>&, float*);
-template void additive_score_forward<double>(const AdditiveScore<double>&, double*);
-template void additive_score_backward<float>(const AdditiveScore<float>&, const float*,
-                                             const AdditiveScoreDerivatives<float>&);
-template void additive_score_backward<double>(const AdditiveScore<double>&, const double*,
-                                              const AdditiveScoreDerivatives<double>&);
+GRADUS_FLOAT_AND_DOUBLE(additive_score_forward)
+GRADUS_FLOAT_AND_DOUBLE(additive_score_backward)
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

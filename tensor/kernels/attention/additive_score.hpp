@@ -40,11 +40,4 @@ struct AdditiveScoreDerivatives {
 template <class T>
 void additive_score_backward(const AdditiveScore<T>& in, const T* dscores, const AdditiveScoreDerivatives<T>& out);
 
-extern template void additive_score_forward<float>(const AdditiveScore<float>&, float*);
-extern template void additive_score_forward<double>(const AdditiveScore<double>&, double*);
-extern template void additive_score_backward<float>(const AdditiveScore<float>&, const float*,
-                                                    const AdditiveScoreDerivatives<float>&);
-extern template void additive_score_backward<double>(const AdditiveScore<double>&, const double*,
-                                                     const AdditiveScoreDerivatives<double>&);
-
 }  // namespace gradus::kernels

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <utility>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/tensor/kernels/elementwise/activation.cpp"
 #include <gradus/tensor/kernels/elementwise/activation.hpp>
@@ -122,82 +124,39 @@ struct ActivationBackwardOp {
   }
 };
 
-/// Calls run.With<fn>(), so that each function is compiled into a loop of its own.
-template <class Run>
-HWY_INLINE void WithFunction(ActivationFn fn, Run run) {
-  switch (fn) {
-    case ActivationFn::leaky_relu:
-      return run.template With<ActivationFn::leaky_relu>();
-    case ActivationFn::elu:
-      return run.template With<ActivationFn::elu>();
-    case ActivationFn::gelu:
-      return run.template With<ActivationFn::gelu>();
-    case ActivationFn::gelu_tanh:
-      return run.template With<ActivationFn::gelu_tanh>();
-    case ActivationFn::silu:
-      return run.template With<ActivationFn::silu>();
-    case ActivationFn::softplus:
-      return run.template With<ActivationFn::softplus>();
-    case ActivationFn::log_sigmoid:
-      return run.template With<ActivationFn::log_sigmoid>();
-    case ActivationFn::clamp:
-      return run.template With<ActivationFn::clamp>();
-  }
+template <ActivationFn kFn, class T>
+HWY_NOINLINE void RunActivation(T p, T q, const T* x, T* y, int64_t n) {
+  MapUnary(ActivationOp<kFn, T>{p, q}, x, y, n);
 }
 
-template <class T>
-struct RunActivation {
-  T p;
-  T q;
-  const T* x;
-  T* y;
-  int64_t n;
+template <ActivationFn kFn, class T>
+HWY_NOINLINE void RunActivationBackward(T p, T q, const T* x, int64_t x_stride, const T* g, int64_t g_stride, T* y,
+                                        int64_t n) {
+  WithStrides(x, x_stride, g, g_stride, n, [&](auto in, auto cotangent) GRADUS_INLINE_LAMBDA {
+    MapBinary(ActivationBackwardOp<kFn, T>{p, q}, in, cotangent, y, n);
+  });
+}
 
-  template <ActivationFn kFn>
-  HWY_NOINLINE void With() const {
-    MapUnary(ActivationOp<kFn, T>{p, q}, x, y, n);
-  }
-};
-
-template <class Op, class T>
-struct RunPair {
-  Op op;
-  T* y;
-  int64_t n;
-
-  template <class A, class B>
-  HWY_INLINE void operator()(A a, B b) const {
-    MapBinary(op, a, b, y, n);
-  }
-};
-
-template <class T>
-struct RunActivationBackward {
-  T p;
-  T q;
-  const T* x;
-  int64_t x_stride;
-  const T* g;
-  int64_t g_stride;
-  T* y;
-  int64_t n;
-
-  template <ActivationFn kFn>
-  HWY_NOINLINE void With() const {
-    using Op = ActivationBackwardOp<kFn, T>;
-    WithStrides(x, x_stride, g, g_stride, n, RunPair<Op, T>{Op{p, q}, y, n});
-  }
+/// The loops of all functions, each compiled for one.
+template <class T, class Fns = std::make_index_sequence<static_cast<size_t>(ActivationFn::clamp) + 1>>
+struct ActivationLoops;
+template <class T, size_t... kFns>
+struct ActivationLoops<T, std::index_sequence<kFns...>> {
+  static constexpr decltype(&RunActivation<ActivationFn::elu, T>) kForward[] = {
+      RunActivation<static_cast<ActivationFn>(kFns), T>...};
+  static constexpr decltype(&RunActivationBackward<ActivationFn::elu, T>) kBackward[] = {
+      RunActivationBackward<static_cast<ActivationFn>(kFns), T>...};
 };
 
 template <class T>
 void Activation(ActivationFn fn, T p, T q, const T* x, T* y, int64_t n) {
-  WithFunction(fn, RunActivation<T>{p, q, x, y, n});
+  ActivationLoops<T>::kForward[static_cast<size_t>(fn)](p, q, x, y, n);
 }
 
 template <class T>
 void ActivationBackward(ActivationFn fn, T p, T q, const T* x, int64_t x_stride, const T* g, int64_t g_stride, T* y,
                         int64_t n) {
-  WithFunction(fn, RunActivationBackward<T>{p, q, x, x_stride, g, g_stride, y, n});
+  ActivationLoops<T>::kBackward[static_cast<size_t>(fn)](p, q, x, x_stride, g, g_stride, y, n);
 }
 
 /// a + w (b - a), from the nearer end.
@@ -209,35 +168,18 @@ HWY_INLINE V Lerp(D d, V a, V b, V w) {
   return hn::IfThenElse(hn::Lt(w, hn::Set(d, T{0.5})), hn::MulAdd(w, difference, a), from_b);
 }
 
-template <class W, class T>
-struct RunLerp {
-  W w;
-  T* y;
-  int64_t n;
-
-  template <class A, class B>
-  HWY_INLINE void operator()(A a, B b) const {
-    const hn::ScalableTag<T> d;
-    const size_t lanes = hn::Lanes(d);
-    const size_t count = static_cast<size_t>(n);
-    size_t i = 0;
-    for (; i + lanes <= count; i += lanes) {
-      hn::StoreU(Lerp(d, a.Whole(d, i), b.Whole(d, i), w.Whole(d, i)), d, y + i);
-    }
-    if (i == count) return;
-    const size_t rest = count - i;
-    StorePart(d, Lerp(d, a.Part(d, i, rest), b.Part(d, i, rest), w.Part(d, i, rest)), y + i, rest);
-  }
-};
-
 template <class T>
 void LerpAll(const T* a, int64_t a_stride, const T* b, int64_t b_stride, const T* w, int64_t w_stride, T* y,
              int64_t n) {
+  const auto run = [&](auto weight) GRADUS_INLINE_LAMBDA {
+    WithStrides(a, a_stride, b, b_stride, n, [&](auto left, auto right) GRADUS_INLINE_LAMBDA {
+      ForVectors(hn::ScalableTag<T>(), n, [&](const auto& io, int64_t i) GRADUS_INLINE_LAMBDA {
+        io.store(Lerp(io.d, left(io, i), right(io, i), weight(io, i)), y + i);
+      });
+    });
+  };
   if (n <= 0) return;
-  using Many = ArrayOperand<T>;
-  using One = OneOperand<T>;
-  if (w_stride != 0) return WithStrides(a, a_stride, b, b_stride, n, RunLerp<Many, T>{Many{w}, y, n});
-  WithStrides(a, a_stride, b, b_stride, n, RunLerp<One, T>{One{*w}, y, n});
+  w_stride != 0 ? run(ArrayOperand<T>{w}) : run(OneOperand<T>{*w});
 }
 
 }  // namespace gradus::kernels::HWY_NAMESPACE
@@ -262,14 +204,9 @@ void lerp(const T* a, int64_t a_stride, const T* b, int64_t b_stride, const T* w
   GRADUS_SIMD(LerpAll<T>)(a, a_stride, b, b_stride, w, w_stride, y, n);
 }
 
-template void activation<float>(ActivationFn, float, float, const float*, float*, int64_t);
-template void activation<double>(ActivationFn, double, double, const double*, double*, int64_t);
-template void activation_backward<float>(ActivationFn, float, float, const float*, int64_t, const float*, int64_t,
-                                         float*, int64_t);
-template void activation_backward<double>(ActivationFn, double, double, const double*, int64_t, const double*, int64_t,
-                                          double*, int64_t);
-template void lerp<float>(const float*, int64_t, const float*, int64_t, const float*, int64_t, float*, int64_t);
-template void lerp<double>(const double*, int64_t, const double*, int64_t, const double*, int64_t, double*, int64_t);
+GRADUS_FLOAT_AND_DOUBLE(activation)
+GRADUS_FLOAT_AND_DOUBLE(activation_backward)
+GRADUS_FLOAT_AND_DOUBLE(lerp)
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

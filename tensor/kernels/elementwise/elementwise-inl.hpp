@@ -5,7 +5,7 @@
 
 #include <hwy/cache_control.h>
 
-#include <gradus/tensor/kernels/simd/simd-inl.hpp>
+#include <gradus/tensor/kernels/simd/vectors-inl.hpp>
 
 #if defined(GRADUS_TENSOR_KERNELS_ELEMENTWISE_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef GRADUS_TENSOR_KERNELS_ELEMENTWISE_INL
@@ -36,46 +36,11 @@ HWY_INLINE void MapUnary(Op op, const T* x, T* y, int64_t n) {
   if (i < count) StorePart(d, op(d, LoadPart(d, x + i, count - i)), y + i, count - i);
 }
 
-/// An operand of a binary loop: an array, or one value for all elements.
-template <class T>
-struct ArrayOperand {
-  const T* data;
-
-  template <class D>
-  HWY_INLINE hn::Vec<D> Whole(D d, size_t i) const {
-    return hn::LoadU(d, data + i);
-  }
-  template <class D>
-  HWY_INLINE hn::Vec<D> Part(D d, size_t i, size_t count) const {
-    return LoadPart(d, data + i, count);
-  }
-};
-
-template <class T>
-struct OneOperand {
-  T value;
-
-  template <class D>
-  HWY_INLINE hn::Vec<D> Whole(D d, size_t) const {
-    return hn::Set(d, value);
-  }
-  template <class D>
-  HWY_INLINE hn::Vec<D> Part(D d, size_t, size_t) const {
-    return hn::Set(d, value);
-  }
-};
-
-/// y[i] = op(a[i], b[i]).
+/// y[i] = op(a[i], b[i]); a and b are ArrayOperands or their like.
 template <class T, class Op, class A, class B>
 HWY_INLINE void MapBinary(Op op, A a, B b, T* y, int64_t n) {
   const hn::ScalableTag<T> d;
-  const size_t lanes = hn::Lanes(d);
-  const size_t count = static_cast<size_t>(n);
-  size_t i = 0;
-  for (; i + lanes <= count; i += lanes) hn::StoreU(op(d, a.Whole(d, i), b.Whole(d, i)), d, y + i);
-  if (i == count) return;
-  const size_t rest = count - i;
-  StorePart(d, op(d, a.Part(d, i, rest), b.Part(d, i, rest)), y + i, rest);
+  ForVectors(d, n, [&](const auto& io, int64_t i) GRADUS_INLINE_LAMBDA { io.store(op(d, a(io, i), b(io, i)), y + i); });
 }
 
 /// Chooses the loop for the strides of the operands (0 or 1): run(a, b).

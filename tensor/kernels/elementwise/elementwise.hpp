@@ -79,7 +79,7 @@ void compare(CompareFn fn, const T* a, int64_t a_stride, const T* b, int64_t b_s
 
 /// y[i] = keep[i keep_stride] != 0 ? a[i a_stride] : b[i b_stride]; each stride is 0 or 1.
 template <class T>
-void select(const uint8_t* keep, int64_t keep_stride, const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* y,
-            int64_t n);
+void where(const uint8_t* keep, int64_t keep_stride, const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* y,
+           int64_t n);
 
 }  // namespace gradus::kernels

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <utility>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/tensor/kernels/elementwise/elementwise_binary.cpp"
 #include <gradus/tensor/kernels/elementwise/elementwise-inl.hpp>
@@ -31,43 +33,22 @@ struct BinaryOp {
 };
 
 template <BinaryFn kFn, class T>
-struct RunBinary {
-  T* y;
-  int64_t n;
+HWY_NOINLINE void RunBinary(const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* y, int64_t n) {
+  WithStrides(a, a_stride, b, b_stride, n,
+              [&](auto left, auto right) GRADUS_INLINE_LAMBDA { MapBinary(BinaryOp<kFn>(), left, right, y, n); });
+}
 
-  template <class A, class B>
-  HWY_INLINE void operator()(A a, B b) const {
-    MapBinary(BinaryOp<kFn>(), a, b, y, n);
-  }
-};
-
-template <BinaryFn kFn, class T>
-HWY_NOINLINE void BinaryWith(const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* y, int64_t n) {
-  WithStrides(a, a_stride, b, b_stride, n, RunBinary<kFn, T>{y, n});
+template <class T, size_t... kFns>
+void BinaryBy(BinaryFn fn, const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* y, int64_t n,
+              std::index_sequence<kFns...>) {
+  constexpr decltype(&RunBinary<BinaryFn::add, T>) kLoops[] = {RunBinary<static_cast<BinaryFn>(kFns), T>...};
+  kLoops[static_cast<size_t>(fn)](a, a_stride, b, b_stride, y, n);
 }
 
 template <class T>
 void Binary(BinaryFn fn, const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* y, int64_t n) {
-  switch (fn) {
-    case BinaryFn::add:
-      return BinaryWith<BinaryFn::add>(a, a_stride, b, b_stride, y, n);
-    case BinaryFn::sub:
-      return BinaryWith<BinaryFn::sub>(a, a_stride, b, b_stride, y, n);
-    case BinaryFn::mul:
-      return BinaryWith<BinaryFn::mul>(a, a_stride, b, b_stride, y, n);
-    case BinaryFn::div:
-      return BinaryWith<BinaryFn::div>(a, a_stride, b, b_stride, y, n);
-    case BinaryFn::maximum:
-      return BinaryWith<BinaryFn::maximum>(a, a_stride, b, b_stride, y, n);
-    case BinaryFn::minimum:
-      return BinaryWith<BinaryFn::minimum>(a, a_stride, b, b_stride, y, n);
-    case BinaryFn::tanh_backward:
-      return BinaryWith<BinaryFn::tanh_backward>(a, a_stride, b, b_stride, y, n);
-    case BinaryFn::sigmoid_backward:
-      return BinaryWith<BinaryFn::sigmoid_backward>(a, a_stride, b, b_stride, y, n);
-    case BinaryFn::relu_backward:
-      return BinaryWith<BinaryFn::relu_backward>(a, a_stride, b, b_stride, y, n);
-  }
+  BinaryBy(fn, a, a_stride, b, b_stride, y, n,
+           std::make_index_sequence<static_cast<size_t>(BinaryFn::relu_backward) + 1>());
 }
 
 /// y + alpha x.
@@ -121,14 +102,10 @@ void scale(T alpha, const T* x, T* y, int64_t n) {
   GRADUS_SIMD(Scale<T>)(alpha, x, y, n);
 }
 
-template void binary<float>(BinaryFn, const float*, int64_t, const float*, int64_t, float*, int64_t);
-template void binary<double>(BinaryFn, const double*, int64_t, const double*, int64_t, double*, int64_t);
-template void add_inplace<float>(const float*, float*, int64_t);
-template void add_inplace<double>(const double*, double*, int64_t);
-template void axpy<float>(float, const float*, float*, int64_t);
-template void axpy<double>(double, const double*, double*, int64_t);
-template void scale<float>(float, const float*, float*, int64_t);
-template void scale<double>(double, const double*, double*, int64_t);
+GRADUS_FLOAT_AND_DOUBLE(binary)
+GRADUS_FLOAT_AND_DOUBLE(add_inplace)
+GRADUS_FLOAT_AND_DOUBLE(axpy)
+GRADUS_FLOAT_AND_DOUBLE(scale)
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <utility>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/tensor/kernels/elementwise/elementwise_compare.cpp"
 #include <gradus/tensor/kernels/elementwise/elementwise-inl.hpp>
 #include <gradus/tensor/kernels/elementwise/elementwise.hpp>
-#include <gradus/tensor/kernels/simd/mask_bytes-inl.hpp>
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
@@ -29,95 +31,42 @@ HWY_INLINE auto CompareBytes(D, V a, V b) {
 }
 
 template <CompareFn kFn, class T>
-struct RunCompare {
-  uint8_t* y;
-  int64_t n;
-
-  template <class A, class B>
-  HWY_INLINE void operator()(A a, B b) const {
+HWY_NOINLINE void RunCompare(const T* a, int64_t a_stride, const T* b, int64_t b_stride, uint8_t* y, int64_t n) {
+  WithStrides(a, a_stride, b, b_stride, n, [&](auto left, auto right) GRADUS_INLINE_LAMBDA {
     const hn::ScalableTag<T> d;
-    const hn::Rebind<uint8_t, decltype(d)> d8;
-    const size_t lanes = hn::Lanes(d);
-    const size_t count = static_cast<size_t>(n);
-    size_t i = 0;
-    for (; i + lanes <= count; i += lanes) hn::StoreU(CompareBytes<kFn>(d, a.Whole(d, i), b.Whole(d, i)), d8, y + i);
-    if (i == count) return;
-    const size_t rest = count - i;
-    StorePart(d8, CompareBytes<kFn>(d, a.Part(d, i, rest), b.Part(d, i, rest)), y + i, rest);
-  }
-};
+    ForVectors(d, n, [&](const auto& io, int64_t i) GRADUS_INLINE_LAMBDA {
+      io.of(hn::Rebind<uint8_t, decltype(d)>()).store(CompareBytes<kFn>(d, left(io, i), right(io, i)), y + i);
+    });
+  });
+}
 
-template <CompareFn kFn, class T>
-HWY_NOINLINE void CompareWith(const T* a, int64_t a_stride, const T* b, int64_t b_stride, uint8_t* y, int64_t n) {
-  WithStrides(a, a_stride, b, b_stride, n, RunCompare<kFn, T>{y, n});
+template <class T, size_t... kFns>
+void CompareBy(CompareFn fn, const T* a, int64_t a_stride, const T* b, int64_t b_stride, uint8_t* y, int64_t n,
+               std::index_sequence<kFns...>) {
+  constexpr decltype(&RunCompare<CompareFn::eq, T>) kLoops[] = {RunCompare<static_cast<CompareFn>(kFns), T>...};
+  kLoops[static_cast<size_t>(fn)](a, a_stride, b, b_stride, y, n);
 }
 
 template <class T>
 void Compare(CompareFn fn, const T* a, int64_t a_stride, const T* b, int64_t b_stride, uint8_t* y, int64_t n) {
-  switch (fn) {
-    case CompareFn::eq:
-      return CompareWith<CompareFn::eq>(a, a_stride, b, b_stride, y, n);
-    case CompareFn::ne:
-      return CompareWith<CompareFn::ne>(a, a_stride, b, b_stride, y, n);
-    case CompareFn::lt:
-      return CompareWith<CompareFn::lt>(a, a_stride, b, b_stride, y, n);
-    case CompareFn::le:
-      return CompareWith<CompareFn::le>(a, a_stride, b, b_stride, y, n);
-    case CompareFn::gt:
-      return CompareWith<CompareFn::gt>(a, a_stride, b, b_stride, y, n);
-    case CompareFn::ge:
-      return CompareWith<CompareFn::ge>(a, a_stride, b, b_stride, y, n);
-  }
+  CompareBy(fn, a, a_stride, b, b_stride, y, n, std::make_index_sequence<static_cast<size_t>(CompareFn::ge) + 1>());
 }
 
 template <class T>
-struct RunSelect {
-  const uint8_t* keep;
-  T* y;
-  int64_t n;
-
-  template <class A, class B>
-  HWY_INLINE void operator()(A a, B b) const {
-    const hn::ScalableTag<T> d;
-    const size_t lanes = hn::Lanes(d);
-    const size_t count = static_cast<size_t>(n);
-    size_t i = 0;
-    for (; i + lanes <= count; i += lanes) {
-      const auto mask = LoadMask(d, keep + i);
-      hn::StoreU(hn::IfThenElse(mask, a.Whole(d, i), b.Whole(d, i)), d, y + i);
-    }
-    if (i == count) return;
-    const size_t rest = count - i;
-    const auto mask = LoadMaskPart(d, keep + i, rest);
-    StorePart(d, hn::IfThenElse(mask, a.Part(d, i, rest), b.Part(d, i, rest)), y + i, rest);
-  }
-};
-
-struct FirstOp {
-  template <class D, class V = hn::Vec<D>>
-  HWY_INLINE V operator()(D, V a) const {
-    return a;
-  }
-};
+void CopyOrFill(const T* x, int64_t stride, T* y, int64_t n) {
+  stride != 0 ? std::copy_n(x, n, y) : std::fill_n(y, n, *x);
+}
 
 template <class T>
-struct RunFill {
-  T* y;
-  int64_t n;
-  void operator()(const T* source, int64_t stride) const {
-    if (stride != 0) return MapUnary(FirstOp(), source, y, n);
-    for (int64_t i = 0; i < n; ++i) y[i] = *source;
-  }
-};
-
-template <class T>
-void Select(const uint8_t* keep, int64_t keep_stride, const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* y,
-            int64_t n) {
+void Where(const uint8_t* keep, int64_t keep_stride, const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* y,
+           int64_t n) {
   if (n <= 0) return;
-  if (keep_stride != 0) return WithStrides(a, a_stride, b, b_stride, n, RunSelect<T>{keep, y, n});
-  const RunFill<T> fill{y, n};
-  if (*keep != 0) return fill(a, a_stride);
-  fill(b, b_stride);
+  if (keep_stride == 0) return *keep != 0 ? CopyOrFill(a, a_stride, y, n) : CopyOrFill(b, b_stride, y, n);
+  WithStrides(a, a_stride, b, b_stride, n, [&](auto left, auto right) GRADUS_INLINE_LAMBDA {
+    ForVectors(hn::ScalableTag<T>(), n, [&](const auto& io, int64_t i) GRADUS_INLINE_LAMBDA {
+      io.store(hn::IfThenElse(LoadMask(io, keep + i), left(io, i), right(io, i)), y + i);
+    });
+  });
 }
 
 }  // namespace gradus::kernels::HWY_NAMESPACE
@@ -132,15 +81,13 @@ void compare(CompareFn fn, const T* a, int64_t a_stride, const T* b, int64_t b_s
 }
 
 template <class T>
-void select(const uint8_t* keep, int64_t keep_stride, const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* y,
-            int64_t n) {
-  GRADUS_SIMD(Select<T>)(keep, keep_stride, a, a_stride, b, b_stride, y, n);
+void where(const uint8_t* keep, int64_t keep_stride, const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* y,
+           int64_t n) {
+  GRADUS_SIMD(Where<T>)(keep, keep_stride, a, a_stride, b, b_stride, y, n);
 }
 
-template void compare<float>(CompareFn, const float*, int64_t, const float*, int64_t, uint8_t*, int64_t);
-template void compare<double>(CompareFn, const double*, int64_t, const double*, int64_t, uint8_t*, int64_t);
-template void select<float>(const uint8_t*, int64_t, const float*, int64_t, const float*, int64_t, float*, int64_t);
-template void select<double>(const uint8_t*, int64_t, const double*, int64_t, const double*, int64_t, double*, int64_t);
+GRADUS_FLOAT_AND_DOUBLE(compare)
+GRADUS_FLOAT_AND_DOUBLE(where)
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <utility>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/tensor/kernels/elementwise/elementwise_unary.cpp"
 #include <gradus/tensor/kernels/elementwise/elementwise-inl.hpp>
@@ -62,50 +64,15 @@ HWY_NOINLINE void RunUnary(const T* x, T* y, int64_t n) {
   MapUnary(UnaryOp<kFn>(), x, y, n);
 }
 
+template <class T, size_t... kFns>
+void UnaryBy(UnaryFn fn, const T* x, T* y, int64_t n, std::index_sequence<kFns...>) {
+  constexpr decltype(&RunUnary<UnaryFn::neg, T>) kLoops[] = {RunUnary<static_cast<UnaryFn>(kFns), T>...};
+  kLoops[static_cast<size_t>(fn)](x, y, n);
+}
+
 template <class T>
 void Unary(UnaryFn fn, const T* x, T* y, int64_t n) {
-  switch (fn) {
-    case UnaryFn::neg:
-      return RunUnary<UnaryFn::neg>(x, y, n);
-    case UnaryFn::abs:
-      return RunUnary<UnaryFn::abs>(x, y, n);
-    case UnaryFn::sign:
-      return RunUnary<UnaryFn::sign>(x, y, n);
-    case UnaryFn::square:
-      return RunUnary<UnaryFn::square>(x, y, n);
-    case UnaryFn::sqrt:
-      return RunUnary<UnaryFn::sqrt>(x, y, n);
-    case UnaryFn::rsqrt:
-      return RunUnary<UnaryFn::rsqrt>(x, y, n);
-    case UnaryFn::reciprocal:
-      return RunUnary<UnaryFn::reciprocal>(x, y, n);
-    case UnaryFn::exp:
-      return RunUnary<UnaryFn::exp>(x, y, n);
-    case UnaryFn::expm1:
-      return RunUnary<UnaryFn::expm1>(x, y, n);
-    case UnaryFn::log:
-      return RunUnary<UnaryFn::log>(x, y, n);
-    case UnaryFn::log1p:
-      return RunUnary<UnaryFn::log1p>(x, y, n);
-    case UnaryFn::tanh:
-      return RunUnary<UnaryFn::tanh>(x, y, n);
-    case UnaryFn::sigmoid:
-      return RunUnary<UnaryFn::sigmoid>(x, y, n);
-    case UnaryFn::relu:
-      return RunUnary<UnaryFn::relu>(x, y, n);
-    case UnaryFn::sin:
-      return RunUnary<UnaryFn::sin>(x, y, n);
-    case UnaryFn::cos:
-      return RunUnary<UnaryFn::cos>(x, y, n);
-    case UnaryFn::erf:
-      return RunUnary<UnaryFn::erf>(x, y, n);
-    case UnaryFn::floor:
-      return RunUnary<UnaryFn::floor>(x, y, n);
-    case UnaryFn::ceil:
-      return RunUnary<UnaryFn::ceil>(x, y, n);
-    case UnaryFn::round:
-      return RunUnary<UnaryFn::round>(x, y, n);
-  }
+  UnaryBy(fn, x, y, n, std::make_index_sequence<static_cast<size_t>(UnaryFn::round) + 1>());
 }
 
 }  // namespace gradus::kernels::HWY_NAMESPACE
@@ -119,8 +86,7 @@ void unary(UnaryFn fn, const T* x, T* y, int64_t n) {
   GRADUS_SIMD(Unary<T>)(fn, x, y, n);
 }
 
-template void unary<float>(UnaryFn, const float*, float*, int64_t);
-template void unary<double>(UnaryFn, const double*, double*, int64_t);
+GRADUS_FLOAT_AND_DOUBLE(unary)
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include <gradus/tensor/detail/strided_loop.hpp>
-#include <gradus/tensor/runtime/parallel.hpp>
+#include <gradus/tensor/kernels/common/rows.hpp>
 
 namespace gradus::kernels {
 namespace {
@@ -60,7 +60,7 @@ void for_runs(const StridedLoop& loop, bool any_stride, Body&& body) {
     });
   };
   if (length * runs <= kGrain) return group(0, runs);
-  parallel_for(runs, group, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, length)));
+  parallel_for(runs, group, rows_of_piece(kGrain, length));
 }
 
 bool odd_stride(const StridedLoop& loop, int operands) {
@@ -82,7 +82,7 @@ void store_run(T* run, int64_t stride, int64_t begin, int64_t count, Write&& wri
 template <class T, class Fn>
 void unary_loop(const Tensor& x, Tensor& y, Fn&& fn) {
   if (x.is_contiguous() && y.is_contiguous() && y.numel() <= kGrain) {
-    return fn(static_cast<const T*>(x.raw_data()), static_cast<T*>(y.raw_data()), y.numel());
+    return fn(pointer<T>(x), pointer<T>(y), y.numel());
   }
   const StridedLoop loop({&y.layout(), &x.layout()});
   for_runs(loop, odd_stride(loop, 2) || loop.run_stride(1) == 0, [&](const int64_t* offsets, int64_t at, int64_t n) {
@@ -95,8 +95,7 @@ void unary_loop(const Tensor& x, Tensor& y, Fn&& fn) {
 template <class T, class Out, class Fn>
 void binary_loop(const Tensor& a, const Tensor& b, Tensor& y, Fn&& fn) {
   if (a.is_contiguous() && b.is_contiguous() && y.is_contiguous() && y.numel() <= kGrain) {
-    return fn(Run<T>{static_cast<const T*>(a.raw_data()), 1}, Run<T>{static_cast<const T*>(b.raw_data()), 1},
-              static_cast<Out*>(y.raw_data()), y.numel());
+    return fn(Run<T>{pointer<T>(a), 1}, Run<T>{pointer<T>(b), 1}, static_cast<Out*>(y.raw_data()), y.numel());
   }
   const StridedLoop loop({&y.layout(), &a.layout(), &b.layout()});
   for_runs(loop, odd_stride(loop, 3), [&](const int64_t* offsets, int64_t at, int64_t n) {
@@ -130,10 +129,8 @@ bool holds(CompareFn fn, int64_t a, int64_t b) {
 }  // namespace
 
 void unary(UnaryFn fn, const Tensor& x, Tensor& y) {
-  dispatch_float(x.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    unary_loop<T>(x, y, [fn](const T* in, T* out, int64_t n) { unary<T>(fn, in, out, n); });
-  });
+  dispatch(x.dtype(),
+           [&]<class T>() { unary_loop<T>(x, y, [fn](const T* in, T* out, int64_t n) { unary<T>(fn, in, out, n); }); });
 }
 
 void binary(BinaryFn fn, const Tensor& a, const Tensor& b, Tensor& y) {
@@ -141,8 +138,7 @@ void binary(BinaryFn fn, const Tensor& a, const Tensor& b, Tensor& y) {
     return binary<float>(fn, static_cast<const float*>(a.raw_data()), 1, static_cast<const float*>(b.raw_data()), 1,
                          static_cast<float*>(y.raw_data()), y.numel());
   }
-  dispatch_float(a.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(a.dtype(), [&]<class T>() {
     binary_loop<T, T>(a, b, y, [fn](Run<T> l, Run<T> r, T* out, int64_t n) {
       binary<T>(fn, l.data, l.stride, r.data, r.stride, out, n);
     });
@@ -150,8 +146,7 @@ void binary(BinaryFn fn, const Tensor& a, const Tensor& b, Tensor& y) {
 }
 
 void pow(const Tensor& a, const Tensor& b, Tensor& y) {
-  dispatch_float(a.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(a.dtype(), [&]<class T>() {
     binary_loop<T, T>(a, b, y, [](Run<T> l, Run<T> r, T* out, int64_t n) {
       for (int64_t i = 0; i < n; ++i) out[i] = std::pow(l.data[i * l.stride], r.data[i * r.stride]);
     });
@@ -159,8 +154,7 @@ void pow(const Tensor& a, const Tensor& b, Tensor& y) {
 }
 
 void activation(ActivationFn fn, double p, double q, const Tensor& x, Tensor& y) {
-  dispatch_float(x.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(x.dtype(), [&]<class T>() {
     unary_loop<T>(x, y, [=](const T* in, T* out, int64_t n) {
       activation<T>(fn, static_cast<T>(p), static_cast<T>(q), in, out, n);
     });
@@ -168,8 +162,7 @@ void activation(ActivationFn fn, double p, double q, const Tensor& x, Tensor& y)
 }
 
 void activation_backward(ActivationFn fn, double p, double q, const Tensor& x, const Tensor& g, Tensor& y) {
-  dispatch_float(x.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(x.dtype(), [&]<class T>() {
     binary_loop<T, T>(x, g, y, [=](Run<T> at, Run<T> cotangent, T* out, int64_t n) {
       activation_backward<T>(fn, static_cast<T>(p), static_cast<T>(q), at.data, at.stride, cotangent.data,
                              cotangent.stride, out, n);
@@ -179,8 +172,7 @@ void activation_backward(ActivationFn fn, double p, double q, const Tensor& x, c
 
 void lerp(const Tensor& a, const Tensor& b, const Tensor& w, Tensor& y) {
   const StridedLoop loop({&y.layout(), &a.layout(), &b.layout(), &w.layout()});
-  dispatch_float(a.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(a.dtype(), [&]<class T>() {
     for_runs(loop, odd_stride(loop, 4), [&](const int64_t* offsets, int64_t at, int64_t n) {
       T buffers[3][kChunk];
       store_run(base<T>(y) + offsets[0], loop.run_stride(0), at, n, [&](T* out) {
@@ -212,18 +204,16 @@ void compare(CompareFn fn, const Tensor& a, const Tensor& b, Tensor& y) {
       for (int64_t i = 0; i < n; ++i) out[i] = holds(fn, l.data[i * l.stride], r.data[i * r.stride]) ? 1 : 0;
     });
   }
-  dispatch_float(a.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(a.dtype(), [&]<class T>() {
     binary_loop<T, uint8_t>(a, b, y, [fn](Run<T> l, Run<T> r, uint8_t* out, int64_t n) {
       compare<T>(fn, l.data, l.stride, r.data, r.stride, out, n);
     });
   });
 }
 
-void select(const Tensor& keep, const Tensor& a, const Tensor& b, Tensor& y) {
+void where(const Tensor& keep, const Tensor& a, const Tensor& b, Tensor& y) {
   const StridedLoop loop({&y.layout(), &a.layout(), &b.layout(), &keep.layout()});
-  dispatch_float(a.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(a.dtype(), [&]<class T>() {
     for_runs(loop, odd_stride(loop, 4), [&](const int64_t* offsets, int64_t at, int64_t n) {
       T left[kChunk];
       T right[kChunk];
@@ -232,15 +222,14 @@ void select(const Tensor& keep, const Tensor& a, const Tensor& b, Tensor& y) {
         const Run<uint8_t> k = load_run<uint8_t>(base<uint8_t>(keep) + offsets[3], loop.run_stride(3), at, n, mask);
         const Run<T> l = load_run<T>(base<T>(a) + offsets[1], loop.run_stride(1), at, n, left);
         const Run<T> r = load_run<T>(base<T>(b) + offsets[2], loop.run_stride(2), at, n, right);
-        select<T>(k.data, k.stride, l.data, l.stride, r.data, r.stride, out, n);
+        where<T>(k.data, k.stride, l.data, l.stride, r.data, r.stride, out, n);
       });
     });
   });
 }
 
 void affine(const Tensor& x, double factor, double shift, Tensor& y) {
-  dispatch_float(x.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(x.dtype(), [&]<class T>() {
     unary_loop<T>(x, y, [=](const T* in, T* out, int64_t n) {
       if (factor != 1.0) scale<T>(static_cast<T>(factor), in, out, n);
       if (factor == 1.0 || shift != 0.0) {
@@ -252,8 +241,7 @@ void affine(const Tensor& x, double factor, double shift, Tensor& y) {
 
 void add_scaled(Tensor& y, const Tensor& x, double factor) {
   const bool plain = factor == 1.0;
-  dispatch_float(y.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(y.dtype(), [&]<class T>() {
     binary_loop<T, T>(y, x, y, [=](Run<T> held, Run<T> added, T* out, int64_t n) {
       if (held.data == out && added.stride == 1) {
         return plain ? add_inplace<T>(added.data, out, n) : axpy<T>(static_cast<T>(factor), added.data, out, n);
@@ -264,8 +252,7 @@ void add_scaled(Tensor& y, const Tensor& x, double factor) {
 }
 
 void scale(Tensor& y, double factor) {
-  dispatch_float(y.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(y.dtype(), [&]<class T>() {
     unary_loop<T>(y, y, [=](const T* in, T* out, int64_t n) { scale<T>(static_cast<T>(factor), in, out, n); });
   });
 }

@@ -25,7 +25,7 @@ void logical(LogicalFn fn, const Tensor& a, const Tensor& b, Tensor& y);
 /// y: bool. i64 operands are compared too.
 void compare(CompareFn fn, const Tensor& a, const Tensor& b, Tensor& y);
 /// y = keep ? a : b; keep: bool.
-void select(const Tensor& keep, const Tensor& a, const Tensor& b, Tensor& y);
+void where(const Tensor& keep, const Tensor& a, const Tensor& b, Tensor& y);
 /// y = scale * x + shift.
 void affine(const Tensor& x, double scale, double shift, Tensor& y);
 /// y += scale * x, y *= scale, in place.

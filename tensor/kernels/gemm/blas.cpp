@@ -8,6 +8,7 @@
 #include <string>
 
 #include <gradus/tensor/error.hpp>
+#include <gradus/tensor/kernels/common/instances.hpp>
 #include <gradus/tensor/kernels/gemm/blas.hpp>
 #include <gradus/tensor/kernels/gemm/blas_core.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
@@ -98,8 +99,7 @@ void blas_gemm(const Gemm<T>& p) {
   }
 }
 
-template void blas_gemm<float>(const Gemm<float>&);
-template void blas_gemm<double>(const Gemm<double>&);
+GRADUS_FLOAT_AND_DOUBLE(blas_gemm)
 
 }  // namespace gradus::kernels
 

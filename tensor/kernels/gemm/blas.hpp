@@ -33,7 +33,4 @@ void require_openblas(const char* file);
 template <class T>
 void blas_gemm(const Gemm<T>& product);
 
-extern template void blas_gemm<float>(const Gemm<float>&);
-extern template void blas_gemm<double>(const Gemm<double>&);
-
 }  // namespace gradus::kernels

@@ -297,16 +297,11 @@ void gemm_packed(const PackedGemm<T>& p) {
   GRADUS_SIMD(RunPacked<T>)(p);
 }
 
-template void gemm<float>(const Gemm<float>&);
-template void gemm<double>(const Gemm<double>&);
-template void batched_gemm<float>(const BatchedGemm<float>&);
-template void batched_gemm<double>(const BatchedGemm<double>&);
-template int64_t packed_b_size<float>(int64_t, int64_t);
-template int64_t packed_b_size<double>(int64_t, int64_t);
-template void pack_b<float>(int64_t, int64_t, const float*, int64_t, int64_t, float*);
-template void pack_b<double>(int64_t, int64_t, const double*, int64_t, int64_t, double*);
-template void gemm_packed<float>(const PackedGemm<float>&);
-template void gemm_packed<double>(const PackedGemm<double>&);
+GRADUS_FLOAT_AND_DOUBLE(gemm)
+GRADUS_FLOAT_AND_DOUBLE(batched_gemm)
+GRADUS_FLOAT_AND_DOUBLE(packed_b_size)
+GRADUS_FLOAT_AND_DOUBLE(pack_b)
+GRADUS_FLOAT_AND_DOUBLE(gemm_packed)
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

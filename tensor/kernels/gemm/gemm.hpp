@@ -55,15 +55,4 @@ struct PackedGemm {
 template <class T>
 void gemm_packed(const PackedGemm<T>& p);
 
-extern template void gemm<float>(const Gemm<float>&);
-extern template void gemm<double>(const Gemm<double>&);
-extern template void batched_gemm<float>(const BatchedGemm<float>&);
-extern template void batched_gemm<double>(const BatchedGemm<double>&);
-extern template int64_t packed_b_size<float>(int64_t, int64_t);
-extern template int64_t packed_b_size<double>(int64_t, int64_t);
-extern template void pack_b<float>(int64_t, int64_t, const float*, int64_t, int64_t, float*);
-extern template void pack_b<double>(int64_t, int64_t, const double*, int64_t, int64_t, double*);
-extern template void gemm_packed<float>(const PackedGemm<float>&);
-extern template void gemm_packed<double>(const PackedGemm<double>&);
-
 }  // namespace gradus::kernels

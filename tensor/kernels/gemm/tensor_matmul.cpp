@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <gradus/tensor/kernels/common/rows.hpp>
 #include <gradus/tensor/kernels/gemm/gemm.hpp>
 #include <gradus/tensor/kernels/movement/copy.hpp>
 
@@ -74,11 +75,11 @@ void run_batches(const MatrixView& a, const MatrixView& b, Tensor& c) {
                                .m = m,
                                .n = n,
                                .k = k,
-                               .a = static_cast<const T*>(a.tensor.raw_data()),
+                               .a = pointer<T>(a.tensor),
                                .lda = a.ld,
-                               .b = static_cast<const T*>(b.tensor.raw_data()),
+                               .b = pointer<T>(b.tensor),
                                .ldb = b.ld,
-                               .c = static_cast<T*>(c.raw_data()),
+                               .c = pointer<T>(c),
                                .ldc = std::max<int64_t>(1, n)},
                       .batch = count,
                       .stride_c = m * n};
@@ -100,26 +101,25 @@ void run_batches(const MatrixView& a, const MatrixView& b, Tensor& c) {
 void matmul(const Tensor& a, const Tensor& b, Tensor& c) {
   const MatrixView left = matrix_view(a);
   const MatrixView right = matrix_view(b);
-  dispatch_float(c.dtype(), [&](auto tag) { run_batches<typename decltype(tag)::type>(left, right, c); });
+  dispatch(c.dtype(), [&]<class T>() { run_batches<T>(left, right, c); });
 }
 
 void linear(const Tensor& x, const Tensor& w, const Tensor* bias, Tensor& y) {
   if (bias != nullptr) copy(bias->expand(y.shape()), y);
   const MatrixView left = matrix_view(x);
   const MatrixView right = matrix_view(w);
-  dispatch_float(y.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(y.dtype(), [&]<class T>() {
     gemm(Gemm<T>{.trans_a = left.transposed,
                  .trans_b = !right.transposed,
                  .m = y.size(0),
                  .n = y.size(1),
                  .k = x.size(1),
-                 .a = static_cast<const T*>(left.tensor.raw_data()),
+                 .a = pointer<T>(left.tensor),
                  .lda = left.ld,
-                 .b = static_cast<const T*>(right.tensor.raw_data()),
+                 .b = pointer<T>(right.tensor),
                  .ldb = right.ld,
                  .beta = bias != nullptr ? T{1} : T{0},
-                 .c = static_cast<T*>(y.raw_data()),
+                 .c = pointer<T>(y),
                  .ldc = std::max<int64_t>(1, y.size(1))});
   });
 }

@@ -7,16 +7,12 @@
 #include <type_traits>
 
 #include <gradus/tensor/detail/strided_loop.hpp>
-#include <gradus/tensor/runtime/parallel.hpp>
+#include <gradus/tensor/kernels/common/rows.hpp>
 
 namespace gradus::kernels {
 namespace {
 
 constexpr int64_t kGrainElements = 64 << 10;
-
-int64_t grain_runs(const StridedLoop& loop) {
-  return std::max<int64_t>(1, kGrainElements / std::max<int64_t>(1, loop.run_length()));
-}
 
 // A plain cast of NaN or of a number beyond int64 would be undefined.
 template <class To, class From>
@@ -52,7 +48,7 @@ void copy_words(const Tensor& from, Tensor& to) {
       }
     });
   };
-  parallel_for(loop.run_count(), copy_runs, grain_runs(loop));
+  parallel_for(loop.run_count(), copy_runs, rows_of_piece(kGrainElements, loop.run_length()));
 }
 
 }  // namespace
@@ -70,10 +66,8 @@ void copy(const Tensor& from, Tensor& to) {
 
 void convert(const Tensor& from, Tensor& to) {
   const StridedLoop loop({&to.layout(), &from.layout()});
-  dispatch_all(from.dtype(), [&](auto from_tag) {
-    dispatch_all(to.dtype(), [&](auto to_tag) {
-      using From = typename decltype(from_tag)::type;
-      using To = typename decltype(to_tag)::type;
+  dispatch_any(from.dtype(), [&]<class From>() {
+    dispatch_any(to.dtype(), [&]<class To>() {
       const auto* source = static_cast<const From*>(from.storage().data());
       auto* target = static_cast<To*>(to.storage().data());
       loop.run([&](const int64_t* offsets) {
@@ -85,8 +79,7 @@ void convert(const Tensor& from, Tensor& to) {
 
 void fill(Tensor& to, double value) {
   const StridedLoop loop({&to.layout()});
-  dispatch_all(to.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch_any(to.dtype(), [&]<class T>() {
     auto* target = static_cast<T*>(to.storage().data());
     const T element = converted<T>(value);
     loop.run([&](const int64_t* offsets) {

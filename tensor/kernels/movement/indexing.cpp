@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include <gradus/tensor/kernels/common/rows.hpp>
 #include <gradus/tensor/kernels/elementwise/elementwise.hpp>
-#include <gradus/tensor/runtime/parallel.hpp>
+#include <gradus/tensor/kernels/movement/copy.hpp>
 
 namespace gradus::kernels {
 namespace {
@@ -26,7 +27,7 @@ struct Around {
 int64_t resolve(int64_t index, int64_t size) { return index < 0 ? index + size : index; }
 
 const int64_t* checked(const Tensor& indices, int64_t size, const char* op) {
-  const auto* index = static_cast<const int64_t*>(indices.raw_data());
+  const auto* index = pointer<int64_t>(indices);
   for (int64_t i = 0; i < indices.numel(); ++i) {
     GRADUS_CHECK(index[i] >= -size && index[i] < size, "[", op, "] index out of range: expected ", -size,
                  " <= index < ", size, ", got ", index[i], " at position ", i);
@@ -39,8 +40,8 @@ const int64_t* checked(const Tensor& indices, int64_t size, const char* op) {
 template <class Body>
 void for_lines(const Around& around, int64_t length, Body&& body) {
   const int64_t lines = around.outer * around.inner;
-  const int64_t grain = std::max(kRun, kGrain / std::max<int64_t>(1, length));
-  const auto piece = [&](int64_t begin, int64_t end) {
+  for_rows(lines, std::max(kRun, rows_of_piece(kGrain, length)), [&](int64_t begin, int64_t count) {
+    const int64_t end = begin + count;
     while (begin < end) {
       const int64_t o = begin / around.inner;
       const int64_t first = o * around.inner;
@@ -48,9 +49,13 @@ void for_lines(const Around& around, int64_t length, Body&& body) {
       body(o, begin - first, stop - first);
       begin = stop;
     }
-  };
-  if (lines <= grain) return piece(0, lines);
-  parallel_for(lines, piece, grain);
+  });
+}
+
+// The indices of an embedding never count from the end.
+void check_index(int64_t index, int64_t rows, int64_t position, const char* op) {
+  GRADUS_CHECK(index >= 0 && index < rows, "[", op, "] index out of range: expected 0 <= index < ", rows, ", got ",
+               index, " at position ", position);
 }
 
 }  // namespace
@@ -62,10 +67,9 @@ void take_along_axis(const Tensor& x, const Tensor& indices, int axis, Tensor& y
   const int64_t* index = checked(order, size, op);
   const int64_t count = y.shape()[axis];
   const Around around(y.shape(), axis);
-  dispatch_all(y.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const T* from = static_cast<const T*>(source.raw_data());
-    T* to = static_cast<T*>(y.raw_data());
+  dispatch_any(y.dtype(), [&]<class T>() {
+    const T* from = pointer<T>(source);
+    T* to = pointer<T>(y);
     for_lines(around, count, [&](int64_t o, int64_t begin, int64_t end) {
       const T* block = from + o * size * around.inner;
       for (int64_t j = 0; j < count; ++j) {
@@ -83,10 +87,9 @@ void scatter_add_along_axis(const Tensor& source, const Tensor& indices, int axi
   const int64_t* index = checked(order, size, op);
   const int64_t count = source.shape()[axis];
   const Around around(y.shape(), axis);
-  dispatch_float(y.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const T* from = static_cast<const T*>(added.raw_data());
-    T* to = static_cast<T*>(y.raw_data());
+  dispatch(y.dtype(), [&]<class T>() {
+    const T* from = pointer<T>(added);
+    T* to = pointer<T>(y);
     for_lines(around, count, [&](int64_t o, int64_t begin, int64_t end) {
       T* block = to + o * size * around.inner;
       for (int64_t j = 0; j < count; ++j) {
@@ -108,15 +111,12 @@ void select_along_axis(const Tensor& x, const Tensor& indices, int axis, Tensor&
   if (row_bytes == 0) return;
   const auto* from = static_cast<const char*>(source.raw_data());
   auto* to = static_cast<char*>(y.raw_data());
-  const auto piece = [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
+  for_rows(around.outer * count, rows_of_piece(kGrain, around.inner), [&](int64_t first, int64_t rows) {
+    for (int64_t row = first; row < first + rows; ++row) {
       const int64_t taken = row / count * size + resolve(index[row % count], size);
       std::memcpy(to + static_cast<size_t>(row) * row_bytes, from + static_cast<size_t>(taken) * row_bytes, row_bytes);
     }
-  };
-  const int64_t grain = std::max<int64_t>(1, kGrain / around.inner);
-  if (around.outer * count <= grain) return piece(0, around.outer * count);
-  parallel_for(around.outer * count, piece, grain);
+  });
 }
 
 void add_along_axis(const Tensor& source, const Tensor& indices, int axis, Tensor& y, const char* op) {
@@ -126,10 +126,9 @@ void add_along_axis(const Tensor& source, const Tensor& indices, int axis, Tenso
   const int64_t* index = checked(order, size, op);
   const int64_t count = source.shape()[axis];
   const Around around(y.shape(), axis);
-  dispatch_float(y.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const T* from = static_cast<const T*>(added.raw_data());
-    T* to = static_cast<T*>(y.raw_data());
+  dispatch(y.dtype(), [&]<class T>() {
+    const T* from = pointer<T>(added);
+    T* to = pointer<T>(y);
     for_lines(around, count, [&](int64_t o, int64_t begin, int64_t end) {
       for (int64_t j = 0; j < count; ++j) {
         const T* row = from + (o * count + j) * around.inner;
@@ -139,10 +138,43 @@ void add_along_axis(const Tensor& source, const Tensor& indices, int axis, Tenso
   });
 }
 
+void gather_rows(const Tensor& table, const Tensor& indices, Tensor& out) {
+  const Tensor source = table.contiguous();
+  const Tensor order = indices.contiguous();
+  const auto* index = order.data<int64_t>();
+  const int64_t rows = source.size(0);
+  const size_t row_bytes = static_cast<size_t>(source.size(1)) * dtype_size(source.dtype());
+  const auto* from = static_cast<const char*>(source.raw_data());
+  auto* to = static_cast<char*>(out.raw_data());
+  for (int64_t i = 0; i < order.numel(); ++i) {
+    check_index(index[i], rows, i, "embedding");
+    if (row_bytes > 0) {
+      std::memcpy(to + static_cast<size_t>(i) * row_bytes, from + static_cast<size_t>(index[i]) * row_bytes, row_bytes);
+    }
+  }
+}
+
+void scatter_add_rows(const Tensor& g, const Tensor& indices, Tensor& out) {
+  fill(out, 0.0);
+  const Tensor source = g.contiguous();
+  const Tensor order = indices.contiguous();
+  const auto* index = order.data<int64_t>();
+  const int64_t rows = out.size(0);
+  const int64_t width = out.size(1);
+  dispatch(g.dtype(), [&]<class T>() {
+    const T* from = source.data<T>();
+    T* to = pointer<T>(out);
+    for (int64_t i = 0; i < order.numel(); ++i) {
+      check_index(index[i], rows, i, "embedding_backward");
+      add_inplace<T>(from + i * width, to + index[i] * width, width);
+    }
+  });
+}
+
 void class_indices(const Tensor& targets, int64_t classes, int64_t ignored, Tensor& y, const char* op) {
   const Tensor given = targets.contiguous();
   const auto* target = given.data<int64_t>();
-  auto* to = static_cast<int64_t*>(y.raw_data());
+  auto* to = pointer<int64_t>(y);
   for (int64_t i = 0; i < y.numel(); ++i) {
     to[i] = target[i] == ignored ? 0 : target[i];
     GRADUS_CHECK(to[i] >= 0 && to[i] < classes, "[", op, "] target out of range: expected 0 <= target < ", classes,
@@ -155,7 +187,7 @@ Tensor true_positions(const Tensor& mask) {
   const bool* holds = dense.data<bool>();
   const int64_t count = dense.numel();
   Tensor positions = Tensor::empty({std::count(holds, holds + count, true)}, DType::i64);
-  auto* to = static_cast<int64_t*>(positions.raw_data());
+  auto* to = pointer<int64_t>(positions);
   for (int64_t i = 0; i < count; ++i) {
     if (holds[i]) *to++ = i;
   }

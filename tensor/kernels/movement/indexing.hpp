@@ -20,6 +20,12 @@ void select_along_axis(const Tensor& x, const Tensor& indices, int axis, Tensor&
 /// y[.., indices[j], ..] += source[.., j, ..], indices [K], in the order of j. Floating.
 void add_along_axis(const Tensor& source, const Tensor& indices, int axis, Tensor& y, const char* op);
 
+/// out [.., D]: row i is table [V, D] row indices[i]. Throws `[embedding] index out of range: ...`.
+void gather_rows(const Tensor& table, const Tensor& indices, Tensor& out);
+
+/// out [V, D] = 0, then row indices[i] += g[i], in the order of i. Throws as gather_rows does.
+void scatter_add_rows(const Tensor& g, const Tensor& indices, Tensor& out);
+
 /// y = the class numbers in `targets`, with 0 in place of `ignored`: good indices. Throws `[op] target out of range:
 /// ...` for any other one outside [0, classes). y is dense, of targets' shape.
 void class_indices(const Tensor& targets, int64_t classes, int64_t ignored, Tensor& y, const char* op);

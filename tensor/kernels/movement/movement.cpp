@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include <gradus/tensor/runtime/parallel.hpp>
+#include <gradus/tensor/kernels/common/rows.hpp>
 
 namespace gradus::kernels {
 namespace {
@@ -55,7 +55,7 @@ void gather_words(const Word* from, const Axes& axes, int64_t runs, Word* to) {
       copy_run(from + place, run, to + r * run.size);
     }
   };
-  parallel_for(runs, body, std::max<int64_t>(1, kGrain / run.size));
+  parallel_for(runs, body, rows_of_piece(kGrain, run.size));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <gradus/tensor/kernels/common/instances.hpp>
 #include <gradus/tensor/kernels/reduce/reduce.hpp>
 
 namespace gradus::kernels {
@@ -67,13 +68,9 @@ T norm_of_run(const T* x, int64_t n, double p) {
   return static_cast<T>(norm.largest * norm.ratio);
 }
 
-template void cumsum_cols<float>(const float*, int64_t, int64_t, int64_t, float*);
-template void cumsum_cols<double>(const double*, int64_t, int64_t, int64_t, double*);
-template void products_of_others<float>(const float*, int64_t, float, float*);
-template void products_of_others<double>(const double*, int64_t, double, double*);
-template ScaledNorm scaled_norm<float>(const float*, int64_t, double);
-template ScaledNorm scaled_norm<double>(const double*, int64_t, double);
-template float norm_of_run<float>(const float*, int64_t, double);
-template double norm_of_run<double>(const double*, int64_t, double);
+GRADUS_FLOAT_AND_DOUBLE(cumsum_cols)
+GRADUS_FLOAT_AND_DOUBLE(products_of_others)
+GRADUS_FLOAT_AND_DOUBLE(scaled_norm)
+GRADUS_FLOAT_AND_DOUBLE(norm_of_run)
 
 }  // namespace gradus::kernels

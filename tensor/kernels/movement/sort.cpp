@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-#include <gradus/tensor/runtime/parallel.hpp>
+#include <gradus/tensor/kernels/common/rows.hpp>
 
 namespace gradus::kernels {
 namespace {
@@ -45,12 +45,12 @@ void sort_lines(const Tensor& x, int axis, bool descending, Tensor& values, Tens
   int64_t inner = 1;
   for (int k = axis + 1; k < x.rank(); ++k) inner *= x.shape()[k];
   const int64_t lines = x.shape().without(axis).numel();
-  const T* from = static_cast<const T*>(x.raw_data());
-  T* value = static_cast<T*>(values.raw_data());
-  auto* index = static_cast<int64_t*>(indices.raw_data());
-  const auto piece = [&](int64_t begin, int64_t end) {
+  const T* from = pointer<T>(x);
+  T* value = pointer<T>(values);
+  auto* index = pointer<int64_t>(indices);
+  for_rows(lines, rows_of_piece(kGrain, n), [&](int64_t first, int64_t many) {
     std::vector<Entry<T>> entries(static_cast<size_t>(n));
-    for (int64_t line = begin; line < end; ++line) {
+    for (int64_t line = first; line < first + many; ++line) {
       const T* in = from + line / inner * n * inner + line % inner;
       for (int64_t j = 0; j < n; ++j) entries[static_cast<size_t>(j)] = {in[j * inner], j};
       descending ? sort_entries<T, true>(entries, count) : sort_entries<T, false>(entries, count);
@@ -60,10 +60,7 @@ void sort_lines(const Tensor& x, int axis, bool descending, Tensor& values, Tens
         index[at + j * inner] = entries[static_cast<size_t>(j)].index;
       }
     }
-  };
-  const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, n));
-  if (lines <= grain) return piece(0, lines);
-  parallel_for(lines, piece, grain);
+  });
 }
 
 }  // namespace
@@ -71,9 +68,7 @@ void sort_lines(const Tensor& x, int axis, bool descending, Tensor& values, Tens
 void sort(const Tensor& x, int axis, bool descending, Tensor& values, Tensor& indices) {
   const Tensor source = x.contiguous();
   if (values.numel() == 0) return;
-  dispatch_float(x.dtype(), [&](auto tag) {
-    sort_lines<typename decltype(tag)::type>(source, axis, descending, values, indices);
-  });
+  dispatch(x.dtype(), [&]<class T>() { sort_lines<T>(source, axis, descending, values, indices); });
 }
 
 }  // namespace gradus::kernels

@@ -44,26 +44,14 @@ struct AdamLoop {
 template <class T>
 void Adam(T* param, const T* grad, T* m, T* v, int64_t n, const AdamStep& step) {
   const hn::ScalableTag<T> d;
-  using V = hn::Vec<decltype(d)>;
   const AdamLoop<T> loop(step);
-  const size_t lanes = hn::Lanes(d);
-  const size_t count = static_cast<size_t>(n);
-  size_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    AdamLanes<V> x{hn::LoadU(d, param + i), hn::LoadU(d, grad + i), hn::LoadU(d, m + i), hn::LoadU(d, v + i)};
+  ForVectors(d, n, [&](const auto& io, int64_t i) GRADUS_INLINE_LAMBDA {
+    AdamLanes<hn::Vec<decltype(d)>> x{io.load(param + i), io.load(grad + i), io.load(m + i), io.load(v + i)};
     loop.Step(d, x);
-    hn::StoreU(x.p, d, param + i);
-    hn::StoreU(x.m, d, m + i);
-    hn::StoreU(x.v, d, v + i);
-  }
-  if (i == count) return;
-  const size_t rest = count - i;
-  AdamLanes<V> x{LoadPart(d, param + i, rest), LoadPart(d, grad + i, rest), LoadPart(d, m + i, rest),
-                 LoadPart(d, v + i, rest)};
-  loop.Step(d, x);
-  StorePart(d, x.p, param + i, rest);
-  StorePart(d, x.m, m + i, rest);
-  StorePart(d, x.v, v + i, rest);
+    io.store(x.p, param + i);
+    io.store(x.m, m + i);
+    io.store(x.v, v + i);
+  });
 }
 
 template <class V>
@@ -73,13 +61,12 @@ struct SgdLanes {
 
 template <class T>
 struct SgdLoop {
-  T lr, momentum, gain, l2;
+  T lr, momentum, l2;
   bool first_step, nesterov;
 
   explicit SgdLoop(const SgdStep& s)
       : lr(static_cast<T>(s.lr)),
         momentum(static_cast<T>(s.momentum)),
-        gain(static_cast<T>(1 - s.dampening)),
         l2(static_cast<T>(s.weight_decay)),
         first_step(s.first_step),
         nesterov(s.nesterov) {}
@@ -93,7 +80,7 @@ struct SgdLoop {
   HWY_INLINE void Step(D d, SgdLanes<V>& x) const {
     const V g = Decayed(d, x.p, x.g);
     const V mu = hn::Set(d, momentum);
-    x.velocity = first_step ? g : hn::MulAdd(hn::Set(d, gain), g, hn::Mul(mu, x.velocity));
+    x.velocity = first_step ? g : hn::Add(g, hn::Mul(mu, x.velocity));
     const V direction = nesterov ? hn::MulAdd(mu, x.velocity, g) : x.velocity;
     x.p = hn::NegMulAdd(hn::Set(d, lr), direction, x.p);
   }
@@ -116,22 +103,12 @@ void Sgd(T* param, const T* grad, T* velocity, int64_t n, const SgdStep& step) {
     return MapBinary(PlainSgdOp<T>{loop}, ArrayOperand<T>{param}, ArrayOperand<T>{grad}, param, n);
   }
   const hn::ScalableTag<T> d;
-  using V = hn::Vec<decltype(d)>;
-  const size_t lanes = hn::Lanes(d);
-  const size_t count = static_cast<size_t>(n);
-  size_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    SgdLanes<V> x{hn::LoadU(d, param + i), hn::LoadU(d, grad + i), hn::LoadU(d, velocity + i)};
+  ForVectors(d, n, [&](const auto& io, int64_t i) GRADUS_INLINE_LAMBDA {
+    SgdLanes<hn::Vec<decltype(d)>> x{io.load(param + i), io.load(grad + i), io.load(velocity + i)};
     loop.Step(d, x);
-    hn::StoreU(x.p, d, param + i);
-    hn::StoreU(x.velocity, d, velocity + i);
-  }
-  if (i == count) return;
-  const size_t rest = count - i;
-  SgdLanes<V> x{LoadPart(d, param + i, rest), LoadPart(d, grad + i, rest), LoadPart(d, velocity + i, rest)};
-  loop.Step(d, x);
-  StorePart(d, x.p, param + i, rest);
-  StorePart(d, x.velocity, velocity + i, rest);
+    io.store(x.p, param + i);
+    io.store(x.velocity, velocity + i);
+  });
 }
 
 }  // namespace gradus::kernels::HWY_NAMESPACE
@@ -150,10 +127,8 @@ void sgd_update(T* param, const T* grad, T* velocity, int64_t n, const SgdStep& 
   GRADUS_SIMD(Sgd<T>)(param, grad, velocity, n, step);
 }
 
-template void adam_update<float>(float*, const float*, float*, float*, int64_t, const AdamStep&);
-template void adam_update<double>(double*, const double*, double*, double*, int64_t, const AdamStep&);
-template void sgd_update<float>(float*, const float*, float*, int64_t, const SgdStep&);
-template void sgd_update<double>(double*, const double*, double*, int64_t, const SgdStep&);
+GRADUS_FLOAT_AND_DOUBLE(adam_update)
+GRADUS_FLOAT_AND_DOUBLE(sgd_update)
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

@@ -29,13 +29,12 @@ void adam_update(T* param, const T* grad, T* m, T* v, int64_t n, const AdamStep&
 struct SgdStep {
   double lr = 1e-3;
   double momentum = 0;
-  double dampening = 0;
   double weight_decay = 0;
   bool nesterov = false;
-  bool first_step = false;  // the velocity starts as the gradient itself, without dampening
+  bool first_step = false;  // the velocity starts as the gradient itself
 };
 
-/// g += weight_decay p; velocity = momentum velocity + (1 - dampening) g, or g at the first step;
+/// g += weight_decay p; velocity = momentum velocity + g, or g at the first step;
 /// p -= lr velocity, or lr (g + momentum velocity) with Nesterov's momentum. Without momentum: p -= lr g, and velocity
 /// is not read and may be null.
 template <class T>

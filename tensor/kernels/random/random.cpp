@@ -10,7 +10,7 @@
 #include <cmath>
 #include <limits>
 
-#include <gradus/tensor/runtime/parallel.hpp>
+#include <gradus/tensor/kernels/common/rows.hpp>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/tensor/kernels/random/random.cpp"
@@ -208,8 +208,7 @@ void philox(uint64_t key, uint64_t counter, uint64_t upper, uint32_t* words, int
 }
 
 void uniform(uint64_t key, uint64_t counter, double low, double high, Tensor& y) {
-  dispatch_float(y.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(y.dtype(), [&]<class T>() {
     constexpr int64_t kWords = kWordsPerUniform<T>;
     const T from = static_cast<T>(low);
     const T range = static_cast<T>(high) - from;
@@ -227,8 +226,7 @@ void uniform(uint64_t key, uint64_t counter, double low, double high, Tensor& y)
 }
 
 void normal(uint64_t key, uint64_t counter, double mean, double std, Tensor& y) {
-  dispatch_float(y.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(y.dtype(), [&]<class T>() {
     constexpr int64_t kWords = kWordsPerNormal<T>;
     const T center = static_cast<T>(mean);
     const T width = static_cast<T>(std);
@@ -285,8 +283,7 @@ void dropout(const Tensor& x, Tensor& y, uint64_t key, uint64_t counter, double 
   if (p >= 1.0) return y.fill_(0.0);
   const Tensor dense = x.contiguous();
   const uint32_t limit = threshold(p);
-  dispatch_float(x.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(x.dtype(), [&]<class T>() {
     const T scale = static_cast<T>(1.0 / (1.0 - p));
     const T* in = dense.data<T>();
     T* out = y.mutable_data_<T>();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-// Sums and extremes along one run, for kernels that reduce. A `Terms` yields vectors to be reduced: Whole(d, i) for the
-// lanes i.., Part(d, i, count) for the last ones, with the neutral element in the lanes from `count` on.
+// Sums and extremes along one run, for kernels that reduce. `terms(io, i)` is the vector of the terms from i on, with
+// the neutral element after the last one.
 
-#include <gradus/tensor/kernels/simd/simd-inl.hpp>
+#include <gradus/tensor/kernels/simd/vectors-inl.hpp>
 
 #if defined(GRADUS_TENSOR_KERNELS_REDUCE_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef GRADUS_TENSOR_KERNELS_REDUCE_INL
@@ -18,61 +18,39 @@ namespace gradus::kernels::HWY_NAMESPACE {
 /// How many numbers one accumulator takes before it is added to the total, which bounds the rounding error.
 constexpr size_t kSumBlock = 128;
 
-/// The sum of all terms, spread over the lanes of one vector.
+/// The sum of all terms.
 template <class D, class Terms>
-HWY_INLINE hn::Vec<D> SumTerms(D d, size_t count, const Terms& terms) {
+HWY_INLINE hn::TFromD<D> SumOf(D d, int64_t n, const Terms& terms) {
   using V = hn::Vec<D>;
-  const size_t lanes = hn::Lanes(d);
-  const size_t step = 4 * lanes;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t step = 4 * lanes;
+  const WholeVector<D> whole{d};
   V total = hn::Zero(d);
-  size_t i = 0;
-  while (i + step <= count) {
-    const size_t end = HWY_MIN(count, i + step * kSumBlock);
+  int64_t i = 0;
+  while (i + step <= n) {
+    const int64_t end = HWY_MIN(n, i + step * int64_t{kSumBlock});
     V s0 = hn::Zero(d), s1 = hn::Zero(d), s2 = hn::Zero(d), s3 = hn::Zero(d);
     for (; i + step <= end; i += step) {
-      s0 = hn::Add(s0, terms.Whole(d, i));
-      s1 = hn::Add(s1, terms.Whole(d, i + lanes));
-      s2 = hn::Add(s2, terms.Whole(d, i + 2 * lanes));
-      s3 = hn::Add(s3, terms.Whole(d, i + 3 * lanes));
+      s0 = hn::Add(s0, terms(whole, i));
+      s1 = hn::Add(s1, terms(whole, i + lanes));
+      s2 = hn::Add(s2, terms(whole, i + 2 * lanes));
+      s3 = hn::Add(s3, terms(whole, i + 3 * lanes));
     }
     total = hn::Add(total, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)));
   }
-  for (; i + lanes <= count; i += lanes) total = hn::Add(total, terms.Whole(d, i));
-  if (i < count) total = hn::Add(total, terms.Part(d, i, count - i));
-  return total;
+  for (; i + lanes <= n; i += lanes) total = hn::Add(total, terms(whole, i));
+  if (i < n) total = hn::Add(total, terms(PartVector<D>{d, static_cast<size_t>(n - i)}, i));
+  return hn::GetLane(hn::SumOfLanes(d, total));
 }
 
-template <class D>
-HWY_INLINE hn::TFromD<D> SumLanes(D d, hn::Vec<D> v) {
-  return hn::GetLane(hn::SumOfLanes(d, v));
-}
-
-/// The terms x[i].
-template <class T>
-struct PlainTerms {
-  const T* x;
-  template <class D>
-  HWY_INLINE hn::Vec<D> Whole(D d, size_t i) const {
-    return hn::LoadU(d, x + i);
-  }
-  template <class D>
-  HWY_INLINE hn::Vec<D> Part(D d, size_t i, size_t count) const {
-    return LoadPart(d, x + i, count);
-  }
-};
-
-/// The terms x[i] with `neutral` beyond the end.
+/// The terms x[i], with `neutral` after the last one.
 template <class T>
 struct ExtremeTerms {
   const T* x;
   T neutral;
-  template <class D>
-  HWY_INLINE hn::Vec<D> Whole(D d, size_t i) const {
-    return hn::LoadU(d, x + i);
-  }
-  template <class D>
-  HWY_INLINE hn::Vec<D> Part(D d, size_t i, size_t count) const {
-    return hn::IfThenElse(hn::FirstN(d, count), LoadPart(d, x + i, count), hn::Set(d, neutral));
+  template <class IO>
+  HWY_INLINE auto operator()(const IO& io, int64_t i) const {
+    return io.within(io.load(x + i), neutral);
   }
 };
 
@@ -101,19 +79,20 @@ struct MinLanes {
 
 /// The extreme of all terms, `neutral` when there is none. With a NaN among them the result is some term, or NaN.
 template <class Op, class D, class Terms>
-HWY_INLINE hn::TFromD<D> ExtremeOf(Op op, D d, size_t count, const Terms& terms, hn::TFromD<D> neutral) {
-  const size_t lanes = hn::Lanes(d);
+HWY_INLINE hn::TFromD<D> ExtremeOf(Op op, D d, int64_t n, const Terms& terms, hn::TFromD<D> neutral) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const WholeVector<D> whole{d};
   hn::Vec<D> a = hn::Set(d, neutral), b = a;
-  size_t i = 0;
-  for (; i + 2 * lanes <= count; i += 2 * lanes) {
-    a = op(terms.Whole(d, i), a);
-    b = op(terms.Whole(d, i + lanes), b);
+  int64_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    a = op(terms(whole, i), a);
+    b = op(terms(whole, i + lanes), b);
   }
-  if (i + lanes <= count) {
-    a = op(terms.Whole(d, i), a);
+  if (i + lanes <= n) {
+    a = op(terms(whole, i), a);
     i += lanes;
   }
-  if (i < count) b = op(terms.Part(d, i, count - i), b);
+  if (i < n) b = op(terms(PartVector<D>{d, static_cast<size_t>(n - i)}, i), b);
   return Op::Across(d, op(a, b));
 }
 
@@ -145,7 +124,7 @@ HWY_INLINE T ExtremeOfRun(Op op, const T* x, size_t n, T neutral) {
     take(hn::LoadU(d, x + i + 3 * lanes), e3, s1);
   }
   for (; i + lanes <= n; i += lanes) take(hn::LoadU(d, x + i), e0, s0);
-  if (i < n) take(ExtremeTerms<T>{x, neutral}.Part(d, i, n - i), e1, s1);
+  if (i < n) take(PartVector<decltype(d)>{d, n - i}.within(LoadPart(d, x + i, n - i), neutral), e1, s1);
   const V sums = hn::Add(s0, s1);
   if (!hn::AllTrue(d, hn::Eq(sums, sums)) && HasNan(x, n)) return hn::GetLane(hn::NaN(hn::CappedTag<T, 1>()));
   return Op::Across(d, op(op(e0, e1), op(e2, e3)));

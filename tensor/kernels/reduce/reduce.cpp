@@ -55,7 +55,7 @@ HWY_INLINE T ProductOfRun(const T* x, size_t n) {
     p3 = hn::Mul(p3, hn::LoadU(d, x + i + 3 * lanes));
   }
   for (; i + lanes <= n; i += lanes) p0 = hn::Mul(p0, hn::LoadU(d, x + i));
-  if (i < n) p1 = hn::Mul(p1, ExtremeTerms<T>{x, T{1}}.Part(d, i, n - i));
+  if (i < n) p1 = hn::Mul(p1, PartVector<decltype(d)>{d, n - i}.within(LoadPart(d, x + i, n - i), T{1}));
   HWY_ALIGN T parts[HWY_MAX(hn::MaxLanes(d), size_t{1})];
   hn::Store(hn::Mul(hn::Mul(p0, p1), hn::Mul(p2, p3)), d, parts);
   T product = parts[0];
@@ -67,7 +67,7 @@ template <ReduceFn kFn, class T>
 HWY_INLINE T ReduceRun(const T* x, size_t n) {
   if constexpr (kFn == ReduceFn::sum) {
     const hn::ScalableTag<T> d;
-    return SumLanes(d, SumTerms(d, n, PlainTerms<T>{x}));
+    return SumOf(d, static_cast<int64_t>(n), ArrayOperand<T>{x});
   } else if constexpr (kFn == ReduceFn::prod) {
     return ProductOfRun(x, n);
   } else {
@@ -114,24 +114,11 @@ HWY_NOINLINE void RowsOf(const T* x, int64_t rows, int64_t n, int64_t pitch, T* 
   for (int64_t r = 0; r < rows; ++r) y[r] = ReduceRun<kFn>(x + r * pitch, static_cast<size_t>(n));
 }
 
-/// The function as a constant: calls run(constant).
-template <class Run>
-HWY_INLINE void WithFn(ReduceFn fn, const Run& run) {
-  switch (fn) {
-    case ReduceFn::sum:
-      return run(std::integral_constant<ReduceFn, ReduceFn::sum>());
-    case ReduceFn::max:
-      return run(std::integral_constant<ReduceFn, ReduceFn::max>());
-    case ReduceFn::min:
-      return run(std::integral_constant<ReduceFn, ReduceFn::min>());
-    case ReduceFn::prod:
-      return run(std::integral_constant<ReduceFn, ReduceFn::prod>());
-  }
-}
-
 template <class T>
 void Rows(ReduceFn fn, const T* x, int64_t rows, int64_t n, int64_t pitch, T* y) {
-  WithFn(fn, [=](auto constant) { RowsOf<decltype(constant)::value>(x, rows, n, pitch, y); });
+  constexpr decltype(&RowsOf<ReduceFn::sum, T>) kLoops[] = {RowsOf<ReduceFn::sum, T>, RowsOf<ReduceFn::max, T>,
+                                                            RowsOf<ReduceFn::min, T>, RowsOf<ReduceFn::prod, T>};
+  kLoops[static_cast<size_t>(fn)](x, rows, n, pitch, y);
 }
 
 /// Four vectors of columns of x [n, ..].
@@ -228,39 +215,26 @@ HWY_NOINLINE void ColsOf(const T* x, int64_t n, int64_t pitch, int64_t cols, T* 
 
 template <class T>
 void Cols(ReduceFn fn, const T* x, int64_t n, int64_t pitch, int64_t cols, T* y) {
-  WithFn(fn, [=](auto constant) { ColsOf<decltype(constant)::value>(x, n, pitch, cols, y); });
+  constexpr decltype(&ColsOf<ReduceFn::sum, T>) kLoops[] = {ColsOf<ReduceFn::sum, T>, ColsOf<ReduceFn::max, T>,
+                                                            ColsOf<ReduceFn::min, T>, ColsOf<ReduceFn::prod, T>};
+  kLoops[static_cast<size_t>(fn)](x, n, pitch, cols, y);
 }
 
-/// x[i]^2 as double.
-template <class T>
-struct SquareTerms {
-  const T* x;
-  template <class D>
-  HWY_INLINE hn::Vec<D> Whole(D d, size_t i) const {
-    if constexpr (sizeof(T) == sizeof(double)) {
-      const auto v = hn::LoadU(d, x + i);
-      return hn::Mul(v, v);
-    } else {
-      const auto v = hn::PromoteTo(d, hn::LoadU(hn::Rebind<T, D>(), x + i));
-      return hn::Mul(v, v);
-    }
-  }
-  template <class D>
-  HWY_INLINE hn::Vec<D> Part(D d, size_t i, size_t count) const {
-    if constexpr (sizeof(T) == sizeof(double)) {
-      const auto v = LoadPart(d, x + i, count);
-      return hn::Mul(v, v);
-    } else {
-      const auto v = hn::PromoteTo(d, LoadPart(hn::Rebind<T, D>(), x + i, count));
-      return hn::Mul(v, v);
-    }
-  }
-};
+template <class D, class V>
+HWY_INLINE hn::Vec<D> AsDouble(D d, V v) {
+  if constexpr (std::is_same_v<V, hn::Vec<D>>)
+    return v;
+  else
+    return hn::PromoteTo(d, v);
+}
 
 template <class T>
 double SumSquares(const T* x, int64_t n) {
   const hn::ScalableTag<double> d;
-  return SumLanes(d, SumTerms(d, static_cast<size_t>(n), SquareTerms<T>{x}));
+  return SumOf(d, n, [&](const auto& io, int64_t i) GRADUS_INLINE_LAMBDA {
+    const auto v = AsDouble(io.d, io.of(hn::Rebind<T, hn::ScalableTag<double>>()).load(x + i));
+    return hn::Mul(v, v);
+  });
 }
 
 /// The first i with x[i] equal to `value`, or NaN where `value` is NaN.
@@ -351,22 +325,14 @@ double neutral_of(ReduceFn fn) {
   return kNeutral[static_cast<size_t>(fn)];
 }
 
-template float sum<float>(const float*, int64_t);
-template double sum<double>(const double*, int64_t);
-template float max<float>(const float*, int64_t);
-template double max<double>(const double*, int64_t);
-template float min<float>(const float*, int64_t);
-template double min<double>(const double*, int64_t);
-template double sum_squares<float>(const float*, int64_t);
-template double sum_squares<double>(const double*, int64_t);
-template void reduce_rows<float>(ReduceFn, const float*, int64_t, int64_t, int64_t, float*);
-template void reduce_rows<double>(ReduceFn, const double*, int64_t, int64_t, int64_t, double*);
-template void reduce_cols<float>(ReduceFn, const float*, int64_t, int64_t, int64_t, float*);
-template void reduce_cols<double>(ReduceFn, const double*, int64_t, int64_t, int64_t, double*);
-template void argmax_rows<float>(const float*, int64_t, int64_t, int64_t*);
-template void argmin_rows<float>(const float*, int64_t, int64_t, int64_t*);
-template void argmax_rows<double>(const double*, int64_t, int64_t, int64_t*);
-template void argmin_rows<double>(const double*, int64_t, int64_t, int64_t*);
+GRADUS_FLOAT_AND_DOUBLE(reduce_rows)
+GRADUS_FLOAT_AND_DOUBLE(reduce_cols)
+GRADUS_FLOAT_AND_DOUBLE(sum)
+GRADUS_FLOAT_AND_DOUBLE(max)
+GRADUS_FLOAT_AND_DOUBLE(min)
+GRADUS_FLOAT_AND_DOUBLE(sum_squares)
+GRADUS_FLOAT_AND_DOUBLE(argmax_rows)
+GRADUS_FLOAT_AND_DOUBLE(argmin_rows)
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

@@ -34,18 +34,10 @@ double neutral_of(ReduceFn fn);
 /// y[r] = fn over x[r, 0..n): x [rows, n] with `pitch` elements from one row to the next, y [rows].
 template <class T>
 void reduce_rows(ReduceFn fn, const T* x, int64_t rows, int64_t n, int64_t pitch, T* y);
-template <class T>
-void reduce_rows(ReduceFn fn, const T* x, int64_t rows, int64_t n, T* y) {
-  reduce_rows(fn, x, rows, n, n, y);
-}
 
 /// y[c] = fn over x[0..n, c]: x [n, cols] with `pitch` elements from one row to the next, y [cols], apart from x.
 template <class T>
 void reduce_cols(ReduceFn fn, const T* x, int64_t n, int64_t pitch, int64_t cols, T* y);
-template <class T>
-void reduce_cols(ReduceFn fn, const T* x, int64_t n, int64_t cols, T* y) {
-  reduce_cols(fn, x, n, cols, cols, y);
-}
 
 /// y[r] = the first index of the largest (smallest) element of row r: x [rows, n], n > 0. A NaN is more extreme than
 /// any number.

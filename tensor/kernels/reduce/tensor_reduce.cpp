@@ -8,9 +8,9 @@
 #include <cstring>
 #include <utility>
 
+#include <gradus/tensor/kernels/common/rows.hpp>
 #include <gradus/tensor/kernels/elementwise/tensor_elementwise.hpp>
 #include <gradus/tensor/kernels/movement/copy.hpp>
-#include <gradus/tensor/runtime/parallel.hpp>
 
 namespace gradus::kernels {
 namespace {
@@ -118,14 +118,14 @@ void reduce_small_slabs(const Fn& fn, const Slabs<T>& s, bool rows, T* y) {
   };
   const int64_t work = s.n * s.cols;
   if (s.count * work <= kGrain) return body(0, s.count);
-  parallel_for(s.count, body, std::max<int64_t>(1, kGrain / work));
+  parallel_for(s.count, body, rows_of_piece(kGrain, work));
 }
 
 template <class Fn, class T>
 void reduce_long_rows(const Fn& fn, const Slabs<T>& s, T* y) {
   const int64_t blocks = (s.n + kBlock - 1) / kBlock;
   Tensor partial = Tensor::empty({s.count * blocks}, fn.dtype);
-  T* parts = static_cast<T*>(partial.raw_data());
+  T* parts = pointer<T>(partial);
   const auto body = [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t start = task % blocks * kBlock;
@@ -143,7 +143,7 @@ void reduce_large_slabs(const Fn& fn, const Slabs<T>& s, T* y) {
   const int64_t across = (s.cols + width - 1) / width;
   const int64_t down = (s.n + height - 1) / height;
   Tensor partial = down == 1 ? Tensor() : Tensor::empty({s.count * down * s.cols}, fn.dtype);
-  T* parts = down == 1 ? y : static_cast<T*>(partial.raw_data());
+  T* parts = down == 1 ? y : pointer<T>(partial);
   const auto body = [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t column = task % across * width;
@@ -187,7 +187,7 @@ void reduce_groups(const Fn& fn, const T* x, const Groups& g, T* y) {
   }
   const bool last = !rest.any_reduced();
   Tensor held = last ? Tensor() : Tensor::empty({s.count * s.cols}, fn.dtype);
-  T* to = last ? y : static_cast<T*>(held.raw_data());
+  T* to = last ? y : pointer<T>(held);
   if (s.n * s.cols <= kBlock) {
     reduce_small_slabs(fn, s, rows, to);
   } else if (rows) {
@@ -247,16 +247,16 @@ void reduce_tensor(const Fn& fn, const Tensor& x, Tensor& y) {
     if (!reduced) kept.axes[kept.count++] = axis;
   }
   if (!is_rows(groups) && !is_cols(groups)) return reduce_tensor<Fn, T>(fn, x.clone(), y);
-  const auto* from = static_cast<const T*>(x.raw_data());
+  const auto* from = pointer<T>(x);
   int64_t elements = 1;
   bool in_order = true;
   for (int i = 0; i < kept.count; ++i) {
     elements *= x.shape()[kept.axes[i]];
     in_order = in_order && (i == 0 || kept.axes[i - 1] < kept.axes[i]);
   }
-  if (in_order && elements == y.numel()) return reduce_groups(fn, from, groups, static_cast<T*>(y.raw_data()));
+  if (in_order && elements == y.numel()) return reduce_groups(fn, from, groups, pointer<T>(y));
   Tensor held = Tensor::empty({elements}, y.dtype());
-  reduce_groups(fn, from, groups, static_cast<T*>(held.raw_data()));
+  reduce_groups(fn, from, groups, pointer<T>(held));
   copy(held.view(seen_as(y.shape(), x.shape(), kept)), y);
 }
 
@@ -280,10 +280,7 @@ void reduce(ReduceFn fn, const Tensor& x, Tensor& y) {
   if (once.shape() == y.shape()) {
     copy(once, y);
   } else {
-    dispatch_float(x.dtype(), [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      reduce_tensor<NumberFn<T>, T>({fn, x.dtype()}, once, y);
-    });
+    dispatch(x.dtype(), [&]<class T>() { reduce_tensor<NumberFn<T>, T>({fn, x.dtype()}, once, y); });
   }
   if (fn == ReduceFn::sum && repeats > 1) scale(y, static_cast<double>(repeats));
 }

@@ -35,9 +35,9 @@ void logsumexp(const Tensor& x, Tensor& y);
 void logsumexp_backward(const Tensor& x, const Tensor& g, Tensor& dx);
 
 /// y = (sum |x|^p)^(1 / p), 1 <= p < infinity.
-void norm(const Tensor& x, double p, Tensor& y);
-/// dx = g sign(x) (|x| / y)^(p - 1), 0 where y is; y = norm(x), g of its shape.
-void norm_backward(const Tensor& x, const Tensor& y, const Tensor& g, double p, Tensor& dx);
+void vector_norm(const Tensor& x, double p, Tensor& y);
+/// dx = g sign(x) (|x| / y)^(p - 1), 0 where y is; y = vector_norm(x), g of its shape.
+void vector_norm_backward(const Tensor& x, const Tensor& y, const Tensor& g, double p, Tensor& dx);
 
 /// dx_i = g times the product of all x_j, j != i, of its row; g has the shape of the product.
 void prod_backward(const Tensor& x, const Tensor& g, Tensor& dx);

@@ -5,14 +5,13 @@
 #include <cmath>
 #include <limits>
 
+#include <gradus/tensor/kernels/common/rows.hpp>
 #include <gradus/tensor/kernels/elementwise/tensor_elementwise.hpp>
 #include <gradus/tensor/kernels/movement/copy.hpp>
 #include <gradus/tensor/kernels/movement/scan.hpp>
+#include <gradus/tensor/kernels/reduce/row_kernels.hpp>
 #include <gradus/tensor/kernels/reduce/tensor_reduce.hpp>
-#include <gradus/tensor/kernels/reduce/variance.hpp>
 #include <gradus/tensor/kernels/reduce/wide.hpp>
-#include <gradus/tensor/kernels/rows/softmax.hpp>
-#include <gradus/tensor/runtime/parallel.hpp>
 
 namespace gradus::kernels {
 namespace {
@@ -43,23 +42,16 @@ Tensor reordered(const Tensor& x, const RowOrder& order) {
   return order.moved ? x.view(x.layout().permute(order.span())) : x;
 }
 
-// Calls body(first row, number of rows) for pieces of all rows.
-template <class Body>
-void for_rows(int64_t rows, int64_t n, const Body& body) {
-  const auto piece = [&](int64_t begin, int64_t end) { body(begin, end - begin); };
-  parallel_for(rows, piece, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, n)));
-}
-
 // Calls fn(rows of x, how many, their length, number of the first) for pieces of the rows that `y` reduces.
 template <class Fn>
 void by_rows(const Tensor& x, const Shape& y, const Fn& fn) {
   if (y.numel() == 0) return;
   const Tensor dense = reordered(x, row_order(x.shape(), y)).contiguous();
   const int64_t n = x.numel() / y.numel();
-  dispatch_float(x.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const T* from = static_cast<const T*>(dense.raw_data());
-    for_rows(y.numel(), n, [&](int64_t row, int64_t count) { fn(from + row * n, count, n, row); });
+  dispatch(x.dtype(), [&]<class T>() {
+    const T* from = pointer<T>(dense);
+    for_rows(y.numel(), rows_of_piece(kGrain, n),
+             [&](int64_t row, int64_t count) { fn(from + row * n, count, n, row); });
   });
 }
 
@@ -88,8 +80,7 @@ constexpr auto is_finite = [](auto v) { return v - v == 0; };
 // Whether all elements of a dense tensor pass a test.
 template <class Test>
 bool every(const Tensor& y, const Test& test) {
-  return dispatch_float(y.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  return dispatch(y.dtype(), [&]<class T>() {
     return std::all_of(elements<T>(y), elements<T>(y) + y.numel(), [&](T v) { return test(v); });
   });
 }
@@ -138,8 +129,7 @@ Columns columns_of(const Shape& x, const Shape& reduced) {
 void center_columns(const Tensor& x, const Columns& of, Tensor& y) {
   constexpr int64_t kWidth = 64;  // columns of one piece of work
   const int64_t across = (of.cols + kWidth - 1) / kWidth;
-  dispatch_float(x.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(x.dtype(), [&]<class T>() {
     const auto body = [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) {
         const int64_t column = task % across * kWidth;
@@ -215,8 +205,7 @@ Exponentials exponentials(const Tensor& x, const Shape& reduced) {
   Exponentials out{Tensor::empty(reduced, x.dtype()), Tensor::empty(x.shape(), x.dtype()),
                    Tensor::empty(reduced, x.dtype())};
   reduce(ReduceFn::max, x, out.shift);
-  dispatch_float(x.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(x.dtype(), [&]<class T>() {
     T* shifts = elements<T>(out.shift);
     std::replace_if(
         shifts, shifts + out.shift.numel(), [](T v) { return !is_finite(v); }, T{0});
@@ -250,8 +239,7 @@ void logsumexp_backward(const Tensor& x, const Tensor& g, Tensor& dx) {
   const Tensor dense_g = g.contiguous();
   if (!are_rows(x, g.shape())) {
     Exponentials e = exponentials(x, g.shape());
-    dispatch_float(x.dtype(), [&](auto tag) {
-      using T = typename decltype(tag)::type;
+    dispatch(x.dtype(), [&]<class T>() {
       T* sums = elements<T>(e.sums);
       std::replace(sums, sums + e.sums.numel(), T{0}, T{1});  // all are -infinity: dx is 0
     });
@@ -264,7 +252,7 @@ void logsumexp_backward(const Tensor& x, const Tensor& g, Tensor& dx) {
   });
 }
 
-void norm(const Tensor& x, double p, Tensor& y) {
+void vector_norm(const Tensor& x, double p, Tensor& y) {
   by_rows(x, y.shape(), [&](const auto* row, int64_t count, int64_t n, int64_t at) {
     using T = std::remove_cvref_t<decltype(*row)>;
     for (int64_t r = 0; r < count; ++r) elements<T>(y)[at + r] = norm_of_run<T>(row + r * n, n, p);
@@ -284,8 +272,7 @@ void power_of_ratios(Tensor& r, double power) {
 // instead of 1: the elements are to be divided first. False when there is no such row.
 bool norm_factors(const Tensor& y, const Tensor& g, Tensor& factors, Tensor& by) {
   bool divided = false;
-  dispatch_float(y.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(y.dtype(), [&]<class T>() {
     const T* norms = elements<T>(y);
     const T* cotangents = elements<T>(g);
     for (int64_t r = 0; r < y.numel(); ++r) {
@@ -302,7 +289,7 @@ bool norm_factors(const Tensor& y, const Tensor& g, Tensor& factors, Tensor& by)
 
 }  // namespace
 
-void norm_backward(const Tensor& x, const Tensor& y, const Tensor& g, double p, Tensor& dx) {
+void vector_norm_backward(const Tensor& x, const Tensor& y, const Tensor& g, double p, Tensor& dx) {
   if (x.numel() == 0) return;
   const Tensor norms = y.contiguous();
   const Tensor cotangents = g.contiguous();
@@ -316,8 +303,7 @@ void norm_backward(const Tensor& x, const Tensor& y, const Tensor& g, double p, 
   Tensor signs = Tensor::empty(x.shape(), x.dtype());
   unary(UnaryFn::sign, x, signs);
   if (p > 1.0) {
-    dispatch_float(y.dtype(), [&](auto tag) {
-      using T = typename decltype(tag)::type;
+    dispatch(y.dtype(), [&]<class T>() {
       for (int64_t r = 0; r < y.numel(); ++r)
         elements<T>(by)[r] = elements<T>(norms)[r] == 0 ? T{1} : elements<T>(norms)[r];
     });
@@ -353,9 +339,8 @@ void cumsum(const Tensor& x, int axis, ScanOrder order, Tensor& y) {
   const int64_t n = x.shape()[axis];
   int64_t cols = 1;
   for (int k = axis + 1; k < x.rank(); ++k) cols *= x.shape()[k];
-  dispatch_float(x.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    for_rows(x.numel() / (n * cols), n * cols, [&](int64_t block, int64_t count) {
+  dispatch(x.dtype(), [&]<class T>() {
+    for_rows(x.numel() / (n * cols), rows_of_piece(kGrain, n * cols), [&](int64_t block, int64_t count) {
       for (int64_t b = block; b < block + count; ++b) {
         const int64_t at = b * n * cols;
         cumsum_cols<T>(elements<T>(dense) + at, n, cols, order == ScanOrder::forward ? 1 : -1, elements<T>(y) + at);

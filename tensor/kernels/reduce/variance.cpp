@@ -5,40 +5,33 @@
 
 #include <gradus/tensor/kernels/elementwise/elementwise-inl.hpp>
 #include <gradus/tensor/kernels/reduce/reduce-inl.hpp>
-#include <gradus/tensor/kernels/reduce/variance.hpp>
+#include <gradus/tensor/kernels/reduce/row_kernels.hpp>
 #include <gradus/tensor/kernels/reduce/wide.hpp>
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
 /// x[i] - mean, or its square.
-template <class T, bool kSquared>
+template <bool kSquared, class T>
 struct Centred {
   const T* x;
   T mean;
-
-  template <class D>
-  HWY_INLINE hn::Vec<D> Whole(D d, size_t i) const {
-    const auto v = hn::Sub(hn::LoadU(d, x + i), hn::Set(d, mean));
-    return kSquared ? hn::Mul(v, v) : v;
-  }
-  template <class D>
-  HWY_INLINE hn::Vec<D> Part(D d, size_t i, size_t count) const {
-    const auto v = hn::Sub(LoadPart(d, x + i, count), hn::Set(d, mean));
-    return hn::IfThenElseZero(hn::FirstN(d, count), kSquared ? hn::Mul(v, v) : v);
+  template <class IO>
+  HWY_INLINE auto operator()(const IO& io, int64_t i) const {
+    const auto v = hn::Sub(io.load(x + i), hn::Set(io.d, mean));
+    return io.within(kSquared ? hn::Mul(v, v) : v);
   }
 };
 
 template <class T>
 void VarianceRows(const T* x, int64_t rows, int64_t n, double divisor, bool root, T* y) {
   const hn::ScalableTag<T> d;
-  const auto count = static_cast<size_t>(n);
   for (int64_t r = 0; r < rows; ++r) {
     const T* row = x + r * n;
-    const T mean = SumLanes(d, SumTerms(d, count, PlainTerms<T>{row})) / static_cast<T>(n);
-    const T squares = SumLanes(d, SumTerms(d, count, Centred<T, true>{row, mean}));
+    const T mean = SumOf(d, n, ArrayOperand<T>{row}) / static_cast<T>(n);
+    const T squares = SumOf(d, n, Centred<true, T>{row, mean});
     // What the rounded mean leaves: with c = mean - true mean, squares is too large by n c^2, and rest = -n c.
-    const T rest = SumLanes(d, SumTerms(d, count, Centred<T, false>{row, mean}));
+    const T rest = SumOf(d, n, Centred<false, T>{row, mean});
     const T total = squares - rest * rest / static_cast<T>(n);
     // A variance that is too small for T is 0, but its root need not be.
     if (squares_in_range(total) || (!root && squares == 0)) {
@@ -63,14 +56,13 @@ struct MinusOp {
 template <class T>
 void CenterRows(const T* x, int64_t rows, int64_t n, T* y) {
   const hn::ScalableTag<T> d;
-  const auto count = static_cast<size_t>(n);
   for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
-    const T mean = SumLanes(d, SumTerms(d, count, PlainTerms<T>{x})) / static_cast<T>(n);
+    const T mean = SumOf(d, n, ArrayOperand<T>{x}) / static_cast<T>(n);
     if (!(mean - mean == 0)) {
       wide_center(x, n, 1, y);
       continue;
     }
-    const T rest = SumLanes(d, SumTerms(d, count, Centred<T, false>{x, mean})) / static_cast<T>(n);
+    const T rest = SumOf(d, n, Centred<false, T>{x, mean}) / static_cast<T>(n);
     MapUnary(MinusOp<T>{mean, rest}, x, y, n);
   }
 }
@@ -176,12 +168,9 @@ void center_cols(const T* x, int64_t n, int64_t pitch, int64_t cols, T* y) {
   GRADUS_SIMD(CenterCols<T>)(x, n, pitch, cols, y);
 }
 
-template void variance_rows<float>(const float*, int64_t, int64_t, double, bool, float*);
-template void variance_rows<double>(const double*, int64_t, int64_t, double, bool, double*);
-template void center_rows<float>(const float*, int64_t, int64_t, float*);
-template void center_rows<double>(const double*, int64_t, int64_t, double*);
-template void center_cols<float>(const float*, int64_t, int64_t, int64_t, float*);
-template void center_cols<double>(const double*, int64_t, int64_t, int64_t, double*);
+GRADUS_FLOAT_AND_DOUBLE(variance_rows)
+GRADUS_FLOAT_AND_DOUBLE(center_rows)
+GRADUS_FLOAT_AND_DOUBLE(center_cols)
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include <gradus/tensor/kernels/common/instances.hpp>
+
 namespace gradus::kernels {
 namespace {
 
@@ -95,18 +97,10 @@ void wide_norm_backward_row(const T* x, const T* weight, const T* g, bool centre
   }
 }
 
-template float wide_mean<float>(const float*, int64_t);
-template double wide_mean<double>(const double*, int64_t);
-template void wide_center<float>(const float*, int64_t, int64_t, float*);
-template void wide_center<double>(const double*, int64_t, int64_t, double*);
-template float wide_variance<float>(const float*, int64_t, double, bool);
-template double wide_variance<double>(const double*, int64_t, double, bool);
-template void wide_norm_row<float>(const float*, const float*, const float*, double, float*, float*, float*, int64_t);
-template void wide_norm_row<double>(const double*, const double*, const double*, double, double*, double*, double*,
-                                    int64_t);
-template void wide_norm_backward_row<float>(const float*, const float*, const float*, bool, double, float*, float*,
-                                            int64_t);
-template void wide_norm_backward_row<double>(const double*, const double*, const double*, bool, double, double*,
-                                             double*, int64_t);
+GRADUS_FLOAT_AND_DOUBLE(wide_mean)
+GRADUS_FLOAT_AND_DOUBLE(wide_center)
+GRADUS_FLOAT_AND_DOUBLE(wide_variance)
+GRADUS_FLOAT_AND_DOUBLE(wide_norm_row)
+GRADUS_FLOAT_AND_DOUBLE(wide_norm_backward_row)
 
 }  // namespace gradus::kernels

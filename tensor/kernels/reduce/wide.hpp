@@ -35,7 +35,7 @@ void wide_center(const T* x, int64_t n, int64_t step, T* y);
 template <class T>
 T wide_variance(const T* x, int64_t n, double divisor, bool root);
 
-/// One row of norm_rows and of norm_backward_rows (norm.hpp), which adds to dweight. `mean` is null for RMS norm.
+/// One row of layer_norm and of layer_norm_backward, which adds to dweight. `mean` is null for RMS norm.
 template <class T>
 void wide_norm_row(const T* x, const T* weight, const T* bias, double eps, T* y, T* mean, T* rstd, int64_t n);
 template <class T>

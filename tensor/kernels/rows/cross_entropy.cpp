@@ -1,43 +1,31 @@
 // SPDX-License-Identifier: MIT
+// loss = logsumexp(x) - (1 - s) x[target] - s mean(x),  dx = (e^(x - logsumexp(x)) - (1 - s) onehot(target) - s / C) g
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/tensor/kernels/rows/cross_entropy.cpp"
-#include <gradus/tensor/kernels/elementwise/elementwise-inl.hpp>
+#include <gradus/tensor/kernels/common/rows.hpp>
 #include <gradus/tensor/kernels/rows/softmax-inl.hpp>
 #include <gradus/tensor/kernels/rows/softmax.hpp>
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
-/// shift - x.
 template <class T>
-struct BelowTerms {
-  const T* x;
-  T shift;
-  template <class D>
-  HWY_INLINE hn::Vec<D> Whole(D d, size_t i) const {
-    return hn::Sub(hn::Set(d, shift), hn::LoadU(d, x + i));
-  }
-  template <class D>
-  HWY_INLINE hn::Vec<D> Part(D d, size_t i, size_t count) const {
-    return hn::IfThenElseZero(hn::FirstN(d, count), hn::Sub(hn::Set(d, shift), LoadPart(d, x + i, count)));
-  }
-};
-
-template <class T>
-void CrossEntropy(const T* x, const int64_t* target, int64_t ignored, T* loss, T* lse, int64_t rows, int64_t n,
-                  double smoothing) {
-  const T spread = static_cast<T>(smoothing);
+void CrossEntropy(const T* x, const int64_t* target, const ClassTargets& rule, T* loss, T* lse, int64_t rows,
+                  int64_t n) {
+  const hn::ScalableTag<T> d;
+  const T spread = static_cast<T>(rule.smoothing);
   for (int64_t r = 0; r < rows; ++r, x += n) {
-    const LogSumExp<T> row = RowLogSumExp(x, static_cast<size_t>(n));
+    const LogSumExp<T> row = RowLogSumExp(x, n);
     lse[2 * r] = row.shift;
     lse[2 * r + 1] = row.log_sum;
     // Not (shift + log_sum) - x: the sum has rounded away what x and the shift differ by.
-    loss[r] = target[r] == ignored ? T{0} : (row.shift - x[target[r]]) + row.log_sum;
+    loss[r] = target[r] == rule.ignored ? T{0} : (row.shift - x[target[r]]) + row.log_sum;
     // Apart, so that without smoothing a logit of -infinity stays without effect. An infinite loss stays one.
-    if (spread > 0 && target[r] != ignored && loss[r] - loss[r] == 0) {
-      const hn::ScalableTag<T> d;
-      const T below = SumLanes(d, SumTerms(d, static_cast<size_t>(n), BelowTerms<T>{x, row.shift})) / static_cast<T>(n);
-      loss[r] += spread * ((below + row.log_sum) - loss[r]);
+    if (spread > 0 && target[r] != rule.ignored && loss[r] - loss[r] == 0) {
+      const auto below = [&](const auto& io, int64_t i) GRADUS_INLINE_LAMBDA {
+        return io.within(hn::Sub(hn::Set(io.d, row.shift), io.load(x + i)));
+      };
+      loss[r] += spread * ((SumOf(d, n, below) / static_cast<T>(n) + row.log_sum) - loss[r]);
     }
   }
 }
@@ -55,22 +43,22 @@ struct ProbabilityTimesOp {
 };
 
 template <class T>
-void CrossEntropyBackward(const T* x, const T* lse, const int64_t* target, int64_t ignored, const T* g,
-                          int64_t g_stride, T* dx, int64_t rows, int64_t n, double smoothing) {
-  const T share = static_cast<T>(smoothing / static_cast<double>(n));
+void CrossEntropyBackward(const T* x, const T* lse, const int64_t* target, const ClassTargets& rule, const T* g, T* dx,
+                          int64_t rows, int64_t n) {
+  const hn::ScalableTag<T> d;
+  const T share = static_cast<T>(rule.smoothing / static_cast<double>(n));
   for (int64_t r = 0; r < rows; ++r, x += n, dx += n) {
-    const T weight = g[r * g_stride];
-    if (target[r] == ignored) {
+    const T weight = g[r];
+    if (target[r] == rule.ignored) {
       for (int64_t i = 0; i < n; ++i) dx[i] = T{0};
-    } else {
-      const T at_target = x[target[r]];
-      const LogSumExp<T> row{lse[2 * r], lse[2 * r + 1]};
-      MapUnary(ProbabilityTimesOp<T>{row, weight, share}, x, dx, n);
-      // p - 1 by expm1, for a target that is all but certain.
-      const hn::ScalableTag<T> d;
-      const T beyond = hn::GetLane(Expm1(d, hn::Set(d, (at_target - row.shift) - row.log_sum)));
-      dx[target[r]] = (beyond + (static_cast<T>(smoothing) - share)) * weight;
+      continue;
     }
+    const T at_target = x[target[r]];
+    const LogSumExp<T> row{lse[2 * r], lse[2 * r + 1]};
+    MapUnary(ProbabilityTimesOp<T>{row, weight, share}, x, dx, n);
+    // p - 1 by expm1, for a target that is all but certain.
+    const T beyond = hn::GetLane(Expm1(d, hn::Set(d, (at_target - row.shift) - row.log_sum)));
+    dx[target[r]] = (beyond + (static_cast<T>(rule.smoothing) - share)) * weight;
   }
 }
 
@@ -79,27 +67,45 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace gradus::kernels {
+namespace {
 
-template <class T>
-void cross_entropy_rows(const T* x, const int64_t* target, int64_t ignored, T* loss, T* lse, int64_t rows, int64_t n,
-                        double smoothing) {
-  GRADUS_SIMD(CrossEntropy<T>)(x, target, ignored, loss, lse, rows, n, smoothing);
+constexpr int64_t kPiece = 8 << 10;  // elements
+
+void check_targets(const int64_t* targets, int64_t rows, int64_t classes, int64_t ignored) {
+  for (int64_t r = 0; r < rows; ++r) {
+    GRADUS_CHECK(targets[r] == ignored || (targets[r] >= 0 && targets[r] < classes),
+                 "[cross_entropy] target out of range: expected 0 <= target < ", classes, " or the ignored index ",
+                 ignored, ", got ", targets[r], " in row ", r);
+  }
 }
 
-template <class T>
-void cross_entropy_backward_rows(const T* x, const T* lse, const int64_t* target, int64_t ignored, const T* g,
-                                 int64_t g_stride, T* dx, int64_t rows, int64_t n, double smoothing) {
-  GRADUS_SIMD(CrossEntropyBackward<T>)(x, lse, target, ignored, g, g_stride, dx, rows, n, smoothing);
+}  // namespace
+
+void cross_entropy(const Tensor& logits, const Tensor& targets, const ClassTargets& rule, Tensor& loss, Tensor& lse) {
+  const Tensor in = dense(logits), classes = dense(targets);
+  const int64_t rows = classes.numel(), n = in.size(-1);
+  const auto* target = pointer<int64_t>(classes);
+  check_targets(target, rows, n, rule.ignored);
+  dispatch(in.dtype(), [&]<class T>() {
+    for_rows(rows, rows_of_piece(kPiece, n), [&](int64_t r, int64_t count) {
+      GRADUS_SIMD(CrossEntropy<T>)
+      (pointer<T>(in) + r * n, target + r, rule, pointer<T>(loss) + r, pointer<T>(lse) + 2 * r, count, n);
+    });
+  });
 }
 
-template void cross_entropy_rows<float>(const float*, const int64_t*, int64_t, float*, float*, int64_t, int64_t,
-                                        double);
-template void cross_entropy_rows<double>(const double*, const int64_t*, int64_t, double*, double*, int64_t, int64_t,
-                                         double);
-template void cross_entropy_backward_rows<float>(const float*, const float*, const int64_t*, int64_t, const float*,
-                                                 int64_t, float*, int64_t, int64_t, double);
-template void cross_entropy_backward_rows<double>(const double*, const double*, const int64_t*, int64_t, const double*,
-                                                  int64_t, double*, int64_t, int64_t, double);
+void cross_entropy_backward(const Tensor& logits, const Tensor& targets, const ClassTargets& rule, const Tensor& g,
+                            const Tensor& lse, Tensor& dx) {
+  const Tensor in = dense(logits), classes = dense(targets), cotangent = dense(g), parts = dense(lse);
+  const int64_t n = in.size(-1);
+  dispatch(in.dtype(), [&]<class T>() {
+    for_rows(classes.numel(), rows_of_piece(kPiece, n), [&](int64_t r, int64_t count) {
+      GRADUS_SIMD(CrossEntropyBackward<T>)
+      (pointer<T>(in) + r * n, pointer<T>(parts) + 2 * r, pointer<int64_t>(classes) + r, rule,
+       pointer<T>(cotangent) + r, pointer<T>(dx) + r * n, count, n);
+    });
+  });
+}
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

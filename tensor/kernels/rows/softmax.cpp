@@ -1,71 +1,73 @@
 // SPDX-License-Identifier: MIT
+// softmax:      y = e^(x - max) / sum e^(x - max),  dx = y (g - sum y g)
+// log_softmax:  y = (x - max) - log sum e^(x - max),  dx = g - e^y sum g
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/tensor/kernels/rows/softmax.cpp"
-#include <gradus/tensor/kernels/elementwise/elementwise-inl.hpp>
+#include <gradus/tensor/kernels/common/rows.hpp>
 #include <gradus/tensor/kernels/rows/softmax-inl.hpp>
 #include <gradus/tensor/kernels/rows/softmax.hpp>
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
-struct MulOp {
-  template <class D, class V = hn::Vec<D>>
-  HWY_INLINE V operator()(D, V a, V b) const {
-    return hn::Mul(a, b);
-  }
-};
-
 template <class T>
 void Softmax(const T* x, T* y, int64_t rows, int64_t n) {
   const hn::ScalableTag<T> d;
-  const size_t count = static_cast<size_t>(n);
   for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
-    const T largest = RowMax(x, count);
-    const T sum = SumLanes(d, SumTerms(d, count, ExpTerms<T>{x, largest, y}));
-    MapBinary(MulOp(), ArrayOperand<T>{y}, OneOperand<T>{T{1} / sum}, y, n);
+    ScaleRow(y, T{1} / SumOf(d, n, ExpTerms<T>{x, RowMax(x, n), y}), n);
   }
 }
 
-/// y = a where keep is not 0, else 0.
+/// e^(x - shift), exact 0 where keep is 0; also written to y.
 template <class T>
-struct KeepOrZero {
+struct MaskedExpTerms {
+  const T* x;
   const uint8_t* keep;
+  T shift;
   T* y;
+  template <class IO>
+  HWY_INLINE auto operator()(const IO& io, int64_t i) const {
+    const auto e = Exp(io.d, hn::Sub(io.load(x + i), hn::Set(io.d, shift)));
+    const auto kept = hn::IfThenElseZero(LoadMask(io, keep + i), e);
+    io.store(kept, y + i);
+    return kept;
+  }
+};
 
-  HWY_INLINE void Run(T a, size_t n) const {
-    for (size_t i = 0; i < n; ++i) y[i] = keep[i] != 0 ? a : T{0};
+/// x where keep is not 0, else -infinity.
+template <class T>
+struct MaskedMaxTerms {
+  const T* x;
+  const uint8_t* keep;
+  template <class IO>
+  HWY_INLINE auto operator()(const IO& io, int64_t i) const {
+    return hn::IfThenElse(LoadMask(io, keep + i), io.load(x + i), hn::Neg(hn::Inf(io.d)));
   }
 };
 
 template <class T>
-void MaskedSoftmax(const T* x, const uint8_t* keep, int64_t keep_stride, T* y, int64_t rows, int64_t n) {
+void MaskedSoftmax(const T* x, const uint8_t* keep, T* y, int64_t rows, int64_t n) {
   const hn::ScalableTag<T> d;
-  const size_t count = static_cast<size_t>(n);
-  const T lowest = -InfinityOf<T>();
-  for (int64_t r = 0; r < rows; ++r, x += n, y += n, keep += keep_stride) {
-    const T largest = ExtremeOf(MaxLanes(), d, count, MaskedMaxTerms<T>{x, keep}, lowest);
-    const T sum = SumLanes(d, SumTerms(d, count, MaskedExpTerms<T>{x, keep, largest, y}));
-    // No kept position: y is 0 already. A NaN sum times the exact zeros would spoil them.
+  for (int64_t r = 0; r < rows; ++r, x += n, y += n, keep += n) {
+    const T largest = ExtremeOf(MaxLanes(), d, n, MaskedMaxTerms<T>{x, keep}, -InfinityOf<T>());
+    const T sum = SumOf(d, n, MaskedExpTerms<T>{x, keep, largest, y});
+    // Without a kept position y is 0 already. A NaN sum times the exact zeros would spoil them.
     if (sum > 0 && sum - sum == 0) {
-      MapBinary(MulOp(), ArrayOperand<T>{y}, OneOperand<T>{T{1} / sum}, y, n);
+      ScaleRow(y, T{1} / sum, n);
     } else if (!(sum == 0)) {
-      KeepOrZero<T>{keep, y}.Run(sum - sum, count);
+      for (int64_t i = 0; i < n; ++i) y[i] = keep[i] != 0 ? sum - sum : T{0};
     }
   }
 }
 
-/// a[i] b[i].
+/// An array with exact 0 where keep is 0.
 template <class T>
-struct ProductTerms {
-  const T* a;
-  const T* b;
-  template <class D>
-  HWY_INLINE hn::Vec<D> Whole(D d, size_t i) const {
-    return hn::Mul(hn::LoadU(d, a + i), hn::LoadU(d, b + i));
-  }
-  template <class D>
-  HWY_INLINE hn::Vec<D> Part(D d, size_t i, size_t count) const {
-    return hn::Mul(LoadPart(d, a + i, count), LoadPart(d, b + i, count));
+struct KeptOperand {
+  const T* data;
+  const uint8_t* keep;
+  template <class IO>
+  HWY_INLINE auto operator()(const IO& io, int64_t i) const {
+    return hn::IfThenElseZero(LoadMask(io, keep + i), io.load(data + i));
   }
 };
 
@@ -79,52 +81,28 @@ struct SoftmaxBackwardOp {
   }
 };
 
+/// sum y g of one row.
+template <class T, class G>
+HWY_INLINE T DotOfRow(const T* y, G g, int64_t n) {
+  return SumOf(hn::ScalableTag<T>(), n,
+               [&](const auto& io, int64_t i) GRADUS_INLINE_LAMBDA { return hn::Mul(io.load(y + i), g(io, i)); });
+}
+
 template <class T>
 void SoftmaxBackward(const T* y, const T* g, T* dx, int64_t rows, int64_t n) {
-  const hn::ScalableTag<T> d;
   for (int64_t r = 0; r < rows; ++r, y += n, g += n, dx += n) {
-    const T dot = SumLanes(d, SumTerms(d, static_cast<size_t>(n), ProductTerms<T>{y, g}));
-    MapBinary(SoftmaxBackwardOp<T>{dot}, ArrayOperand<T>{y}, ArrayOperand<T>{g}, dx, n);
+    const ArrayOperand<T> cotangent{g};
+    const T dot = DotOfRow(y, cotangent, n);
+    MapBinary(SoftmaxBackwardOp<T>{dot}, ArrayOperand<T>{y}, cotangent, dx, n);
   }
 }
 
-/// An array with exact 0 where keep is 0.
 template <class T>
-struct KeptOperand {
-  const T* data;
-  const uint8_t* keep;
-  template <class D>
-  HWY_INLINE hn::Vec<D> Whole(D d, size_t i) const {
-    return hn::IfThenElseZero(LoadMask(d, keep + i), hn::LoadU(d, data + i));
-  }
-  template <class D>
-  HWY_INLINE hn::Vec<D> Part(D d, size_t i, size_t count) const {
-    return hn::IfThenElseZero(LoadMaskPart(d, keep + i, count), LoadPart(d, data + i, count));
-  }
-};
-
-template <class T>
-struct KeptProductTerms {
-  const T* y;
-  KeptOperand<T> g;
-  template <class D>
-  HWY_INLINE hn::Vec<D> Whole(D d, size_t i) const {
-    return hn::Mul(hn::LoadU(d, y + i), g.Whole(d, i));
-  }
-  template <class D>
-  HWY_INLINE hn::Vec<D> Part(D d, size_t i, size_t count) const {
-    return hn::Mul(LoadPart(d, y + i, count), g.Part(d, i, count));
-  }
-};
-
-template <class T>
-void MaskedSoftmaxBackward(const T* y, const T* g, const uint8_t* keep, int64_t keep_stride, T* dx, int64_t rows,
-                           int64_t n) {
-  const hn::ScalableTag<T> d;
-  for (int64_t r = 0; r < rows; ++r, y += n, g += n, dx += n, keep += keep_stride) {
-    const KeptOperand<T> kept_g{g, keep};
-    const T dot = SumLanes(d, SumTerms(d, static_cast<size_t>(n), KeptProductTerms<T>{y, kept_g}));
-    MapBinary(SoftmaxBackwardOp<T>{dot}, ArrayOperand<T>{y}, kept_g, dx, n);
+void MaskedSoftmaxBackward(const T* y, const T* g, const uint8_t* keep, T* dx, int64_t rows, int64_t n) {
+  for (int64_t r = 0; r < rows; ++r, y += n, g += n, dx += n, keep += n) {
+    const KeptOperand<T> cotangent{g, keep};
+    const T dot = DotOfRow(y, cotangent, n);
+    MapBinary(SoftmaxBackwardOp<T>{dot}, ArrayOperand<T>{y}, cotangent, dx, n);
     // 0 times what is not finite would be NaN.
     if (!(dot - dot == 0)) {
       for (int64_t i = 0; i < n; ++i) dx[i] = keep[i] != 0 ? dx[i] : T{0};
@@ -134,9 +112,7 @@ void MaskedSoftmaxBackward(const T* y, const T* g, const uint8_t* keep, int64_t 
 
 template <class T>
 void LogSoftmax(const T* x, T* y, int64_t rows, int64_t n) {
-  for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
-    MapUnary(LogSoftmaxOp<T>{RowLogSumExp(x, static_cast<size_t>(n))}, x, y, n);
-  }
+  for (int64_t r = 0; r < rows; ++r, x += n, y += n) MapUnary(LogSoftmaxOp<T>{RowLogSumExp(x, n)}, x, y, n);
 }
 
 /// g - e^y sum. Where e^y is near 1, g is often near sum, and what is left of both must not be rounded away: there it
@@ -158,31 +134,8 @@ template <class T>
 void LogSoftmaxBackward(const T* y, const T* g, T* dx, int64_t rows, int64_t n) {
   const hn::ScalableTag<T> d;
   for (int64_t r = 0; r < rows; ++r, y += n, g += n, dx += n) {
-    const T sum = SumLanes(d, SumTerms(d, static_cast<size_t>(n), PlainTerms<T>{g}));
+    const T sum = SumOf(d, n, ArrayOperand<T>{g});
     MapBinary(LogSoftmaxBackwardOp<T>{sum}, ArrayOperand<T>{y}, ArrayOperand<T>{g}, dx, n);
-  }
-}
-
-/// dx = g e^(x - lse) as g / sum e^(x - shift) times e^(x - shift): lse itself is rounded.
-template <class T>
-void LogSumExpBackward(const T* x, const T* g, T* dx, int64_t rows, int64_t n) {
-  const hn::ScalableTag<T> d;
-  const size_t count = static_cast<size_t>(n);
-  for (int64_t r = 0; r < rows; ++r, x += n, dx += n) {
-    const T largest = RowMax(x, count);
-    const T shift = largest - largest == 0 ? largest : T{0};
-    const T sum = SumLanes(d, SumTerms(d, count, ExpTerms<T>{x, shift, dx}));
-    // All are -infinity: so is lse, and dx is 0 already.
-    if (sum == 0) continue;
-    MapBinary(MulOp(), ArrayOperand<T>{dx}, OneOperand<T>{g[r] / sum}, dx, n);
-  }
-}
-
-template <class T>
-void LogSumExpRows(const T* x, T* y, int64_t rows, int64_t n) {
-  for (int64_t r = 0; r < rows; ++r) {
-    const LogSumExp<T> lse = RowLogSumExp(x + r * n, static_cast<size_t>(n));
-    y[r] = lse.shift + lse.log_sum;
   }
 }
 
@@ -191,66 +144,55 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace gradus::kernels {
+namespace {
 
-template <class T>
-void softmax_rows(const T* x, T* y, int64_t rows, int64_t n) {
-  GRADUS_SIMD(Softmax<T>)(x, y, rows, n);
+constexpr int64_t kPiece = 8 << 10;  // elements
+
+}  // namespace
+
+void softmax(const Tensor& x, const Tensor* keep, Tensor& y) {
+  const Tensor in = dense(x), mask = dense(keep);
+  const auto* kept = pointer<uint8_t>(mask);
+  dispatch(y.dtype(), [&]<class T>() {
+    for_last_axis(y, kPiece, [&](int64_t at, int64_t rows, int64_t n) {
+      const T* from = pointer<T>(in) + at;
+      if (kept == nullptr) return GRADUS_SIMD(Softmax<T>)(from, pointer<T>(y) + at, rows, n);
+      GRADUS_SIMD(MaskedSoftmax<T>)(from, kept + at, pointer<T>(y) + at, rows, n);
+    });
+  });
 }
 
-template <class T>
-void masked_softmax_rows(const T* x, const uint8_t* keep, int64_t keep_stride, T* y, int64_t rows, int64_t n) {
-  GRADUS_SIMD(MaskedSoftmax<T>)(x, keep, keep_stride, y, rows, n);
+void softmax_backward(const Tensor& y, const Tensor& g, const Tensor* keep, Tensor& dx) {
+  const Tensor out = dense(y), cotangent = dense(g), mask = dense(keep);
+  const auto* kept = pointer<uint8_t>(mask);
+  dispatch(dx.dtype(), [&]<class T>() {
+    for_last_axis(dx, kPiece, [&](int64_t at, int64_t rows, int64_t n) {
+      const T* p = pointer<T>(out) + at;
+      const T* from = pointer<T>(cotangent) + at;
+      if (kept == nullptr) return GRADUS_SIMD(SoftmaxBackward<T>)(p, from, pointer<T>(dx) + at, rows, n);
+      GRADUS_SIMD(MaskedSoftmaxBackward<T>)(p, from, kept + at, pointer<T>(dx) + at, rows, n);
+    });
+  });
 }
 
-template <class T>
-void softmax_backward_rows(const T* y, const T* g, T* dx, int64_t rows, int64_t n) {
-  GRADUS_SIMD(SoftmaxBackward<T>)(y, g, dx, rows, n);
+void log_softmax(const Tensor& x, Tensor& y) {
+  const Tensor in = dense(x);
+  dispatch(y.dtype(), [&]<class T>() {
+    for_last_axis(y, kPiece, [&](int64_t at, int64_t rows, int64_t n) {
+      GRADUS_SIMD(LogSoftmax<T>)(pointer<T>(in) + at, pointer<T>(y) + at, rows, n);
+    });
+  });
 }
 
-template <class T>
-void masked_softmax_backward_rows(const T* y, const T* g, const uint8_t* keep, int64_t keep_stride, T* dx, int64_t rows,
-                                  int64_t n) {
-  GRADUS_SIMD(MaskedSoftmaxBackward<T>)(y, g, keep, keep_stride, dx, rows, n);
+void log_softmax_backward(const Tensor& y, const Tensor& g, Tensor& dx) {
+  const Tensor out = dense(y), cotangent = dense(g);
+  dispatch(dx.dtype(), [&]<class T>() {
+    for_last_axis(dx, kPiece, [&](int64_t at, int64_t rows, int64_t n) {
+      GRADUS_SIMD(LogSoftmaxBackward<T>)
+      (pointer<T>(out) + at, pointer<T>(cotangent) + at, pointer<T>(dx) + at, rows, n);
+    });
+  });
 }
-
-template <class T>
-void log_softmax_rows(const T* x, T* y, int64_t rows, int64_t n) {
-  GRADUS_SIMD(LogSoftmax<T>)(x, y, rows, n);
-}
-
-template <class T>
-void log_softmax_backward_rows(const T* y, const T* g, T* dx, int64_t rows, int64_t n) {
-  GRADUS_SIMD(LogSoftmaxBackward<T>)(y, g, dx, rows, n);
-}
-
-template <class T>
-void logsumexp_rows(const T* x, T* y, int64_t rows, int64_t n) {
-  GRADUS_SIMD(LogSumExpRows<T>)(x, y, rows, n);
-}
-
-template <class T>
-void logsumexp_backward_rows(const T* x, const T* g, T* dx, int64_t rows, int64_t n) {
-  GRADUS_SIMD(LogSumExpBackward<T>)(x, g, dx, rows, n);
-}
-
-template void softmax_rows<float>(const float*, float*, int64_t, int64_t);
-template void softmax_rows<double>(const double*, double*, int64_t, int64_t);
-template void masked_softmax_rows<float>(const float*, const uint8_t*, int64_t, float*, int64_t, int64_t);
-template void masked_softmax_rows<double>(const double*, const uint8_t*, int64_t, double*, int64_t, int64_t);
-template void softmax_backward_rows<float>(const float*, const float*, float*, int64_t, int64_t);
-template void softmax_backward_rows<double>(const double*, const double*, double*, int64_t, int64_t);
-template void masked_softmax_backward_rows<float>(const float*, const float*, const uint8_t*, int64_t, float*, int64_t,
-                                                  int64_t);
-template void masked_softmax_backward_rows<double>(const double*, const double*, const uint8_t*, int64_t, double*,
-                                                   int64_t, int64_t);
-template void log_softmax_rows<float>(const float*, float*, int64_t, int64_t);
-template void log_softmax_rows<double>(const double*, double*, int64_t, int64_t);
-template void log_softmax_backward_rows<float>(const float*, const float*, float*, int64_t, int64_t);
-template void log_softmax_backward_rows<double>(const double*, const double*, double*, int64_t, int64_t);
-template void logsumexp_rows<float>(const float*, float*, int64_t, int64_t);
-template void logsumexp_rows<double>(const double*, double*, int64_t, int64_t);
-template void logsumexp_backward_rows<float>(const float*, const float*, float*, int64_t, int64_t);
-template void logsumexp_backward_rows<double>(const double*, const double*, double*, int64_t, int64_t);
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

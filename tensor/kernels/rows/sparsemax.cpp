@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
+// sparsemax:  y = max(x - t, 0),  dx = g - (the mean of g over y > 0) where y > 0, else 0
+// entmax15:   y = max(x / 2 - t, 0)^2,  dx = s (g - sum(s g) / sum(s)) where y > 0, else 0, s = sqrt(y)
+// with t such that a row sums to 1. It is found by sorting as many elements as the support has. That takes the time, so
+// these are plain loops; sums are formed in double.
 #include <gradus/tensor/kernels/rows/sparsemax.hpp>
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
+
+#include <gradus/tensor/kernels/common/rows.hpp>
 
 namespace gradus::kernels {
 namespace {
@@ -112,13 +117,6 @@ void row(const T* x, const uint8_t* keep, T* y, int64_t n, std::vector<double>& 
   }
 }
 
-template <class Rule, class T>
-void all_rows(const T* x, const uint8_t* keep, T* y, int64_t rows, int64_t n) {
-  std::vector<double> candidates;
-  for (int64_t r = 0; r < rows; ++r)
-    row<Rule>(x + r * n, keep != nullptr ? keep + r * n : nullptr, y + r * n, n, candidates);
-}
-
 // dx = s (g - sum(s g) / sum(s)) on y != 0 (a NaN is passed on), s = root(y).
 template <class T, class Root>
 void backward_rows(const T* y, const T* g, T* dx, int64_t rows, int64_t n, Root root) {
@@ -139,35 +137,34 @@ void backward_rows(const T* y, const T* g, T* dx, int64_t rows, int64_t n, Root 
   }
 }
 
+constexpr int64_t kPiece = 2 << 10;  // elements
+
 }  // namespace
 
-template <class T>
-void sparsemax_rows(const T* x, const uint8_t* keep, T* y, int64_t rows, int64_t n) {
-  all_rows<Sparsemax>(x, keep, y, rows, n);
+void sparse_probabilities(SparseFn fn, const Tensor& x, const Tensor* keep, Tensor& y) {
+  const Tensor in = dense(x), mask = dense(keep);
+  dispatch(y.dtype(), [&]<class T>() {
+    for_last_axis(y, kPiece, [&](int64_t begin, int64_t rows, int64_t n) {
+      std::vector<double> candidates;
+      for (int64_t at = begin; at < begin + rows * n; at += n) {
+        const auto find = fn == SparseFn::sparsemax ? row<Sparsemax, T> : row<Entmax15, T>;
+        find(pointer<T>(in) + at, shifted(pointer<uint8_t>(mask), at), pointer<T>(y) + at, n, candidates);
+      }
+    });
+  });
 }
 
-template <class T>
-void sparsemax_backward_rows(const T* y, const T* g, T* dx, int64_t rows, int64_t n) {
-  backward_rows(y, g, dx, rows, n, [](double p) { return p > 0.0 ? 1.0 : p; });
+void sparse_probabilities_backward(SparseFn fn, const Tensor& y, const Tensor& g, Tensor& dx) {
+  const Tensor out = dense(y), cotangent = dense(g);
+  dispatch(dx.dtype(), [&]<class T>() {
+    for_last_axis(dx, kPiece, [&](int64_t at, int64_t rows, int64_t n) {
+      const auto run = [&](auto root) {
+        backward_rows(pointer<T>(out) + at, pointer<T>(cotangent) + at, pointer<T>(dx) + at, rows, n, root);
+      };
+      if (fn == SparseFn::sparsemax) return run([](double p) { return p > 0.0 ? 1.0 : p; });
+      run([](double p) { return std::sqrt(p); });
+    });
+  });
 }
-
-template <class T>
-void entmax15_rows(const T* x, const uint8_t* keep, T* y, int64_t rows, int64_t n) {
-  all_rows<Entmax15>(x, keep, y, rows, n);
-}
-
-template <class T>
-void entmax15_backward_rows(const T* y, const T* g, T* dx, int64_t rows, int64_t n) {
-  backward_rows(y, g, dx, rows, n, [](double p) { return std::sqrt(p); });
-}
-
-template void sparsemax_rows<float>(const float*, const uint8_t*, float*, int64_t, int64_t);
-template void sparsemax_backward_rows<float>(const float*, const float*, float*, int64_t, int64_t);
-template void entmax15_rows<float>(const float*, const uint8_t*, float*, int64_t, int64_t);
-template void entmax15_backward_rows<float>(const float*, const float*, float*, int64_t, int64_t);
-template void sparsemax_rows<double>(const double*, const uint8_t*, double*, int64_t, int64_t);
-template void sparsemax_backward_rows<double>(const double*, const double*, double*, int64_t, int64_t);
-template void entmax15_rows<double>(const double*, const uint8_t*, double*, int64_t, int64_t);
-template void entmax15_backward_rows<double>(const double*, const double*, double*, int64_t, int64_t);
 
 }  // namespace gradus::kernels

@@ -60,11 +60,4 @@ struct GruDerivatives {
 template <class T>
 void gru_backward(const GruSequence<T>& in, const GruCotangents<T>& saved, const GruDerivatives<T>& out);
 
-extern template void gru_forward<float>(const GruSequence<float>&, const GruResults<float>&);
-extern template void gru_forward<double>(const GruSequence<double>&, const GruResults<double>&);
-extern template void gru_backward<float>(const GruSequence<float>&, const GruCotangents<float>&,
-                                         const GruDerivatives<float>&);
-extern template void gru_backward<double>(const GruSequence<double>&, const GruCotangents<double>&,
-                                          const GruDerivatives<double>&);
-
 }  // namespace gradus::kernels

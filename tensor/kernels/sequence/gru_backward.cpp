@@ -64,7 +64,7 @@ GruBackwardRow<T> BackwardRow(const GruBackwardTask<T>& task, int64_t i, int64_t
 template <class T>
 void AddRows(const T* a, int64_t rows, int64_t columns, T* sum) {
   const hn::ScalableTag<T> d;
-  ForUnits(d, columns, [&](const auto& io, int64_t j) HWY_ATTR {
+  ForVectors(d, columns, [&](const auto& io, int64_t j) HWY_ATTR {
     auto total = io.load(sum + j);
     for (int64_t i = 0; i < rows; ++i) total = hn::Add(total, io.load(a + i * columns + j));
     io.store(total, sum + j);
@@ -83,7 +83,7 @@ template <class T>
 void GruStepBackAfter(const GruBackwardTask<T>& task, int64_t active, int64_t step, int64_t kept) {
   const hn::ScalableTag<T> d;
   for (int64_t i = 0; i < active; ++i) {
-    ForUnits(d, task.in.hidden, GruBackwardAfter<decltype(d)>{d, BackwardRow(task, i, step, kept)});
+    ForVectors(d, task.in.hidden, GruBackwardAfter<decltype(d)>{d, BackwardRow(task, i, step, kept)});
   }
   AddProducts(task, active, kept, 3);
 }
@@ -93,13 +93,13 @@ void GruStepBackBefore(const GruBackwardTask<T>& task, int64_t active, int64_t s
   const hn::ScalableTag<T> d;
   const int64_t hidden = task.in.hidden;
   for (int64_t i = 0; i < active; ++i) {
-    ForUnits(d, hidden, GruBackwardBefore<decltype(d)>{d, BackwardRow(task, i, step, kept)});
+    ForVectors(d, hidden, GruBackwardBefore<decltype(d)>{d, BackwardRow(task, i, step, kept)});
   }
   // d (r * h) = da_n W_hn
   const T* da_n = task.dproducts + kept * 3 * hidden + 2 * hidden;
   RunPacked(PackedGemm<T>{active, hidden, hidden, da_n, 3 * hidden, task.packed_reset, task.dreset, hidden, false});
   for (int64_t i = 0; i < active; ++i) {
-    ForUnits(d, hidden, GruBackwardReset<decltype(d)>{d, BackwardRow(task, i, step, kept)});
+    ForVectors(d, hidden, GruBackwardReset<decltype(d)>{d, BackwardRow(task, i, step, kept)});
   }
   AddProducts(task, active, kept, 2);
 }
@@ -214,9 +214,7 @@ void gru_backward(const GruSequence<T>& in, const GruCotangents<T>& saved, const
   }
 }
 
-template void gru_backward<float>(const GruSequence<float>&, const GruCotangents<float>&, const GruDerivatives<float>&);
-template void gru_backward<double>(const GruSequence<double>&, const GruCotangents<double>&,
-                                   const GruDerivatives<double>&);
+GRADUS_FLOAT_AND_DOUBLE(gru_backward)
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include <gradus/tensor/kernels/simd/simd_math-inl.hpp>
-#include <gradus/tensor/kernels/simd/unit_vectors-inl.hpp>
+#include <gradus/tensor/kernels/simd/vectors-inl.hpp>
 
 #if defined(GRADUS_TENSOR_KERNELS_GRU_CELL_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef GRADUS_TENSOR_KERNELS_GRU_CELL_INL

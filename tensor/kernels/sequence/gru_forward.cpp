@@ -58,7 +58,7 @@ void GruStepAfter(const GruForwardTask<T>& task, int64_t active, int64_t step) {
   const int64_t hidden = task.in.hidden;
   RunPacked(PackedGemm<T>{active, 3 * hidden, hidden, task.h, hidden, task.packed, task.products, 3 * hidden, false});
   for (int64_t i = 0; i < active; ++i) {
-    ForUnits(d, hidden, GruForwardAfter<decltype(d)>{d, ForwardRow(task, i, step)});
+    ForVectors(d, hidden, GruForwardAfter<decltype(d)>{d, ForwardRow(task, i, step)});
   }
 }
 
@@ -68,11 +68,11 @@ void GruStepBefore(const GruForwardTask<T>& task, int64_t active, int64_t step) 
   const int64_t hidden = task.in.hidden, stride = 3 * hidden;
   RunPacked(PackedGemm<T>{active, 2 * hidden, hidden, task.h, hidden, task.packed, task.products, stride, false});
   for (int64_t i = 0; i < active; ++i) {
-    ForUnits(d, hidden, GruForwardReset<decltype(d)>{d, ForwardRow(task, i, step)});
+    ForVectors(d, hidden, GruForwardReset<decltype(d)>{d, ForwardRow(task, i, step)});
   }
   RunPacked(PackedGemm<T>{active, hidden, hidden, task.reset, hidden, task.packed_reset, task.products, stride, false});
   for (int64_t i = 0; i < active; ++i) {
-    ForUnits(d, hidden, GruForwardBefore<decltype(d)>{d, ForwardRow(task, i, step)});
+    ForVectors(d, hidden, GruForwardBefore<decltype(d)>{d, ForwardRow(task, i, step)});
   }
 }
 
@@ -142,8 +142,7 @@ void gru_forward(const GruSequence<T>& in, const GruResults<T>& out) {
   parallel_for(plan.chunks(), run_chunks, plan.grain());
 }
 
-template void gru_forward<float>(const GruSequence<float>&, const GruResults<float>&);
-template void gru_forward<double>(const GruSequence<double>&, const GruResults<double>&);
+GRADUS_FLOAT_AND_DOUBLE(gru_forward)
 
 }  // namespace gradus::kernels
 #endif  // HWY_ONCE

@@ -1,24 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/tensor/kernels/sequence/tensor_gru.hpp>
 
+#include <gradus/tensor/kernels/common/rows.hpp>
 #include <gradus/tensor/kernels/sequence/gru.hpp>
 
 namespace gradus::kernels {
 namespace {
 
-template <class T>
-const T* pointer(const Tensor& x) {
-  return x.defined() ? static_cast<const T*>(x.raw_data()) : nullptr;
-}
-
-template <class T>
-T* pointer(Tensor& x) {
-  return static_cast<T*>(x.raw_data());
-}
-
-Tensor dense(const Tensor& x) { return x.defined() ? x.contiguous() : x; }
-
-GruInputs dense(const GruInputs& in) {
+GruInputs dense_inputs(const GruInputs& in) {
   return {.gates_x = dense(in.gates_x),
           .h0 = dense(in.h0),
           .w_hh = dense(in.w_hh),
@@ -45,19 +34,17 @@ GruSequence<T> sequence(const GruInputs& in) {
 }  // namespace
 
 void gru_forward(const GruInputs& inputs, Tensor& y, Tensor& h_n, Tensor& gates) {
-  const GruInputs in = dense(inputs);
-  dispatch_float(y.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  const GruInputs in = dense_inputs(inputs);
+  dispatch(y.dtype(), [&]<class T>() {
     gru_forward<T>(sequence<T>(in), {.y = pointer<T>(y), .h_n = pointer<T>(h_n), .gates = pointer<T>(gates)});
   });
 }
 
 void gru_backward(const GruInputs& inputs, const Tensor& dy, const Tensor& dh_n, const Tensor& y, const Tensor& gates,
                   GruGradients out) {
-  const GruInputs in = dense(inputs);
+  const GruInputs in = dense_inputs(inputs);
   const Tensor saved[] = {dense(y), dense(gates), dense(dy), dense(dh_n)};
-  dispatch_float(y.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch(y.dtype(), [&]<class T>() {
     gru_backward<T>(sequence<T>(in),
                     {.y = pointer<T>(saved[0]),
                      .gates = pointer<T>(saved[1]),

@@ -27,6 +27,9 @@
 #include <cstddef>
 #include <cstdint>
 
+// Behind the parameters of a lambda: compiled for the target and made part of the loop that calls it.
+#define GRADUS_INLINE_LAMBDA HWY_ATTR __attribute__((always_inline))
+
 #include <gradus/tensor/kernels/simd/simd_dispatch.hpp>
 
 #endif  // GRADUS_TENSOR_KERNELS_SIMD_ONCE

@@ -4,6 +4,8 @@
 #include <atomic>
 #include <type_traits>
 
+#include <gradus/tensor/kernels/common/instances.hpp>
+
 namespace gradus::kernels {
 
 /// What this machine runs. 0: the baseline, 1: AVX2, 2: AVX-512. Zero until static initialisation: always safe to run.

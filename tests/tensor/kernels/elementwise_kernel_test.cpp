@@ -280,7 +280,7 @@ TEMPLATE_TEST_CASE("select takes the first operand where the byte is not 0", "",
       Misaligned<TestType> y(std::vector<TestType>(static_cast<size_t>(n)));
       std::vector<uint8_t> keep;
       for (int64_t i = 0; i <= n; ++i) keep.push_back(static_cast<uint8_t>(random.integer(0, 2) * 100));
-      kernels::select(keep.data(), sk, a.data(), sa, b.data(), sb, y.data(), n);
+      kernels::where(keep.data(), sk, a.data(), sa, b.data(), sb, y.data(), n);
       int wrong = 0;
       for (int64_t i = 0; i < n; ++i) {
         const bool first = keep[static_cast<size_t>(i * sk)] != 0;

@@ -43,7 +43,7 @@ struct SgdState {
 void naive_sgd(SgdState& s, double g, const SgdStep& step) {
   g += step.weight_decay * s.p;
   if (step.momentum != 0) {
-    s.velocity = step.first_step ? g : step.momentum * s.velocity + (1 - step.dampening) * g;
+    s.velocity = step.first_step ? g : step.momentum * s.velocity + g;
     g = step.nesterov ? g + step.momentum * s.velocity : s.velocity;
   }
   s.p -= step.lr * g;
@@ -96,8 +96,7 @@ TEST_CASE("the first step of Adam has the size of the learning rate, whatever th
   CHECK(p[2] == Approx(0.99).epsilon(1e-12));
 }
 
-TEMPLATE_TEST_CASE("SGD follows PyTorch's definition with momentum, dampening, decay and Nesterov's variant", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("SGD follows PyTorch's definition with momentum, decay and Nesterov's variant", "", float, double) {
   const uint64_t seed = tests::seed(32);
   INFO("seed " << seed);
   tests::RandomNumbers random(seed);
@@ -106,7 +105,7 @@ TEMPLATE_TEST_CASE("SGD follows PyTorch's definition with momentum, dampening, d
       {.lr = 0.1},
       {.lr = 0.1, .weight_decay = 0.2},
       {.lr = 0.1, .momentum = 0.9},
-      {.lr = 0.1, .momentum = 0.7, .dampening = 0.3, .weight_decay = 0.1},
+      {.lr = 0.1, .momentum = 0.7, .weight_decay = 0.1},
       {.lr = 0.1, .momentum = 0.9, .weight_decay = 0.1, .nesterov = true},
   };
   for (const int64_t n : kSizes) {

@@ -78,7 +78,7 @@ TEST_CASE("a long f32 sum does not drift as one accumulator would") {
   const double want = static_cast<double>(0.1f) * static_cast<double>(n);
   CHECK(std::fabs(static_cast<double>(kernels::sum(x.data(), n)) - want) <= sum_bound<float>(want, n));
   std::vector<float> columns(2);
-  kernels::reduce_cols(ReduceFn::sum, x.data(), n / 2, 2, columns.data());
+  kernels::reduce_cols(ReduceFn::sum, x.data(), n / 2, 2, 2, columns.data());
   CHECK(std::fabs(static_cast<double>(columns[1]) - want / 2) <= sum_bound<float>(want / 2, n / 2, 2));
 }
 
@@ -138,8 +138,8 @@ TEMPLATE_TEST_CASE("rows and columns reduce like one run at a time", "", float, 
       for (const ReduceFn fn : {ReduceFn::sum, ReduceFn::max, ReduceFn::min}) {
         std::vector<TestType> by_row(static_cast<size_t>(rows + 1), TestType{55});
         std::vector<TestType> by_col(static_cast<size_t>(cols + 1), TestType{55});
-        kernels::reduce_rows(fn, x.data(), rows, cols, by_row.data());
-        kernels::reduce_cols(fn, x.data(), rows, cols, by_col.data());
+        kernels::reduce_rows(fn, x.data(), rows, cols, cols, by_row.data());
+        kernels::reduce_cols(fn, x.data(), rows, cols, cols, by_col.data());
         int wrong = by_row.back() != 55 || by_col.back() != 55;
         const auto differs = [fn](TestType got, const TestType* run, int64_t n, int64_t stride) {
           if (fn != ReduceFn::sum) return got != naive_extreme(fn, run, n, stride);
@@ -162,7 +162,7 @@ TEMPLATE_TEST_CASE("column extremes see NaN", "", float, double) {
   x[70 + 2] = kNan<TestType>;       // within a group of four vectors
   x[2 * 70 + 69] = kNan<TestType>;  // within the last, partial vector
   for (const ReduceFn fn : {ReduceFn::max, ReduceFn::min}) {
-    kernels::reduce_cols(fn, x.data(), 3, 70, y.data());
+    kernels::reduce_cols(fn, x.data(), 3, 70, 70, y.data());
     CHECK((std::isnan(y[2]) && std::isnan(y[69]) && y[0] == 1 && y[68] == 1));
   }
 }
@@ -172,7 +172,7 @@ TEMPLATE_TEST_CASE("extremes of many short rows see NaN", "", float, double) {
   std::vector<TestType> x(static_cast<size_t>(rows * n), TestType{1}), y(static_cast<size_t>(rows));
   for (int64_t r = 0; r < rows; r += 5) x[static_cast<size_t>(r * n + r % n)] = kNan<TestType>;
   for (const ReduceFn fn : {ReduceFn::max, ReduceFn::min}) {
-    kernels::reduce_rows(fn, x.data(), rows, n, y.data());
+    kernels::reduce_rows(fn, x.data(), rows, n, n, y.data());
     int wrong = 0;
     for (int64_t r = 0; r < rows; ++r) {
       const TestType got = y[static_cast<size_t>(r)];

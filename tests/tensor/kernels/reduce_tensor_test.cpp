@@ -143,7 +143,7 @@ TEST_CASE("argmax, argmin, variance, norm: any set of axes of any layout gives w
     kernels::argmax(x, largest);
     kernels::argmin(x, smallest);
     kernels::variance(x, 0.0, kernels::Root::no, variance);
-    kernels::norm(x, 3.0, norm);
+    kernels::vector_norm(x, 3.0, norm);
     for (const Index& index : tests::all_indices(shape)) {
       const std::vector<double> values = sources(x, shape, index);
       double sum = 0.0, squares = 0.0, cubes = 0.0;
@@ -231,7 +231,7 @@ TEST_CASE("norm: neither overflows nor underflows on the way, NaN and infinity p
   const double inf = std::numeric_limits<double>::infinity();
   const auto norm_of = [](std::initializer_list<double> values, double p, DType dtype = DType::f64) {
     Tensor y = Tensor::empty({1}, dtype);
-    kernels::norm(Tensor::from(values, {static_cast<int64_t>(values.size())}, {.dtype = dtype}), p, y);
+    kernels::vector_norm(Tensor::from(values, {static_cast<int64_t>(values.size())}, {.dtype = dtype}), p, y);
     return y.to(DType::f64).item<double>();
   };
   for (const double p : {2.0, 3.0}) {

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <vector>
 
+#include <gradus/tensor/kernels/reduce/row_kernels.hpp>
 #include <gradus/tensor/kernels/rows/softmax.hpp>
 #include <tests/support/catch.hpp>
 #include <tests/support/random_numbers.hpp>
 #include <tests/support/seed.hpp>
+#include <tests/support/vector_tensors.hpp>
 
 namespace gradus {
 namespace {
 
+using tests::tensor_of;
+using tests::vector_of;
 using Mask = std::vector<uint8_t>;
 
 const int64_t kSizes[] = {0, 1, 3, 7, 15, 16, 17, 33, 100};
@@ -60,10 +65,33 @@ double naive_lse(const std::vector<T>& x, int64_t row, int64_t n) {
   return std::log(sum);
 }
 
+Tensor mask_of(const Mask& keep, const Shape& shape) {
+  Tensor out = Tensor::empty(shape, DType::boolean);
+  std::copy(keep.begin(), keep.end(), static_cast<uint8_t*>(out.raw_data()));
+  return out;
+}
+
+// All results start as 7: whatever is not written shows.
+template <class T>
+std::vector<T> softmax(const std::vector<T>& x, int64_t n, const Tensor* keep = nullptr) {
+  const int64_t rows = n == 0 ? kRows : static_cast<int64_t>(x.size()) / n;
+  Tensor y = tensor_of(std::vector<T>(x.size(), T{7}), {rows, n});
+  kernels::softmax(tensor_of(x, {rows, n}), keep, y);
+  return vector_of<T>(y);
+}
+
+template <class T>
+std::vector<T> softmax_backward(const std::vector<T>& y, const std::vector<T>& g, int64_t n,
+                                const Tensor* keep = nullptr) {
+  Tensor dx = tensor_of(std::vector<T>(y.size(), T{7}), {kRows, n});
+  kernels::softmax_backward(tensor_of(y, {kRows, n}), tensor_of(g, {kRows, n}), keep, dx);
+  return vector_of<T>(dx);
+}
+
 Mask random_mask(tests::RandomNumbers& random, int64_t n) {
   Mask keep;
   for (int64_t i = 0; i < kRows * n; ++i) keep.push_back(static_cast<uint8_t>(random.integer(0, 2)));
-  for (int64_t i = 0; i < n; ++i) keep[static_cast<size_t>(n + i)] = 0;  // all of row 1 is blocked
+  for (int64_t i = 0; i < n; ++i) keep[static_cast<size_t>(n + i)] = 0;  // row 1 is blocked as a whole
   return keep;
 }
 
@@ -73,10 +101,9 @@ TEMPLATE_TEST_CASE("softmax and its derivative equal the naive rows, in place to
   tests::RandomNumbers random(seed);
   for (const int64_t n : kSizes) {
     const auto x = random.uniform<TestType>(kRows * n, 5.0), g = random.uniform<TestType>(kRows * n);
-    std::vector<TestType> y(x.size()), dx(x.size()), in_place = x;
-    kernels::softmax_rows(x.data(), y.data(), kRows, n);
-    kernels::softmax_rows(in_place.data(), in_place.data(), kRows, n);
-    kernels::softmax_backward_rows(y.data(), g.data(), dx.data(), kRows, n);
+    const auto y = softmax(x, n), dx = softmax_backward(y, g, n);
+    Tensor in_place = tensor_of(x, {kRows, n});
+    kernels::softmax(in_place, nullptr, in_place);
     std::vector<double> want_dx(x.size());
     for (int64_t r = 0; r < kRows; ++r) {
       double dot = 0;
@@ -90,7 +117,7 @@ TEMPLATE_TEST_CASE("softmax and its derivative equal the naive rows, in place to
     }
     INFO("n = " << n);
     CHECK(count_outside(y, naive_softmax(x, n), tolerance<TestType>(1)) == 0);
-    CHECK(in_place == y);
+    CHECK(vector_of<TestType>(in_place) == y);
     CHECK(count_outside(dx, want_dx, tolerance<TestType>(1)) == 0);
   }
 }
@@ -102,17 +129,16 @@ TEMPLATE_TEST_CASE("masked softmax is the softmax of the kept positions and exac
   for (const int64_t n : kSizes) {
     auto x = random.uniform<TestType>(kRows * n, 5.0), g = random.uniform<TestType>(kRows * n);
     const Mask keep = random_mask(random, n);
+    const Tensor mask = mask_of(keep, {kRows, n});
     const auto run = [&](std::vector<TestType>& y, std::vector<TestType>& dx) {
-      y.assign(x.size(), TestType{7});
-      dx.assign(x.size(), TestType{7});
-      kernels::masked_softmax_rows(x.data(), keep.data(), n, y.data(), kRows, n);
-      kernels::masked_softmax_backward_rows(y.data(), g.data(), keep.data(), n, dx.data(), kRows, n);
+      y = softmax(x, n, &mask);
+      dx = softmax_backward(y, g, n, &mask);
     };
     std::vector<TestType> y, dx, y_again, dx_again;
     run(y, dx);
     const std::vector<double> want = naive_softmax(x, n, &keep);
     for (size_t i = 0; i < x.size(); ++i) {
-      // Blocked positions may contain anything, NaN and infinities included, without changing a bit.
+      // The content of blocked positions, NaN and infinities included, may change no bit.
       if (keep[i] == 0) x[i] = i % 2 == 0 ? kNan<TestType> : kInf<TestType>;
       if (keep[i] == 0) g[i] = i % 2 == 0 ? -kInf<TestType> : kNan<TestType>;
     }
@@ -133,31 +159,22 @@ TEMPLATE_TEST_CASE("one mask may serve all rows and a mask that keeps all change
   tests::RandomNumbers random(seed);
   const int64_t n = 19;
   const auto x = random.uniform<TestType>(kRows * n, 5.0), g = random.uniform<TestType>(kRows * n);
-  const Mask keep(static_cast<size_t>(n), 1);
-  std::vector<TestType> plain(x.size()), masked(x.size()), dx_plain(x.size()), dx_masked(x.size());
-  kernels::softmax_rows(x.data(), plain.data(), kRows, n);
-  kernels::masked_softmax_rows(x.data(), keep.data(), 0, masked.data(), kRows, n);
-  kernels::softmax_backward_rows(plain.data(), g.data(), dx_plain.data(), kRows, n);
-  kernels::masked_softmax_backward_rows(plain.data(), g.data(), keep.data(), 0, dx_masked.data(), kRows, n);
-  CHECK(masked == plain);
-  CHECK(dx_masked == dx_plain);
+  const Tensor keep = mask_of(Mask(static_cast<size_t>(n), 1), {1, n}).expand({kRows, n});
+  const auto plain = softmax(x, n);
+  CHECK(softmax(x, n, &keep) == plain);
+  CHECK(softmax_backward(plain, g, n, &keep) == softmax_backward(plain, g, n));
 }
 
 TEMPLATE_TEST_CASE("softmax treats infinities and NaN as its formula does", "", float, double) {
-  const auto softmax = [](std::vector<TestType> x) {
-    kernels::softmax_rows(x.data(), x.data(), 1, static_cast<int64_t>(x.size()));
-    return x;
-  };
-  CHECK(softmax({-kInf<TestType>, 0, -kInf<TestType>}) == std::vector<TestType>{0, 1, 0});
-  for (const TestType v : softmax({-kInf<TestType>, -kInf<TestType>})) CHECK(std::isnan(v));
-  for (const TestType v : softmax({1, kNan<TestType>, 1})) CHECK(std::isnan(v));
-  CHECK(softmax({30000, 30000}) == std::vector<TestType>{TestType{0.5}, TestType{0.5}});
+  const auto one_row = [](const std::vector<TestType>& x) { return softmax(x, static_cast<int64_t>(x.size())); };
+  CHECK(one_row({-kInf<TestType>, 0, -kInf<TestType>}) == std::vector<TestType>{0, 1, 0});
+  for (const TestType v : one_row({-kInf<TestType>, -kInf<TestType>})) CHECK(std::isnan(v));
+  for (const TestType v : one_row({1, kNan<TestType>, 1})) CHECK(std::isnan(v));
+  CHECK(one_row({30000, 30000}) == std::vector<TestType>{TestType{0.5}, TestType{0.5}});
 
-  // A kept row of -infinity is NaN where it is kept, and still exactly 0 where it is blocked.
-  const std::vector<TestType> x{-kInf<TestType>, 3, -kInf<TestType>};
-  const Mask keep{1, 0, 1};
-  std::vector<TestType> y(3);
-  kernels::masked_softmax_rows(x.data(), keep.data(), 3, y.data(), 1, 3);
+  // A kept row of -infinity is NaN where kept, and still exactly 0 where blocked.
+  const Tensor keep = mask_of({1, 0, 1}, {1, 3});
+  const auto y = softmax<TestType>({-kInf<TestType>, 3, -kInf<TestType>}, 3, &keep);
   CHECK((std::isnan(y[0]) && y[1] == 0 && std::isnan(y[2])));
 }
 
@@ -167,9 +184,12 @@ TEMPLATE_TEST_CASE("log_softmax, its derivative and logsumexp equal the naive ro
   tests::RandomNumbers random(seed);
   for (const int64_t n : kSizes) {
     const auto x = random.uniform<TestType>(kRows * n, 5.0), g = random.uniform<TestType>(kRows * n);
-    std::vector<TestType> y(x.size()), dx(x.size()), lse(kRows);
-    kernels::log_softmax_rows(x.data(), y.data(), kRows, n);
-    kernels::log_softmax_backward_rows(y.data(), g.data(), dx.data(), kRows, n);
+    const Tensor in = tensor_of(x, {kRows, n});
+    Tensor out = Tensor::empty(in.shape(), in.dtype()), gradient = Tensor::empty(in.shape(), in.dtype());
+    kernels::log_softmax(in, out);
+    kernels::log_softmax_backward(out, tensor_of(g, in.shape()), gradient);
+    const auto y = vector_of<TestType>(out), dx = vector_of<TestType>(gradient);
+    std::vector<TestType> lse(kRows);
     kernels::logsumexp_rows(x.data(), lse.data(), kRows, n);
     std::vector<double> want_y, want_dx, want_lse;
     double largest_sum = 1;
@@ -217,10 +237,13 @@ TEMPLATE_TEST_CASE("cross-entropy and its derivative equal the naive rows; ignor
     std::vector<int64_t> target;
     for (int64_t r = 0; r < kRows; ++r) target.push_back(r == 2 ? kIgnored : random.integer(0, n - 1));
     for (const int64_t g_stride : {int64_t{0}, int64_t{1}}) {
-      std::vector<TestType> loss(kRows), lse(2 * kRows), dx(x.size());
-      kernels::cross_entropy_rows(x.data(), target.data(), kIgnored, loss.data(), lse.data(), kRows, n);
-      kernels::cross_entropy_backward_rows(x.data(), lse.data(), target.data(), kIgnored, g.data(), g_stride, dx.data(),
-                                           kRows, n);
+      const Tensor in = tensor_of(x, {kRows, n}), classes = tensor_of(target, {kRows});
+      const Tensor all = tensor_of(g, {kRows}), cotangent = g_stride == 0 ? all.slice(0, 0, 1).expand({kRows}) : all;
+      Tensor losses = Tensor::empty({kRows}, in.dtype()), lse = Tensor::empty({kRows, 2}, in.dtype());
+      Tensor gradient = Tensor::empty(in.shape(), in.dtype());
+      kernels::cross_entropy(in, classes, {kIgnored, 0.0}, losses, lse);
+      kernels::cross_entropy_backward(in, classes, {kIgnored, 0.0}, cotangent, lse, gradient);
+      const auto loss = vector_of<TestType>(losses), dx = vector_of<TestType>(gradient);
       const std::vector<double> p = naive_softmax(x, n);
       std::vector<double> want_loss, want_dx;
       for (int64_t r = 0; r < kRows; ++r) {
@@ -243,13 +266,12 @@ TEMPLATE_TEST_CASE("cross-entropy and its derivative equal the naive rows; ignor
 }
 
 TEST_CASE("cross-entropy of an all but certain target keeps its relative accuracy") {
-  // The loss is log(1 + e^-12) = 6.1442e-6. lse - x would be 0, because floats near 12 000 are 0.00098 apart. The
-  // remaining error is the rounding of the sum 1 + e^-12, half of 1.2e-7: 1 %.
-  const std::vector<float> x{12000.0f, 11988.0f};
-  const int64_t target = 0;
-  float loss = 0, lse[2];
-  kernels::cross_entropy_rows(x.data(), &target, -1, &loss, lse, 1, 2);
-  CHECK(loss == Approx(std::log1p(std::exp(-12.0))).epsilon(0.011));
+  // The loss is log(1 + e^-12) = 6.1442e-6. lse - x would be 0: floats near 12 000 are 0.00098 apart. What is left is
+  // the rounding of the sum 1 + e^-12, half of 1.2e-7: 1 %.
+  const Tensor x = tensor_of(std::vector<float>{12000.0f, 11988.0f}, {1, 2});
+  Tensor loss = Tensor::empty({1}, DType::f32), lse = Tensor::empty({1, 2}, DType::f32);
+  kernels::cross_entropy(x, tensor_of(std::vector<int64_t>{0}, {1}), {-1, 0.0}, loss, lse);
+  CHECK(vector_of<float>(loss)[0] == Approx(std::log1p(std::exp(-12.0))).epsilon(0.011));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/tensor/kernels/rows/norm.hpp>
+#include <gradus/tensor/kernels/rows/layer_norm.hpp>
 
 #include <cmath>
 #include <vector>
@@ -7,6 +7,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/random_numbers.hpp"
 #include "tests/support/seed.hpp"
+#include "tests/support/vector_tensors.hpp"
 
 namespace gradus {
 namespace {
@@ -17,7 +18,7 @@ struct Naive {
   std::vector<double> y, dx, dweight;
 };
 
-// The formulas of norm.hpp in double.
+// The formulas of layer_norm.hpp in double.
 template <class T>
 Naive naive(bool centered, const std::vector<T>& x, const T* weight, const T* bias, const std::vector<T>& g, int64_t n,
             double eps) {
@@ -71,11 +72,17 @@ TEMPLATE_TEST_CASE("layer norm and RMS norm equal their formulas at every size a
         const TestType* w = affine ? weight.data() : nullptr;
         const TestType* b = affine ? bias.data() : nullptr;
         const Naive want = naive(centered, x, w, b, g, n, 0.1);
-        std::vector<TestType> y(x.size()), dx(x.size()), mean(kRows), rstd(kRows), dweight(weight.size());
-        TestType* means = centered ? mean.data() : nullptr;
-        kernels::norm_rows(x.data(), w, b, 0.1, y.data(), means, rstd.data(), kRows, n);
-        kernels::norm_backward_rows(x.data(), w, g.data(), means, rstd.data(), 0.1, dx.data(), dweight.data(), kRows,
-                                    n);
+        const Tensor in = tests::tensor_of(x, {kRows, n}), cotangent = tests::tensor_of(g, {kRows, n});
+        const Tensor weights = tests::tensor_of(weight, {n}), biases = tests::tensor_of(bias, {n});
+        Tensor out = Tensor::empty(in.shape(), in.dtype()), gradient = Tensor::empty(in.shape(), in.dtype());
+        Tensor mean = Tensor::empty({kRows}, in.dtype()), rstd = Tensor::empty({kRows}, in.dtype());
+        Tensor of_weight = Tensor::empty({n}, in.dtype());
+        Tensor* means = centered ? &mean : nullptr;
+        kernels::layer_norm(in, affine ? &weights : nullptr, affine ? &biases : nullptr, 0.1, out, means, rstd);
+        kernels::layer_norm_backward(in, affine ? &weights : nullptr, cotangent, means, rstd, 0.1, gradient,
+                                     &of_weight);
+        const auto y = tests::vector_of<TestType>(out), dx = tests::vector_of<TestType>(gradient);
+        const auto dweight = tests::vector_of<TestType>(of_weight);
         CHECK(largest_error(y, want.y) < allowed);
         CHECK(largest_error(dx, want.dx) < allowed);
         CHECK(largest_error(dweight, want.dweight) < allowed);

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+
+#include <gradus/tensor/runtime/parallel.hpp>
+#include <gradus/tensor/tensor.hpp>
+
+// What the functions on tensors share on their way to the kernels: the type of the elements, dense operands and their
+// bytes, and work cut into pieces.
+
+namespace gradus::kernels {
+
+/// Calls body.operator()<T>() with float or double; throws for another dtype.
+template <class Body>
+decltype(auto) dispatch(DType dtype, Body&& body) {
+  return dispatch_float(
+      dtype, [&](auto tag) -> decltype(auto) { return body.template operator()<typename decltype(tag)::type>(); });
+}
+
+/// The same for all dtypes.
+template <class Body>
+decltype(auto) dispatch_any(DType dtype, Body&& body) {
+  return dispatch_all(
+      dtype, [&](auto tag) -> decltype(auto) { return body.template operator()<typename decltype(tag)::type>(); });
+}
+
+/// x, copied unless it is dense. What is null or undefined stays undefined.
+inline Tensor dense(const Tensor& x) { return x.defined() ? x.contiguous() : x; }
+inline Tensor dense(const Tensor* x) { return x != nullptr ? x->contiguous() : Tensor(); }
+
+/// The first element; null for what is undefined.
+template <class T>
+const T* pointer(const Tensor& x) {
+  return x.defined() ? static_cast<const T*>(x.raw_data()) : nullptr;
+}
+template <class T>
+T* pointer(Tensor& x) {
+  return x.defined() ? static_cast<T*>(x.raw_data()) : nullptr;
+}
+
+/// p + offset, or null.
+template <class T>
+T* shifted(T* p, int64_t offset) {
+  return p != nullptr ? p + offset : nullptr;
+}
+
+/// How many rows of `width` elements make a piece of work of about `elements`.
+inline int64_t rows_of_piece(int64_t elements, int64_t width) {
+  return std::max<int64_t>(1, elements / std::max<int64_t>(1, width));
+}
+
+/// Calls body(first row, number of rows) for pieces of `grain` rows; a single piece costs no more than the call.
+template <class Body>
+void for_rows(int64_t rows, int64_t grain, const Body& body) {
+  if (rows <= grain) return body(int64_t{0}, rows);
+  parallel_for(
+      rows, [&](int64_t begin, int64_t end) { body(begin, end - begin); }, grain);
+}
+
+/// Calls body(first element, number of rows, their length) for pieces of about `elements` of the rows along the last
+/// axis of x.
+template <class Body>
+void for_last_axis(const Tensor& x, int64_t elements, const Body& body) {
+  const int64_t n = x.size(-1);
+  for_rows(x.shape().without(x.rank() - 1).numel(), rows_of_piece(elements, n),
+           [&](int64_t first, int64_t rows) { body(first * n, rows, n); });
+}
+
+}  // namespace gradus::kernels
