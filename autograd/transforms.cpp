@@ -11,7 +11,7 @@
 namespace gradus {
 namespace {
 
-Variable zeros_like(const Variable& x) { return zeros({}, {.dtype = x.dtype()}).expand(x.shape()); }
+Variable zeros_of_shape(const Variable& x) { return zeros({}, {.dtype = x.dtype()}).expand(x.shape()); }
 
 // The inputs that f gets: new Variables at which a derivative ends. A recorded result can still be differentiated
 // through them.
@@ -60,7 +60,7 @@ std::vector<Variable> pull(const std::vector<Variable>& outputs, const std::vect
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i].requires_grad()) continue;
     if (!found.empty()) gradients[i] = found[next++];
-    if (!gradients[i].defined()) gradients[i] = zeros_like(inputs[i]);
+    if (!gradients[i].defined()) gradients[i] = zeros_of_shape(inputs[i]);
   }
   return gradients;
 }

@@ -88,6 +88,11 @@ class [[nodiscard]] Variable {
 /// A differentiable input that holds `value` (f32 or f64). `grad` can differentiate with respect to it.
 GRADUS_API Variable leaf(Tensor value);
 
+/// Constants with the shape and dtype of x.
+inline Tensor zeros_like(const Variable& x) { return zeros_like(x.value()); }
+inline Tensor ones_like(const Variable& x) { return ones_like(x.value()); }
+inline Tensor full_like(const Variable& x, double value) { return full_like(x.value(), value); }
+
 inline std::string describe(const Variable& v) { return describe(v.value()); }
 
 }  // namespace gradus

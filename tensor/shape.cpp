@@ -75,4 +75,71 @@ int normalize_axis(int64_t axis, int rank, const char* op) {
   return static_cast<int>(axis < 0 ? axis + rank : axis);
 }
 
+namespace {
+
+std::string listed(std::span<const int64_t> sizes) {
+  std::string out = "[";
+  for (const int64_t size : sizes) out += (out.size() > 1 ? ", " : "") + std::to_string(size);
+  return out + "]";
+}
+
+}  // namespace
+
+Shape resolve_sizes(std::span<const int64_t> sizes, const Shape& from, const char* op) {
+  GRADUS_CHECK(sizes.size() <= kMaxRank, "[", op, "] rank too large: expected at most ", kMaxRank, " axes, got ",
+               sizes.size());
+  int64_t full[kMaxRank];
+  int64_t others = 1;
+  int open = -1;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    full[i] = sizes[i];
+    GRADUS_CHECK(sizes[i] >= -1 && (sizes[i] >= 0 || open < 0), "[", op,
+                 "] expected sizes >= 0, of which one may be -1 instead, got ", listed(sizes));
+    if (sizes[i] < 0) {
+      open = static_cast<int>(i);
+    } else if (__builtin_mul_overflow(others, sizes[i], &others)) {
+      others = INT64_MAX;  // more elements than there can be
+    }
+  }
+  if (open >= 0) {
+    GRADUS_CHECK(others > 0, "[", op, "] a size of -1 next to one of 0 could be any number: expected other sizes, got ",
+                 listed(sizes));
+    GRADUS_CHECK(from.numel() % others == 0, "[", op, "] element counts differ: input is ", from, " (", from.numel(),
+                 " elements), asked for ", listed(sizes));
+    full[open] = from.numel() / others;
+  }
+  return Shape(std::span<const int64_t>(full, sizes.size()));
+}
+
+AxisRange resolve_range(const Shape& shape, int64_t axis, int64_t start, int64_t stop, const char* op) {
+  const int at = normalize_axis(axis, shape.rank(), op);
+  const int64_t size = shape[at];
+  const auto from_front = [size](int64_t bound) { return bound < 0 ? bound + size : bound; };
+  const int64_t last = stop == kEnd ? size : from_front(stop);
+  const int64_t first = from_front(start);
+  GRADUS_CHECK(0 <= first && first <= last && last <= size, "[", op,
+               "] range out of bounds: expected start <= stop, both in [", -size, ", ", size, "], on axis ", at, " of ",
+               shape, ", got [", start, ", ", stop, ")");
+  return {at, first, last};
+}
+
+void Axes::resolve(int rank, const char* op, int (&out)[kMaxRank]) const {
+  GRADUS_CHECK(count_ <= kMaxRank, "[", op, "] too many axes: expected at most ", rank, ", got ", count_);
+  uint32_t seen = 0;
+  for (size_t i = 0; i < count_; ++i) {
+    out[i] = normalize_axis(axes_[i], rank, op);
+    const uint32_t bit = 1U << out[i];
+    GRADUS_CHECK((seen & bit) == 0, "[", op, "] axis ", axes_[i], " is named twice");
+    seen |= bit;
+  }
+}
+
+uint32_t Axes::mask(int rank, const char* op) const {
+  int axes[kMaxRank];
+  resolve(rank, op, axes);
+  uint32_t mask = 0;
+  for (size_t i = 0; i < count_; ++i) mask |= 1U << axes[i];
+  return mask;
+}
+
 }  // namespace gradus

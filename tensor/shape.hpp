@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <type_traits>
 
 #include <gradus/tensor/api.hpp>
 
@@ -96,6 +97,61 @@ GRADUS_API Shape broadcast_shapes(const Shape& a, const Shape& b, const char* op
 
 /// Turns an axis that may be negative (-1 is the last) into one counted from the front. Throws when it is out of range.
 GRADUS_API int normalize_axis(int64_t axis, int rank, const char* op);
+
+/// The shape that `sizes` names for the elements of `from`; one size may be -1, which is then what the others leave.
+/// Throws `[op] ...` when there is no such shape.
+GRADUS_API Shape resolve_sizes(std::span<const int64_t> sizes, const Shape& from, const char* op);
+
+/// As the end of a slice: the end of the axis.
+inline constexpr int64_t kEnd = INT64_MAX;
+
+/// Elements start to stop (not included) of one axis, counted from the front.
+struct AxisRange {
+  int axis;
+  int64_t start;
+  int64_t stop;
+};
+
+/// From an axis and bounds that may be negative: these count from the end, as in Python. Unlike Python, a bound beyond
+/// either end throws `[op] range out of bounds: ...`, and so does start > stop.
+GRADUS_API AxisRange resolve_range(const Shape& shape, int64_t axis, int64_t start, int64_t stop, const char* op);
+
+/// Which axes a function works on: one (`sum(x, 1)`), a braced list (`sum(x, {0, -1})`), or a vector or span that is
+/// made at run time. Negative axes count from the end. `{}` names none; each function says what that means.
+class [[nodiscard]] Axes {
+ public:
+  Axes() noexcept {}
+  Axes(int64_t axis) noexcept : count_(1) { axes_[0] = axis; }  // NOLINT(google-explicit-constructor)
+  Axes(std::initializer_list<int64_t> axes) noexcept { take(axes.begin(), axes.size()); }
+  /// A vector, array or span of int or int64_t.
+  template <class R>
+  requires(std::is_convertible_v<const R&, std::span<const int>> ||
+           std::is_convertible_v<const R&, std::span<const int64_t>>) Axes(const R& axes)
+  noexcept {  // NOLINT(google-explicit-constructor)
+    take(std::data(axes), std::size(axes));
+  }
+  /// `sum(x, true)` does not mean axis 1.
+  template <class B>
+  requires std::is_same_v<B, bool> Axes(B)
+  = delete;
+
+  bool empty() const noexcept { return count_ == 0; }
+  size_t count() const noexcept { return count_; }
+  /// Writes the axes, counted from the front, to `out`. Throws `[op] ...` when one is out of range or named twice.
+  GRADUS_API void resolve(int rank, const char* op, int (&out)[kMaxRank]) const;
+  /// The same as bits: bit k stands for axis k.
+  GRADUS_API uint32_t mask(int rank, const char* op) const;
+
+ private:
+  template <class T>
+  void take(const T* axes, size_t count) noexcept {
+    count_ = count;
+    for (size_t i = 0; i < count && i < kMaxRank; ++i) axes_[i] = axes[i];
+  }
+
+  size_t count_ = 0;  // of the axes given; those beyond kMaxRank are an error and are not kept
+  int64_t axes_[kMaxRank];
+};
 
 /// The positions of a tensor's elements in its storage: element (i0, i1, ...) is at offset + sum(i_k * strides[k]).
 /// Strides and offset count elements. A Layout is a plain value. Every view is one of these functions and moves no

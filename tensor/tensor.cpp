@@ -64,8 +64,21 @@ double Tensor::at(std::initializer_list<int64_t> index) const {
                       [&](auto tag) { return static_cast<double>(element.item<typename decltype(tag)::type>()); });
 }
 
-Tensor Tensor::permute(std::initializer_list<int> axes) const {
-  return view(layout().permute(std::span<const int>(axes.begin(), axes.size())));
+Tensor Tensor::permute(const Axes& axes) const {
+  int order[kMaxRank];
+  GRADUS_CHECK(axes.count() == static_cast<size_t>(rank()), "[permute] wrong number of axes: expected ", rank(),
+               ", got ", axes.count());
+  axes.resolve(rank(), "permute", order);
+  return view(layout().permute(std::span<const int>(order, axes.count())));
+}
+
+Tensor Tensor::squeeze(const Axes& axes) const {
+  const uint32_t named = axes.mask(rank(), "squeeze");
+  Layout out = layout();
+  for (int axis = rank() - 1; axis >= 0; --axis) {
+    if ((named >> axis & 1U) != 0 || (axes.empty() && shape()[axis] == 1)) out = out.squeeze(axis);
+  }
+  return view(out);
 }
 
 Tensor Tensor::reshape(const Shape& shape) const {
@@ -135,6 +148,18 @@ Tensor full(const Shape& shape, double value, TensorOptions options) {
 
 Tensor zeros(const Shape& shape, TensorOptions options) { return full(shape, 0.0, options); }
 Tensor ones(const Shape& shape, TensorOptions options) { return full(shape, 1.0, options); }
+Tensor zeros_like(const Tensor& x) {
+  const detail::CalledAs called("zeros_like");
+  return full_like(x, 0.0);
+}
+Tensor ones_like(const Tensor& x) {
+  const detail::CalledAs called("ones_like");
+  return full_like(x, 1.0);
+}
+Tensor full_like(const Tensor& x, double value) {
+  const detail::CalledAs called("full_like");
+  return full(x.shape(), value, {.dtype = x.dtype()});
+}
 Tensor scalar(double value, TensorOptions options) { return full({}, value, options); }
 
 Tensor arange(int64_t count, TensorOptions options) {

@@ -23,6 +23,18 @@ struct TensorOptions {
   DType dtype = DType::f32;
 };
 
+/// A member of options that has no sensible default: options without it do not compile.
+template <class T>
+class Required {
+ public:
+  constexpr Required(T value) noexcept : value_(value) {}   // NOLINT(google-explicit-constructor)
+  constexpr operator T() const noexcept { return value_; }  // NOLINT(google-explicit-constructor)
+  bool operator==(const Required&) const = default;
+
+ private:
+  T value_;
+};
+
 /// A typed, strided view of shared bytes: data only, no derivative. Copies share the bytes. By convention nothing
 /// changes them; the few functions that do end in `_`, bump the storage's version, and refuse an expanded view.
 class [[nodiscard]] GRADUS_API Tensor {
@@ -82,18 +94,26 @@ class [[nodiscard]] GRADUS_API Tensor {
   double at(std::initializer_list<int64_t> index) const;
 
   // Views, which share the bytes.
-  Tensor permute(std::initializer_list<int> axes) const;
+  /// Axis axes[i] becomes axis i; each axis is named once.
+  Tensor permute(const Axes& axes) const;
   Tensor transpose(int64_t a, int64_t b) const { return view(layout().transpose(a, b)); }
-  Tensor slice(int64_t axis, int64_t start, int64_t stop, int64_t step = 1) const {
-    return view(layout().slice(axis, start, stop, step));
+  /// Elements start, start + step, ... before stop; a negative bound counts from the end, kEnd is the end.
+  Tensor slice(int64_t axis, int64_t start, int64_t stop = kEnd, int64_t step = 1) const {
+    const AxisRange range = resolve_range(shape(), axis, start, stop, "slice");
+    return view(layout().slice(range.axis, range.start, range.stop, step));
   }
   Tensor select(int64_t axis, int64_t index) const { return view(layout().select(axis, index)); }
   Tensor expand(const Shape& shape) const { return view(layout().expand(shape)); }
-  Tensor squeeze(int64_t axis) const { return view(layout().squeeze(axis)); }
+  /// Without these axes, whose size must be 1; `{}`: without all axes of size 1.
+  Tensor squeeze(const Axes& axes = {}) const;
   Tensor unsqueeze(int64_t axis) const { return view(layout().unsqueeze(axis)); }
   Tensor diagonal(int64_t a, int64_t b) const { return view(layout().diagonal(a, b)); }
-  /// Shares the bytes when strides allow it, otherwise copies.
+  /// Shares the bytes when strides allow it, otherwise copies. One size of a list may be -1: what the others leave.
   Tensor reshape(const Shape& shape) const;
+  Tensor reshape(std::span<const int64_t> sizes) const { return reshape(resolve_sizes(sizes, shape(), "reshape")); }
+  Tensor reshape(std::initializer_list<int64_t> sizes) const {
+    return reshape(std::span<const int64_t>(sizes.begin(), sizes.size()));
+  }
   Tensor view(const Layout& layout) const { return Tensor(storage(), layout, dtype()); }
 
   /// This tensor when it is dense, otherwise a dense copy.
@@ -136,6 +156,10 @@ inline const detail::TensorBody& detail::known_body(const Tensor& tensor) noexce
 GRADUS_API Tensor zeros(const Shape& shape, TensorOptions options = {});
 GRADUS_API Tensor ones(const Shape& shape, TensorOptions options = {});
 GRADUS_API Tensor full(const Shape& shape, double value, TensorOptions options = {});
+/// The same with the shape and dtype of x.
+GRADUS_API Tensor zeros_like(const Tensor& x);
+GRADUS_API Tensor ones_like(const Tensor& x);
+GRADUS_API Tensor full_like(const Tensor& x, double value);
 /// 0, 1, ..., count - 1 as [count].
 GRADUS_API Tensor arange(int64_t count, TensorOptions options = {});
 /// One element (rank 0).

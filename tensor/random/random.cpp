@@ -95,12 +95,13 @@ Tensor normal(const Shape& shape, Generator& generator, const NormalOptions& opt
 }
 
 Tensor randint(const Shape& shape, Generator& generator, const RandintOptions& options) {
-  GRADUS_CHECK(options.low < options.high, "[randint] expected low < high, got low ", options.low, " and high ",
-               options.high);
+  const int64_t low = options.low;
+  const int64_t high = options.high;
+  GRADUS_CHECK(low < high, "[randint] expected low < high, got low ", low, " and high ", high);
   Tensor out = Tensor::empty(shape, DType::i64);
   const RandomPosition at = generator.reserve(out.numel() * 2);
-  const uint64_t range = static_cast<uint64_t>(options.high) - static_cast<uint64_t>(options.low);
-  kernels::randint(at.key, at.counter, options.low, range, out);
+  const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
+  kernels::randint(at.key, at.counter, low, range, out);
   return out;
 }
 

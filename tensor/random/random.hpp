@@ -77,7 +77,7 @@ GRADUS_API Tensor normal(const Shape& shape, Generator& generator, const NormalO
 
 struct RandintOptions {
   int64_t low = 0;
-  int64_t high = 0;
+  Required<int64_t> high;
 };
 
 /// i64, uniform on [low, high), from words 2 i and 2 i + 1 (no value is favoured by more than 2^-64). Throws unless

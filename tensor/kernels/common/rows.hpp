@@ -18,6 +18,13 @@ decltype(auto) dispatch(DType dtype, Body&& body) {
       dtype, [&](auto tag) -> decltype(auto) { return body.template operator()<typename decltype(tag)::type>(); });
 }
 
+/// The same for all numbers: i64 too.
+template <class Body>
+decltype(auto) dispatch_numbers(DType dtype, Body&& body) {
+  if (dtype == DType::i64) return body.template operator()<int64_t>();
+  return dispatch(dtype, body);
+}
+
 /// The same for all dtypes.
 template <class Body>
 decltype(auto) dispatch_any(DType dtype, Body&& body) {

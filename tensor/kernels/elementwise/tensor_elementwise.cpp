@@ -6,6 +6,7 @@
 
 #include <gradus/tensor/detail/strided_loop.hpp>
 #include <gradus/tensor/kernels/common/rows.hpp>
+#include <gradus/tensor/kernels/elementwise/integers.hpp>
 
 namespace gradus::kernels {
 namespace {
@@ -108,29 +109,19 @@ void binary_loop(const Tensor& a, const Tensor& b, Tensor& y, Fn&& fn) {
   });
 }
 
-bool holds(CompareFn fn, int64_t a, int64_t b) {
-  switch (fn) {
-    case CompareFn::eq:
-      return a == b;
-    case CompareFn::ne:
-      return a != b;
-    case CompareFn::lt:
-      return a < b;
-    case CompareFn::le:
-      return a <= b;
-    case CompareFn::gt:
-      return a > b;
-    case CompareFn::ge:
-      break;
-  }
-  return a >= b;
+// Calls body with the type of the bytes: that of numbers, or uint8_t for bool.
+template <class F>
+void dispatch_bytes(DType dtype, F&& body) {
+  if (dtype == DType::boolean) return body.template operator()<uint8_t>();
+  dispatch_numbers(dtype, body);
 }
 
 }  // namespace
 
 void unary(UnaryFn fn, const Tensor& x, Tensor& y) {
-  dispatch(x.dtype(),
-           [&]<class T>() { unary_loop<T>(x, y, [fn](const T* in, T* out, int64_t n) { unary<T>(fn, in, out, n); }); });
+  dispatch_numbers(x.dtype(), [&]<class T>() {
+    unary_loop<T>(x, y, [fn](const T* in, T* out, int64_t n) { unary<T>(fn, in, out, n); });
+  });
 }
 
 void binary(BinaryFn fn, const Tensor& a, const Tensor& b, Tensor& y) {
@@ -138,7 +129,7 @@ void binary(BinaryFn fn, const Tensor& a, const Tensor& b, Tensor& y) {
     return binary<float>(fn, static_cast<const float*>(a.raw_data()), 1, static_cast<const float*>(b.raw_data()), 1,
                          static_cast<float*>(y.raw_data()), y.numel());
   }
-  dispatch(a.dtype(), [&]<class T>() {
+  dispatch_numbers(a.dtype(), [&]<class T>() {
     binary_loop<T, T>(a, b, y, [fn](Run<T> l, Run<T> r, T* out, int64_t n) {
       binary<T>(fn, l.data, l.stride, r.data, r.stride, out, n);
     });
@@ -199,12 +190,7 @@ void logical(LogicalFn fn, const Tensor& a, const Tensor& b, Tensor& y) {
 }
 
 void compare(CompareFn fn, const Tensor& a, const Tensor& b, Tensor& y) {
-  if (a.dtype() == DType::i64) {
-    return binary_loop<int64_t, uint8_t>(a, b, y, [fn](Run<int64_t> l, Run<int64_t> r, uint8_t* out, int64_t n) {
-      for (int64_t i = 0; i < n; ++i) out[i] = holds(fn, l.data[i * l.stride], r.data[i * r.stride]) ? 1 : 0;
-    });
-  }
-  dispatch(a.dtype(), [&]<class T>() {
+  dispatch_bytes(a.dtype(), [&]<class T>() {
     binary_loop<T, uint8_t>(a, b, y, [fn](Run<T> l, Run<T> r, uint8_t* out, int64_t n) {
       compare<T>(fn, l.data, l.stride, r.data, r.stride, out, n);
     });
@@ -213,7 +199,7 @@ void compare(CompareFn fn, const Tensor& a, const Tensor& b, Tensor& y) {
 
 void where(const Tensor& keep, const Tensor& a, const Tensor& b, Tensor& y) {
   const StridedLoop loop({&y.layout(), &a.layout(), &b.layout(), &keep.layout()});
-  dispatch(a.dtype(), [&]<class T>() {
+  dispatch_bytes(a.dtype(), [&]<class T>() {
     for_runs(loop, odd_stride(loop, 4), [&](const int64_t* offsets, int64_t at, int64_t n) {
       T left[kChunk];
       T right[kChunk];
@@ -229,6 +215,11 @@ void where(const Tensor& keep, const Tensor& a, const Tensor& b, Tensor& y) {
 }
 
 void affine(const Tensor& x, double factor, double shift, Tensor& y) {
+  if (x.dtype() == DType::i64) {
+    return unary_loop<int64_t>(x, y, [=](const int64_t* in, int64_t* out, int64_t n) {
+      affine_integers(in, static_cast<int64_t>(factor), static_cast<int64_t>(shift), out, n);
+    });
+  }
   dispatch(x.dtype(), [&]<class T>() {
     unary_loop<T>(x, y, [=](const T* in, T* out, int64_t n) {
       if (factor != 1.0) scale<T>(static_cast<T>(factor), in, out, n);

@@ -6,7 +6,8 @@
 #include <gradus/tensor/tensor.hpp>
 
 // The loops of elementwise.hpp over whole tensors with any strides. Operands have equal shapes (an expanded operand has
-// stride 0 and is not copied) and equal floating dtypes unless said otherwise; the caller has checked them.
+// stride 0 and is not copied) and equal floating dtypes unless said otherwise; the caller has checked them. What
+// integers.hpp has runs on i64 as well.
 
 namespace gradus::kernels {
 
@@ -22,11 +23,11 @@ void lerp(const Tensor& a, const Tensor& b, const Tensor& w, Tensor& y);
 /// All bool.
 enum class LogicalFn : uint8_t { conjunction, disjunction, exclusive };
 void logical(LogicalFn fn, const Tensor& a, const Tensor& b, Tensor& y);
-/// y: bool. i64 operands are compared too.
+/// y: bool. Any dtype.
 void compare(CompareFn fn, const Tensor& a, const Tensor& b, Tensor& y);
-/// y = keep ? a : b; keep: bool.
+/// y = keep ? a : b; keep: bool. Any dtype.
 void where(const Tensor& keep, const Tensor& a, const Tensor& b, Tensor& y);
-/// y = scale * x + shift.
+/// y = scale * x + shift; for i64 both are whole numbers that it holds.
 void affine(const Tensor& x, double scale, double shift, Tensor& y);
 /// y += scale * x, y *= scale, in place.
 void add_scaled(Tensor& y, const Tensor& x, double scale);

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include <gradus/tensor/kernels/common/rows.hpp>
 #include <gradus/tensor/kernels/elementwise/elementwise.hpp>
+#include <gradus/tensor/kernels/elementwise/integers.hpp>
 #include <gradus/tensor/kernels/movement/copy.hpp>
 
 namespace gradus::kernels {
@@ -33,6 +35,15 @@ const int64_t* checked(const Tensor& indices, int64_t size, const char* op) {
                  " <= index < ", size, ", got ", index[i], " at position ", i);
   }
   return index;
+}
+
+template <class T>
+void add_to(T& sum, T added) {
+  if constexpr (std::is_integral_v<T>) {
+    sum = wrapping_add(sum, added);
+  } else {
+    sum += added;
+  }
 }
 
 // Calls body(o, begin, end) for lines begin..end of each outer index. A line is what one thread does alone, so that
@@ -87,14 +98,15 @@ void scatter_add_along_axis(const Tensor& source, const Tensor& indices, int axi
   const int64_t* index = checked(order, size, op);
   const int64_t count = source.shape()[axis];
   const Around around(y.shape(), axis);
-  dispatch(y.dtype(), [&]<class T>() {
+  dispatch_numbers(y.dtype(), [&]<class T>() {
     const T* from = pointer<T>(added);
     T* to = pointer<T>(y);
     for_lines(around, count, [&](int64_t o, int64_t begin, int64_t end) {
       T* block = to + o * size * around.inner;
       for (int64_t j = 0; j < count; ++j) {
         const int64_t row = (o * count + j) * around.inner;
-        for (int64_t i = begin; i < end; ++i) block[resolve(index[row + i], size) * around.inner + i] += from[row + i];
+        for (int64_t i = begin; i < end; ++i)
+          add_to(block[resolve(index[row + i], size) * around.inner + i], from[row + i]);
       }
     });
   });
@@ -126,7 +138,7 @@ void add_along_axis(const Tensor& source, const Tensor& indices, int axis, Tenso
   const int64_t* index = checked(order, size, op);
   const int64_t count = source.shape()[axis];
   const Around around(y.shape(), axis);
-  dispatch(y.dtype(), [&]<class T>() {
+  dispatch_numbers(y.dtype(), [&]<class T>() {
     const T* from = pointer<T>(added);
     T* to = pointer<T>(y);
     for_lines(around, count, [&](int64_t o, int64_t begin, int64_t end) {

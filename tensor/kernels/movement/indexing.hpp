@@ -11,13 +11,13 @@ namespace gradus::kernels {
 /// y[.., j, ..] = x[.., indices[.., j, ..], ..]: indices has y's shape, x the same but for `axis`. Any dtype.
 void take_along_axis(const Tensor& x, const Tensor& indices, int axis, Tensor& y, const char* op);
 
-/// y[.., indices[.., j, ..], ..] += source[.., j, ..], in the order of j. Floating.
+/// y[.., indices[.., j, ..], ..] += source[.., j, ..], in the order of j. Not bool.
 void scatter_add_along_axis(const Tensor& source, const Tensor& indices, int axis, Tensor& y, const char* op);
 
 /// y[.., j, ..] = x[.., indices[j], ..], indices [K]. Any dtype.
 void select_along_axis(const Tensor& x, const Tensor& indices, int axis, Tensor& y, const char* op);
 
-/// y[.., indices[j], ..] += source[.., j, ..], indices [K], in the order of j. Floating.
+/// y[.., indices[j], ..] += source[.., j, ..], indices [K], in the order of j. Not bool.
 void add_along_axis(const Tensor& source, const Tensor& indices, int axis, Tensor& y, const char* op);
 
 /// out [.., D]: row i is table [V, D] row indices[i]. Throws `[embedding] index out of range: ...`.

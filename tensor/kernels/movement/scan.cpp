@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include <gradus/tensor/kernels/common/instances.hpp>
 #include <gradus/tensor/kernels/reduce/reduce.hpp>
@@ -11,15 +12,16 @@ namespace gradus::kernels {
 
 template <class T>
 void cumsum_cols(const T* x, int64_t n, int64_t cols, int64_t step, T* y) {
+  using Sum = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;  // unsigned: integers wrap around
   constexpr int64_t kWidth = 64;
   const int64_t first = step > 0 ? 0 : n - 1;
   for (int64_t c = 0; c < cols; c += kWidth) {
     const int64_t width = std::min(kWidth, cols - c);
-    double sums[kWidth] = {};
+    Sum sums[kWidth] = {};
     for (int64_t i = 0, row = first; i < n; ++i, row += step) {
       const T* from = x + row * cols + c;
       T* to = y + row * cols + c;
-      for (int64_t k = 0; k < width; ++k) to[k] = static_cast<T>(sums[k] += static_cast<double>(from[k]));
+      for (int64_t k = 0; k < width; ++k) to[k] = static_cast<T>(sums[k] += static_cast<Sum>(from[k]));
     }
   }
 }
@@ -72,5 +74,6 @@ GRADUS_FLOAT_AND_DOUBLE(cumsum_cols)
 GRADUS_FLOAT_AND_DOUBLE(products_of_others)
 GRADUS_FLOAT_AND_DOUBLE(scaled_norm)
 GRADUS_FLOAT_AND_DOUBLE(norm_of_run)
+template void cumsum_cols<int64_t>(const int64_t*, int64_t, int64_t, int64_t, int64_t*);
 
 }  // namespace gradus::kernels

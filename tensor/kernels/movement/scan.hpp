@@ -3,12 +3,13 @@
 
 #include <cstdint>
 
-// Plain loops along rows, for float and double: what depends on the element before cannot be split into lanes.
+// Plain loops along rows, for float and double: what depends on the element before cannot be split into lanes. cumsum
+// takes i64 too.
 
 namespace gradus::kernels {
 
-/// y[i, c] = x[0, c] + ... + x[i, c], accumulated in double: x and y [n, cols] dense, y may be x. With step -1 the sums
-/// run from the last row to the first.
+/// y[i, c] = x[0, c] + ... + x[i, c], accumulated in double (i64: in i64, wrapping): x and y [n, cols] dense, y may be
+/// x. With step -1 the sums run from the last row to the first.
 template <class T>
 void cumsum_cols(const T* x, int64_t n, int64_t cols, int64_t step, T* y);
 

@@ -2,6 +2,7 @@
 #include <gradus/tensor/kernels/movement/sort.hpp>
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include <gradus/tensor/kernels/common/rows.hpp>
@@ -20,9 +21,12 @@ struct Entry {
 // A total order: the index decides between equals, which makes any sort a stable one.
 template <class T, bool kDescending>
 bool before(const Entry<T>& a, const Entry<T>& b) {
-  const bool a_nan = a.value != a.value;
-  const bool b_nan = b.value != b.value;
-  if (a_nan != b_nan) return b_nan;
+  bool a_nan = false;
+  if constexpr (std::is_floating_point_v<T>) {
+    a_nan = a.value != a.value;
+    const bool b_nan = b.value != b.value;
+    if (a_nan != b_nan) return b_nan;
+  }
   if (!a_nan && a.value != b.value) return kDescending ? a.value > b.value : a.value < b.value;
   return a.index < b.index;
 }
@@ -68,7 +72,7 @@ void sort_lines(const Tensor& x, int axis, bool descending, Tensor& values, Tens
 void sort(const Tensor& x, int axis, bool descending, Tensor& values, Tensor& indices) {
   const Tensor source = x.contiguous();
   if (values.numel() == 0) return;
-  dispatch(x.dtype(), [&]<class T>() { sort_lines<T>(source, axis, descending, values, indices); });
+  dispatch_any(x.dtype(), [&]<class T>() { sort_lines<T>(source, axis, descending, values, indices); });
 }
 
 }  // namespace gradus::kernels

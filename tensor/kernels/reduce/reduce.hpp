@@ -45,5 +45,9 @@ template <class T>
 void argmax_rows(const T* x, int64_t rows, int64_t n, int64_t* y);
 template <class T>
 void argmin_rows(const T* x, int64_t rows, int64_t n, int64_t* y);
+template <>
+void argmax_rows<int64_t>(const int64_t* x, int64_t rows, int64_t n, int64_t* y);
+template <>
+void argmin_rows<int64_t>(const int64_t* x, int64_t rows, int64_t n, int64_t* y);
 
 }  // namespace gradus::kernels

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <gradus/tensor/kernels/common/rows.hpp>
+#include <gradus/tensor/kernels/elementwise/integers.hpp>
 #include <gradus/tensor/kernels/elementwise/tensor_elementwise.hpp>
 #include <gradus/tensor/kernels/movement/copy.hpp>
 
@@ -55,6 +56,37 @@ struct NumberFn {
   DType dtype;
   void rows(const T* x, int64_t rows, int64_t n, int64_t pitch, T* y) const { reduce_rows(fn, x, rows, n, pitch, y); }
   void cols(const T* x, int64_t n, int64_t pitch, int64_t cols, T* y) const { reduce_cols(fn, x, n, pitch, cols, y); }
+};
+
+// The same of integers, which wrap around.
+struct IntegerFn {
+  ReduceFn fn;
+  DType dtype = DType::i64;
+  int64_t both(int64_t a, int64_t b) const {
+    switch (fn) {
+      case ReduceFn::sum:
+        return wrapping_add(a, b);
+      case ReduceFn::prod:
+        return wrapping_mul(a, b);
+      case ReduceFn::max:
+        return std::max(a, b);
+      case ReduceFn::min:
+        break;
+    }
+    return std::min(a, b);
+  }
+  void rows(const int64_t* x, int64_t rows, int64_t n, int64_t pitch, int64_t* y) const {
+    for (int64_t r = 0; r < rows; ++r, x += pitch) {
+      y[r] = x[0];
+      for (int64_t i = 1; i < n; ++i) y[r] = both(y[r], x[i]);
+    }
+  }
+  void cols(const int64_t* x, int64_t n, int64_t pitch, int64_t cols, int64_t* y) const {
+    std::copy_n(x, cols, y);
+    for (int64_t i = 1; i < n; ++i) {
+      for (int64_t c = 0; c < cols; ++c) y[c] = both(y[c], x[i * pitch + c]);
+    }
+  }
 };
 
 // The same of bools, which are bytes of 0 and 1: `any` looks for a 1, `all` for a 0.
@@ -279,10 +311,12 @@ void reduce(ReduceFn fn, const Tensor& x, Tensor& y) {
   const Tensor once = fn == ReduceFn::prod ? x.contiguous() : without_repeats(x, y, repeats);
   if (once.shape() == y.shape()) {
     copy(once, y);
+  } else if (x.dtype() == DType::i64) {
+    reduce_tensor<IntegerFn, int64_t>({fn}, once, y);
   } else {
     dispatch(x.dtype(), [&]<class T>() { reduce_tensor<NumberFn<T>, T>({fn, x.dtype()}, once, y); });
   }
-  if (fn == ReduceFn::sum && repeats > 1) scale(y, static_cast<double>(repeats));
+  if (fn == ReduceFn::sum && repeats > 1) affine(y, static_cast<double>(repeats), 0.0, y);
 }
 
 namespace {

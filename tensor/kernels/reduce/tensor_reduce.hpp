@@ -10,7 +10,7 @@
 
 namespace gradus::kernels {
 
-/// y = fn of x (f32 or f64). An element that a stride of 0 repeats is read once.
+/// y = fn of x (f32, f64 or i64). An element that a stride of 0 repeats is read once.
 void reduce(ReduceFn fn, const Tensor& x, Tensor& y);
 
 inline void sum(const Tensor& x, Tensor& y) { reduce(ReduceFn::sum, x, y); }
@@ -43,14 +43,14 @@ void vector_norm_backward(const Tensor& x, const Tensor& y, const Tensor& g, dou
 void prod_backward(const Tensor& x, const Tensor& g, Tensor& dx);
 
 /// y (i64) = the first index of the largest or smallest element among those reduced, counted row-major over the reduced
-/// axes; NaN counts as more extreme than any number. There is at least one element.
+/// axes; NaN counts as more extreme than any number. There is at least one element. x: f32, f64 or i64.
 void argmax(const Tensor& x, Tensor& y);
 void argmin(const Tensor& x, Tensor& y);
 
 enum class ScanOrder : uint8_t { forward, reverse };
 
 /// y = the sums of x up to each element of an axis, itself included; in reverse, of it and all after it. y has the
-/// shape of x.
+/// shape of x (f32, f64 or i64).
 void cumsum(const Tensor& x, int axis, ScanOrder order, Tensor& y);
 
 }  // namespace gradus::kernels

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include <gradus/tensor/kernels/common/rows.hpp>
+#include <gradus/tensor/kernels/elementwise/integers.hpp>
 #include <gradus/tensor/kernels/elementwise/tensor_elementwise.hpp>
 #include <gradus/tensor/kernels/movement/copy.hpp>
 #include <gradus/tensor/kernels/movement/scan.hpp>
@@ -87,6 +88,11 @@ bool every(const Tensor& y, const Test& test) {
 
 template <class Rows>
 void arg_extreme(const Tensor& x, Tensor& y, const Rows& rows_of) {
+  if (x.dtype() == DType::i64) {
+    if (y.numel() == 0) return;
+    const Tensor dense = reordered(x, row_order(x.shape(), y.shape())).contiguous();
+    return rows_of(elements<int64_t>(dense), y.numel(), x.numel() / y.numel(), elements<int64_t>(y));
+  }
   by_rows(x, y.shape(), [&](const auto* row, int64_t count, int64_t n, int64_t at) {
     rows_of(row, count, n, elements<int64_t>(y) + at);
   });
@@ -325,6 +331,25 @@ void prod_backward(const Tensor& x, const Tensor& g, Tensor& dx) {
   });
 }
 
+namespace {
+
+template <class Extreme>
+void extremes_of_integers(const int64_t* x, int64_t rows, int64_t n, int64_t* y, const Extreme& extreme) {
+  for (int64_t r = 0; r < rows; ++r, x += n) y[r] = extreme(x, x + n) - x;
+}
+
+}  // namespace
+
+template <>
+void argmax_rows<int64_t>(const int64_t* x, int64_t rows, int64_t n, int64_t* y) {
+  extremes_of_integers(x, rows, n, y, [](const int64_t* b, const int64_t* e) { return std::max_element(b, e); });
+}
+
+template <>
+void argmin_rows<int64_t>(const int64_t* x, int64_t rows, int64_t n, int64_t* y) {
+  extremes_of_integers(x, rows, n, y, [](const int64_t* b, const int64_t* e) { return std::min_element(b, e); });
+}
+
 void argmax(const Tensor& x, Tensor& y) {
   arg_extreme(x, y, [](const auto* row, int64_t count, int64_t n, int64_t* to) { argmax_rows(row, count, n, to); });
 }
@@ -339,7 +364,7 @@ void cumsum(const Tensor& x, int axis, ScanOrder order, Tensor& y) {
   const int64_t n = x.shape()[axis];
   int64_t cols = 1;
   for (int k = axis + 1; k < x.rank(); ++k) cols *= x.shape()[k];
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch_numbers(x.dtype(), [&]<class T>() {
     for_rows(x.numel() / (n * cols), rows_of_piece(kGrain, n * cols), [&](int64_t block, int64_t count) {
       for (int64_t b = block; b < block + count; ++b) {
         const int64_t at = b * n * cols;
