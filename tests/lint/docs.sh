@@ -9,6 +9,7 @@
 #             line for line
 #   ```sh     commands; those of this repository (scripts/..., build presets aside) must exist
 #   ```cmake, ```text, ```json   not checked
+# The files of the rooms that the text names must exist.
 set -eu
 
 documents() {
@@ -49,9 +50,20 @@ contains_lines() {
     }' "$1" "$2"
 }
 
+# The files that a document names exist. docs/MUTANTS.md is written by scripts/mutants, about the tree of its day.
+check_paths() {
+  local doc=$1 line path
+  if [[ $doc == docs/MUTANTS.md ]]; then return; fi
+  { grep -noE '\b(tensor|autograd|nn|optim|examples|tests|bench|cmake)/[A-Za-z0-9_/-]+\.(hpp|cpp|inc|cmake|txt|sh|py)\b' "$doc" || true; } |
+    while IFS=: read -r line path; do
+      [[ -f $path ]] || echo "$doc:$line: no such file: $path"
+    done
+}
+
 check_document() {
   local doc=$1 blocks=$2 n line kind path text command
   split_blocks "$doc" "$blocks"
+  check_paths "$doc"
   while read -r n line kind path; do
     case $kind in
       cpp)
