@@ -136,7 +136,7 @@ plant docs README.md 'README.md:17: not an excerpt of autograd/ops/tanh.cpp' \
 plant docs README.md 'README.md:17: not an excerpt of autograd/ops/tanh.cpp' \
   '<!-- excerpt: autograd/ops/tanh.cpp -->' '```cpp' 'const OpDef tan_op = {' '```'
 plant docs README.md 'README.md:17: no such file: nn/gone.cpp' '<!-- excerpt: nn/gone.cpp -->' '```cpp' 'x' '```'
-plant docs README.md 'README.md:15: no such file: nn/gone.hpp' 'What `nn/gone.hpp` says.'
+plant docs README.md 'README.md:16: no such file: nn/gone.hpp' 'What `nn/gone.hpp` says.'
 plant docs docs/DESIGN.md 'docs/DESIGN.md:1: a code block that never ends' '```text' 'x'
 
 echo "self-test: $checks checks, $failures failures"
