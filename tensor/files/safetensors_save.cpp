@@ -85,12 +85,9 @@ std::string header_text(const std::string& path, const std::vector<NamedTensor>&
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& value = tensors[i].value;
     std::string sizes;
-    for (const int64_t size : value.shape()) {
-      if (!sizes.empty()) sizes += ',';
-      sizes += std::to_string(size);
-    }
-    const std::string offsets = std::to_string(begins[i]) + "," + std::to_string(begins[i] + byte_count(value));
-    add(tensors[i].name, "{\"dtype\":\"" + file_dtype(value.dtype()) + "\",\"shape\":[" + sizes +
+    for (const int64_t size : value.shape()) sizes += detail::join(sizes.empty() ? "" : ",", size);
+    const std::string offsets = detail::join(begins[i], ",", begins[i] + byte_count(value));
+    add(tensors[i].name, std::string("{\"dtype\":\"") + file_dtype(value.dtype()) + "\",\"shape\":[" + sizes +
                              "],\"data_offsets\":[" + offsets + "]}");
   }
   text += "}";
