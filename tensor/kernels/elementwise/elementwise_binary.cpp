@@ -41,7 +41,7 @@ HWY_NOINLINE void RunBinary(const T* a, int64_t a_stride, const T* b, int64_t b_
 template <class T, size_t... kFns>
 void BinaryBy(BinaryFn fn, const T* a, int64_t a_stride, const T* b, int64_t b_stride, T* y, int64_t n,
               std::index_sequence<kFns...>) {
-  constexpr decltype(&RunBinary<BinaryFn::add, T>) kLoops[] = {RunBinary<static_cast<BinaryFn>(kFns), T>...};
+  static constexpr decltype(&RunBinary<BinaryFn::add, T>) kLoops[] = {RunBinary<static_cast<BinaryFn>(kFns), T>...};
   kLoops[static_cast<size_t>(fn)](a, a_stride, b, b_stride, y, n);
 }
 

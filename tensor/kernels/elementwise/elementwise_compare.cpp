@@ -43,7 +43,7 @@ HWY_NOINLINE void RunCompare(const T* a, int64_t a_stride, const T* b, int64_t b
 template <class T, size_t... kFns>
 void CompareBy(CompareFn fn, const T* a, int64_t a_stride, const T* b, int64_t b_stride, uint8_t* y, int64_t n,
                std::index_sequence<kFns...>) {
-  constexpr decltype(&RunCompare<CompareFn::eq, T>) kLoops[] = {RunCompare<static_cast<CompareFn>(kFns), T>...};
+  static constexpr decltype(&RunCompare<CompareFn::eq, T>) kLoops[] = {RunCompare<static_cast<CompareFn>(kFns), T>...};
   kLoops[static_cast<size_t>(fn)](a, a_stride, b, b_stride, y, n);
 }
 

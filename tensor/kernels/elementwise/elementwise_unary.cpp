@@ -66,7 +66,7 @@ HWY_NOINLINE void RunUnary(const T* x, T* y, int64_t n) {
 
 template <class T, size_t... kFns>
 void UnaryBy(UnaryFn fn, const T* x, T* y, int64_t n, std::index_sequence<kFns...>) {
-  constexpr decltype(&RunUnary<UnaryFn::neg, T>) kLoops[] = {RunUnary<static_cast<UnaryFn>(kFns), T>...};
+  static constexpr decltype(&RunUnary<UnaryFn::neg, T>) kLoops[] = {RunUnary<static_cast<UnaryFn>(kFns), T>...};
   kLoops[static_cast<size_t>(fn)](x, y, n);
 }
 

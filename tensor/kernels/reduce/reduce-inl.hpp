@@ -22,24 +22,23 @@ constexpr size_t kSumBlock = 128;
 template <class D, class Terms>
 HWY_INLINE hn::TFromD<D> SumOf(D d, int64_t n, const Terms& terms) {
   using V = hn::Vec<D>;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t step = 4 * lanes;
-  const WholeVector<D> whole{d};
+  const auto whole = [&](size_t i) GRADUS_INLINE_LAMBDA { return terms(WholeVector<D>{d}, static_cast<int64_t>(i)); };
+  const size_t lanes = hn::Lanes(d), step = 4 * lanes, count = static_cast<size_t>(n);
   V total = hn::Zero(d);
-  int64_t i = 0;
-  while (i + step <= n) {
-    const int64_t end = HWY_MIN(n, i + step * int64_t{kSumBlock});
+  size_t i = 0;
+  while (i + step <= count) {
+    const size_t end = HWY_MIN(count, i + step * kSumBlock);
     V s0 = hn::Zero(d), s1 = hn::Zero(d), s2 = hn::Zero(d), s3 = hn::Zero(d);
     for (; i + step <= end; i += step) {
-      s0 = hn::Add(s0, terms(whole, i));
-      s1 = hn::Add(s1, terms(whole, i + lanes));
-      s2 = hn::Add(s2, terms(whole, i + 2 * lanes));
-      s3 = hn::Add(s3, terms(whole, i + 3 * lanes));
+      s0 = hn::Add(s0, whole(i));
+      s1 = hn::Add(s1, whole(i + lanes));
+      s2 = hn::Add(s2, whole(i + 2 * lanes));
+      s3 = hn::Add(s3, whole(i + 3 * lanes));
     }
     total = hn::Add(total, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)));
   }
-  for (; i + lanes <= n; i += lanes) total = hn::Add(total, terms(whole, i));
-  if (i < n) total = hn::Add(total, terms(PartVector<D>{d, static_cast<size_t>(n - i)}, i));
+  for (; i + lanes <= count; i += lanes) total = hn::Add(total, whole(i));
+  if (i < count) total = hn::Add(total, terms(PartVector<D>{d, count - i}, static_cast<int64_t>(i)));
   return hn::GetLane(hn::SumOfLanes(d, total));
 }
 
@@ -80,19 +79,19 @@ struct MinLanes {
 /// The extreme of all terms, `neutral` when there is none. With a NaN among them the result is some term, or NaN.
 template <class Op, class D, class Terms>
 HWY_INLINE hn::TFromD<D> ExtremeOf(Op op, D d, int64_t n, const Terms& terms, hn::TFromD<D> neutral) {
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const WholeVector<D> whole{d};
+  const auto whole = [&](size_t i) GRADUS_INLINE_LAMBDA { return terms(WholeVector<D>{d}, static_cast<int64_t>(i)); };
+  const size_t lanes = hn::Lanes(d), count = static_cast<size_t>(n);
   hn::Vec<D> a = hn::Set(d, neutral), b = a;
-  int64_t i = 0;
-  for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    a = op(terms(whole, i), a);
-    b = op(terms(whole, i + lanes), b);
+  size_t i = 0;
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+    a = op(whole(i), a);
+    b = op(whole(i + lanes), b);
   }
-  if (i + lanes <= n) {
-    a = op(terms(whole, i), a);
+  if (i + lanes <= count) {
+    a = op(whole(i), a);
     i += lanes;
   }
-  if (i < n) b = op(terms(PartVector<D>{d, static_cast<size_t>(n - i)}, i), b);
+  if (i < count) b = op(terms(PartVector<D>{d, count - i}, static_cast<int64_t>(i)), b);
   return Op::Across(d, op(a, b));
 }
 

@@ -116,8 +116,8 @@ HWY_NOINLINE void RowsOf(const T* x, int64_t rows, int64_t n, int64_t pitch, T* 
 
 template <class T>
 void Rows(ReduceFn fn, const T* x, int64_t rows, int64_t n, int64_t pitch, T* y) {
-  constexpr decltype(&RowsOf<ReduceFn::sum, T>) kLoops[] = {RowsOf<ReduceFn::sum, T>, RowsOf<ReduceFn::max, T>,
-                                                            RowsOf<ReduceFn::min, T>, RowsOf<ReduceFn::prod, T>};
+  static constexpr decltype(&RowsOf<ReduceFn::sum, T>) kLoops[] = {RowsOf<ReduceFn::sum, T>, RowsOf<ReduceFn::max, T>,
+                                                                   RowsOf<ReduceFn::min, T>, RowsOf<ReduceFn::prod, T>};
   kLoops[static_cast<size_t>(fn)](x, rows, n, pitch, y);
 }
 
@@ -215,8 +215,8 @@ HWY_NOINLINE void ColsOf(const T* x, int64_t n, int64_t pitch, int64_t cols, T* 
 
 template <class T>
 void Cols(ReduceFn fn, const T* x, int64_t n, int64_t pitch, int64_t cols, T* y) {
-  constexpr decltype(&ColsOf<ReduceFn::sum, T>) kLoops[] = {ColsOf<ReduceFn::sum, T>, ColsOf<ReduceFn::max, T>,
-                                                            ColsOf<ReduceFn::min, T>, ColsOf<ReduceFn::prod, T>};
+  static constexpr decltype(&ColsOf<ReduceFn::sum, T>) kLoops[] = {ColsOf<ReduceFn::sum, T>, ColsOf<ReduceFn::max, T>,
+                                                                   ColsOf<ReduceFn::min, T>, ColsOf<ReduceFn::prod, T>};
   kLoops[static_cast<size_t>(fn)](x, n, pitch, cols, y);
 }
 

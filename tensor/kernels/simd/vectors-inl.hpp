@@ -52,10 +52,10 @@ struct PartVector {
 /// cell(io, j) for each vector of n elements, j its first one.
 template <class D, class Cell>
 HWY_INLINE void ForVectors(D d, int64_t n, const Cell& cell) {
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  int64_t j = 0;
-  for (; j + lanes <= n; j += lanes) cell(WholeVector<D>{d}, j);
-  if (j < n) cell(PartVector<D>{d, static_cast<size_t>(n - j)}, j);
+  const size_t lanes = hn::Lanes(d), count = static_cast<size_t>(n);
+  size_t j = 0;
+  for (; j + lanes <= count; j += lanes) cell(WholeVector<D>{d}, static_cast<int64_t>(j));
+  if (j < count) cell(PartVector<D>{d, count - j}, static_cast<int64_t>(j));
 }
 
 /// The elements of an array, and one value in the place of all of them.
