@@ -25,7 +25,7 @@ class GRADUS_API Optimizer {
   void zero_grad();
 
   double learning_rate() const noexcept { return learning_rate_; }
-  void set_learning_rate_(double learning_rate);
+  void set_learning_rate(double learning_rate);
   /// How many steps were taken.
   int64_t steps() const noexcept { return steps_; }
   /// How many parameters had no gradient in the last step.
@@ -68,6 +68,6 @@ class GRADUS_API Optimizer {
 /// Scales all gradients together so that their joint norm is at most max_norm (> 0; infinity only measures), and
 /// returns the norm before (Pascanu et al. 2013). Parameters without gradient do not count. Throws, with nothing
 /// changed, when a gradient is not finite, naming the parameter.
-GRADUS_API double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_norm);
+GRADUS_API double clip_grad_norm_(const std::vector<NamedParameter>& parameters, double max_norm);
 
 }  // namespace gradus

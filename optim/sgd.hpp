@@ -6,7 +6,7 @@
 namespace gradus {
 
 struct SgdOptions {
-  double learning_rate = __builtin_nan("");  ///< to be given
+  Required<double> learning_rate;
   double momentum = 0.0;
   /// Looks ahead along the velocity; needs momentum.
   bool nesterov = false;
