@@ -12,9 +12,8 @@ Adam::Adam(const std::vector<NamedParameter>& parameters, const AdamOptions& opt
   const auto is_rate = [](double beta) { return beta >= 0.0 && beta < 1.0; };
   GRADUS_CHECK(is_rate(options.beta1) && is_rate(options.beta2), "[adam] expected 0 <= beta < 1, got ", options.beta1,
                " and ", options.beta2);
-  GRADUS_CHECK(options.epsilon >= 0.0 && options.weight_decay >= 0.0,
-               "[adam] expected epsilon >= 0 and weight_decay >= 0, got ", options.epsilon, " and ",
-               options.weight_decay);
+  GRADUS_CHECK(options.eps >= 0.0 && options.weight_decay >= 0.0,
+               "[adam] expected eps >= 0 and weight_decay >= 0, got ", options.eps, " and ", options.weight_decay);
 }
 
 void Adam::update(Slot& slot, const Tensor& gradient) {
@@ -27,7 +26,7 @@ void Adam::update(Slot& slot, const Tensor& gradient) {
   const kernels::AdamStep step{.lr = learning_rate(),
                                .beta1 = options_.beta1,
                                .beta2 = options_.beta2,
-                               .eps = options_.epsilon,
+                               .eps = options_.eps,
                                .weight_decay = options_.weight_decay,
                                .bias_correction1 = bias_correction1_,
                                .bias_correction2 = bias_correction2_};

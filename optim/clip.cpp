@@ -44,7 +44,7 @@ kernels::ScaledNorm total_norm(const std::vector<NamedParameter>& parameters) {
   for (const NamedParameter& named : parameters) {
     if (!named.parameter->grad().defined()) continue;
     norms.push_back(scaled_norm(named.parameter->grad()));
-    GRADUS_CHECK(std::isfinite(norms.back().largest), "[clip_grad_norm] the gradient of ", named.name,
+    GRADUS_CHECK(std::isfinite(norms.back().largest), "[clip_grad_norm_] the gradient of ", named.name,
                  " is not finite: its norm is ", norms.back().largest);
     largest = std::max(largest, norms.back().largest);
   }
@@ -72,8 +72,8 @@ void scale_gradient(Parameter& parameter, double scale) {
 
 }  // namespace
 
-double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_norm) {
-  GRADUS_CHECK(max_norm > 0.0, "[clip_grad_norm] expected max_norm > 0, got ", max_norm);
+double clip_grad_norm_(const std::vector<NamedParameter>& parameters, double max_norm) {
+  GRADUS_CHECK(max_norm > 0.0, "[clip_grad_norm_] expected max_norm > 0, got ", max_norm);
   const kernels::ScaledNorm total = total_norm(parameters);
   const double norm = total.largest * total.ratio;
   if (norm <= max_norm) return norm;

@@ -72,7 +72,7 @@ Optimizer::Optimizer(const char* kind, std::vector<const char*> slot_names,
 
 Optimizer::~Optimizer() = default;
 
-void Optimizer::set_learning_rate_(double learning_rate) {
+void Optimizer::set_learning_rate(double learning_rate) {
   check_rate(kind_, learning_rate);
   learning_rate_ = learning_rate;
 }

@@ -26,7 +26,7 @@ class GRADUS_API Optimizer {
   void zero_grad();
 
   double learning_rate() const noexcept { return learning_rate_; }
-  void set_learning_rate_(double learning_rate);
+  void set_learning_rate(double learning_rate);
   /// The number of steps taken.
   int64_t steps() const noexcept { return steps_; }
   /// The number of parameters that had no gradient in the last step.
@@ -70,6 +70,6 @@ class GRADUS_API Optimizer {
 /// Scales all gradients together so that their joint norm is at most max_norm (> 0; infinity only measures), and
 /// returns the norm before scaling (Pascanu et al. 2013). Ignores parameters without a gradient. Throws when a gradient
 /// is not finite, names the parameter, and then changes nothing.
-GRADUS_API double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_norm);
+GRADUS_API double clip_grad_norm_(const std::vector<NamedParameter>& parameters, double max_norm);
 
 }  // namespace gradus

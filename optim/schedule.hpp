@@ -4,20 +4,21 @@
 
 #include <cstdint>
 
-#include <gradus/tensor/api.hpp>
+#include <gradus/tensor/tensor.hpp>
 
 namespace gradus {
 
 struct WarmupCosineOptions {
-  double peak = 1e-3;
-  /// The number of steps of the rise; 0 for no rise.
+  /// The largest rate.
+  Required<double> peak;
+  /// Steps of the rise; 0: none.
   int64_t warmup = 0;
-  /// The number of all steps, the rise included.
-  int64_t total = 0;  ///< >= 1
+  /// All steps, the rise included; >= 1.
+  Required<int64_t> total;
 };
 
-/// The learning rate of step 1, 2, ..: peak * step / warmup up to `warmup`, then half a cosine down to 0 at `total`,
-/// and 0 after that. Call `optimizer.set_learning_rate_(warmup_cosine(step, {...}))` before each step.
+/// The learning rate of step 1, 2, ..: peak * step / warmup up to `warmup`, then half a cosine down to 0 at `total` and
+/// beyond. For `optimizer.set_learning_rate(warmup_cosine(step, {...}))` before each step.
 [[nodiscard]] GRADUS_API double warmup_cosine(int64_t step, const WarmupCosineOptions& options);
 
 }  // namespace gradus

@@ -7,7 +7,7 @@
 namespace gradus {
 
 struct SgdOptions {
-  double learning_rate = __builtin_nan("");  ///< must be given
+  Required<double> learning_rate;
   double momentum = 0.0;
   /// Look ahead along the velocity. Needs momentum.
   bool nesterov = false;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cmath>
+
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
@@ -9,8 +11,21 @@
 
 namespace gradus::detail {
 
-/// A number as a tensor of x's dtype, rank 0: expanding it moves no bytes.
-inline Variable number_like(const Variable& x, double value) { return full({}, value, {.dtype = x.dtype()}); }
+/// Throws `[called] ...` when an i64 or bool tensor cannot hold the number.
+inline void require_number(const char* called, DType dtype, double value) {
+  if (is_floating(dtype)) return;
+  GRADUS_CHECK(dtype != DType::i64 || (value >= -0x1p63 && value < 0x1p63 && value == std::trunc(value)), "[", called,
+               "] expected a whole number for i64, got ", value);
+  GRADUS_CHECK(dtype != DType::boolean || value == 0.0 || value == 1.0, "[", called, "] expected 0 or 1 for bool, got ",
+               value);
+}
+
+/// A number as a tensor of x's dtype, rank 0: expanding it moves no bytes. Throws `[called] ...` when the dtype cannot
+/// hold it.
+inline Variable number_like(const Variable& x, double value, const char* called = "number") {
+  require_number(called, x.dtype(), value);
+  return full({}, value, {.dtype = x.dtype()});
+}
 
 /// Zeros of x's shape that depend on x with derivative 0, to any order, whatever x holds: 0 times infinity would be
 /// NaN.

@@ -9,7 +9,13 @@ namespace gradus::rules {
 
 inline void require_floating(const ShapeArgs& s, int i, const char* name) {
   GRADUS_CHECK(is_floating(s.dtype(i)), "[", s.op_name(), "] expected a floating ", name, " (f32 or f64), got ",
-               s.describe(i));
+               s.describe(i), "; Tensor::to(DType::f32) converts it");
+}
+
+/// Floating or i64, not bool.
+inline void require_numbers(const ShapeArgs& s, int i, const char* name) {
+  GRADUS_CHECK(s.dtype(i) != DType::boolean, "[", s.op_name(), "] expected ", name,
+               " of numbers (f32, f64 or i64), got ", s.describe(i), "; Tensor::to(DType::i64) converts it");
 }
 
 inline void require_dtype(const ShapeArgs& s, int i, DType dtype, const char* name) {
@@ -46,6 +52,19 @@ inline void unary(ShapeArgs& s) {
 inline void binary(ShapeArgs& s) {
   require_equal(s, 0, 1);
   require_floating(s, 0, "input");
+  s.output(s.shape(0), s.dtype(0));
+}
+
+/// One input of numbers, an output like it.
+inline void unary_numbers(ShapeArgs& s) {
+  require_numbers(s, 0, "an input");
+  s.output(s.shape(0), s.dtype(0));
+}
+
+/// Two equal inputs of numbers, an output like them.
+inline void binary_numbers(ShapeArgs& s) {
+  require_equal(s, 0, 1);
+  require_numbers(s, 0, "inputs");
   s.output(s.shape(0), s.dtype(0));
 }
 

@@ -18,13 +18,13 @@ Trainer::Trainer(Seq2Seq& model, const TrainerOptions& options)
 
 double Trainer::step(const Batch& batch) {
   const int64_t warmup = std::min<int64_t>(100, options_.steps / 10);
-  optimizer_.set_learning_rate_(
+  optimizer_.set_learning_rate(
       warmup_cosine(steps_done_ + 1, {.peak = options_.learning_rate, .warmup = warmup, .total = options_.steps}));
   const Variable logits = model_(batch.source, batch.lengths, batch.target_in);
   const Variable loss = cross_entropy(logits, batch.target_out, {.ignore_index = kIgnored});
   optimizer_.zero_grad();
   backward(loss);
-  clip_grad_norm(parameters_, options_.largest_gradient);
+  clip_grad_norm_(parameters_, options_.largest_gradient);
   optimizer_.step();
   ++steps_done_;
   return static_cast<double>(loss.item<float>());

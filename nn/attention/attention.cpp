@@ -122,7 +122,7 @@ Variable AdditiveAttention::weights(const Variable& query, const PreparedMemory&
 
 Variable AdditiveAttention::masked_softmax(const Variable& query, const PreparedMemory& prepared) {
   check_query(kind(), query, options().query_size, prepared);
-  return softmax(additive_score(query_proj_(readable(query, prepared)), prepared.keys, v_), prepared.keep);
+  return softmax(additive_score(query_proj_(readable(query, prepared)), prepared.keys, v_), -1, prepared.keep);
 }
 
 AttentionOutput AdditiveAttention::forward(const Variable& query, const PreparedMemory& prepared) {
@@ -159,7 +159,7 @@ Variable DotAttention::masked_softmax(const Variable& query, const PreparedMemor
   const Variable read = readable(query, prepared);
   // Keys in the query's size have its projection within.
   const bool projected = !query_proj_ || prepared.keys.size(1) == options().query_size;
-  return softmax(matmul(projected ? read : (*query_proj_)(read), prepared.keys), prepared.keep);
+  return softmax(matmul(projected ? read : (*query_proj_)(read), prepared.keys), -1, prepared.keep);
 }
 
 AttentionOutput DotAttention::forward(const Variable& query, const PreparedMemory& prepared) {

@@ -100,7 +100,7 @@ Values normalised_features(Linears& layer, const Values& in) {
   const Variable spread = var(y, {1}, {.keepdim = true});
   const Variable scaled = div(y, sqrt(affine(spread, 1.0, 0.1)));
   const Variable chosen = index_select(scaled, 1, integers({4, 0, 2, 2}, {4}));
-  const Variable taken = take_along_axis(chosen, integers({3, 1, 0, 0, 2, 2, 1, 3}, {4, 2}), 1);
+  const Variable taken = take_along_axis(chosen, 1, integers({3, 1, 0, 0, 2, 2, 1, 3}, {4, 2}));
   return {exp(clamp(chosen, {.min = -0.6, .max = 0.8})), square(taken), silu(y)};
 }
 

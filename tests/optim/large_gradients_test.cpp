@@ -9,8 +9,8 @@
 
 using namespace gradus;
 
-TEST_CASE("clip_grad_norm of gradients whose squares leave the range of their dtype") {
-  // Gradients of norm 5 s, clipped to 1.
+TEST_CASE("clip_grad_norm_ of gradients whose squares leave the range of their dtype") {
+  // Of norm 5 s, clipped to 1.
   const auto check = [](DType dtype, double s) {
     INFO(dtype_name(dtype) << " " << s);
     Parameter first(zeros({2}, {.dtype = dtype}));
@@ -19,7 +19,7 @@ TEST_CASE("clip_grad_norm of gradients whose squares leave the range of their dt
     first.set_grad_(Tensor::from({3 * s, 0}, {2}, f64).to(dtype));
     second.set_grad_(Tensor::from({0, -4 * s, 0}, {3}, f64).to(dtype));
     const double tolerance = dtype == DType::f32 ? 2e-7 : 4e-16;
-    const double norm = clip_grad_norm({{"first", &first}, {"second", &second}}, s < 1 ? s : 1.0);
+    const double norm = clip_grad_norm_({{"first", &first}, {"second", &second}}, s < 1 ? s : 1.0);
     CHECK(norm == Approx(5 * s).epsilon(tolerance));
     const double unit = s < 1 ? s : 1.0;
     CHECK(first.grad().to(DType::f64).at({0}) / unit == Approx(0.6).epsilon(tolerance));
@@ -29,14 +29,14 @@ TEST_CASE("clip_grad_norm of gradients whose squares leave the range of their dt
   for (double s : {1e-300, 1e-200, 1e-160, 1.0, 1e154, 1e200, 1e300}) check(DType::f64, s);
 }
 
-TEST_CASE("clip_grad_norm where the norm is too large for a double, and next to a zero gradient") {
+TEST_CASE("clip_grad_norm_ where the norm is too large for a double, and next to a zero gradient") {
   const TensorOptions f64{.dtype = DType::f64};
   Parameter first(zeros({2}, f64));
   Parameter second(zeros({1}, f64));
   first.set_grad_(Tensor::from({1.5e308, 1.5e308}, {2}, f64));
   second.set_grad_(zeros({1}, f64));
   const std::vector<NamedParameter> both = {{"first", &first}, {"second", &second}};
-  CHECK(clip_grad_norm(both, 2.0) == HUGE_VAL);
+  CHECK(clip_grad_norm_(both, 2.0) == HUGE_VAL);
   CHECK(first.grad().at({1}) == Approx(std::sqrt(2.0)).epsilon(1e-15));
   CHECK(second.grad().at({0}) == 0.0);
 }

@@ -16,7 +16,13 @@ using namespace gradus;
 
 namespace {
 
-constexpr int64_t kCount = 37;  // not a multiple of a vector
+// Whether options without any number compile.
+template <class T>
+concept NothingGiven = requires {
+  T{};
+};
+
+constexpr int64_t kCount = 37;  // no multiple of a vector
 
 // Two parameters and the same random gradients for every run of one seed.
 struct Problem {
@@ -69,7 +75,7 @@ bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
 
 void run_steps(Problem& problem, Optimizer& optimizer, int from, int to) {
   for (int t = from; t < to; ++t) {
-    if (t == 5) optimizer.set_learning_rate_(0.003);
+    if (t == 5) optimizer.set_learning_rate(0.003);
     problem.draw();
     optimizer.step();
   }
@@ -95,7 +101,7 @@ void check_resume(uint64_t seed, DType dtype, const Make& make) {
   auto first = make(forgetful.parameters());
   run_steps(forgetful, first, 0, 9);
   auto second = make(forgetful.parameters());
-  second.set_learning_rate_(0.003);
+  second.set_learning_rate(0.003);
   run_steps(forgetful, second, 9, 20);
   CHECK(same_bits(values_of(whole), values_of(forgetful)) == (before.state_dict().size() == 4));
 }
@@ -116,14 +122,14 @@ TEST_CASE("Adam equals algorithm 1 of its paper for 20 steps") {
   const uint64_t seed = tests::seed(71);
   INFO("seed " << seed);
   for (double decay : {0.0, 0.1}) {
-    const AdamOptions o{.learning_rate = 0.02, .beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = decay};
+    const AdamOptions o{.learning_rate = 0.02, .beta1 = 0.8, .beta2 = 0.99, .eps = 1e-6, .weight_decay = decay};
     const auto update = [&](double& p, double g, double& m, double& v, int t) {
       g += o.weight_decay * p;
       m = o.beta1 * m + (1 - o.beta1) * g;
       v = o.beta2 * v + (1 - o.beta2) * g * g;
       const double m_hat = m / (1 - std::pow(o.beta1, t));
       const double v_hat = v / (1 - std::pow(o.beta2, t));
-      p -= o.learning_rate * m_hat / (std::sqrt(v_hat) + o.epsilon);
+      p -= o.learning_rate * m_hat / (std::sqrt(v_hat) + o.eps);
     };
     Problem problem(seed);
     Adam adam(problem.parameters(), o);
@@ -250,12 +256,12 @@ TEST_CASE("a parameter without gradient is left alone and counted; without any g
 TEST_CASE("the learning rate takes effect at the next step, and 0 changes nothing") {
   Problem problem(4);
   Sgd sgd(problem.parameters(), {.learning_rate = 1.0});
-  sgd.set_learning_rate_(0.0);
+  sgd.set_learning_rate(0.0);
   problem.draw();
   const std::vector<Tensor> before = values_of(problem);
   sgd.step();
   CHECK(same_bits(before, values_of(problem)));
-  sgd.set_learning_rate_(0.5);
+  sgd.set_learning_rate(0.5);
   sgd.step();
   CHECK(problem.first.value().at({1}) == before[0].at({1}) - 0.5 * problem.first.grad().at({1}));
 }
@@ -281,9 +287,11 @@ TEST_CASE("wrong options and parameters are refused") {
   CHECK(error_of([&] { return Adam(list, {.learning_rate = NAN}); }) ==
         "[adam] expected a learning_rate of 0 or more, got nan");
   CHECK(error_of([&] { return Adam(list, {.beta1 = 1.0}); }) == "[adam] expected 0 <= beta < 1, got 1 and 0.999");
-  CHECK(error_of([&] { return Adam(list, {.epsilon = -1.0}); }) ==
-        "[adam] expected epsilon >= 0 and weight_decay >= 0, got -1 and 0");
-  CHECK(error_of([&] { Sgd(list, {}); }) == "[sgd] expected a learning_rate of 0 or more, got nan");
+  CHECK(error_of([&] { return Adam(list, {.eps = -1.0}); }) ==
+        "[adam] expected eps >= 0 and weight_decay >= 0, got -1 and 0");
+  CHECK(error_of([&] { return Sgd(list, {.learning_rate = NAN}); }) ==
+        "[sgd] expected a learning_rate of 0 or more, got nan");
+  STATIC_REQUIRE(!NothingGiven<SgdOptions>);
   CHECK(error_of([&] { return Sgd(list, {.learning_rate = 0.1, .nesterov = true}); }) ==
         "[sgd] nesterov needs a momentum");
   CHECK(error_of([&] { return Sgd(list, {.learning_rate = 0.1, .momentum = 1.0}); }) ==
@@ -302,45 +310,45 @@ TEST_CASE("wrong options and parameters are refused") {
         "[adam] parameter net.first was f64 [37] at its first update and is now f32 [37]");
 }
 
-TEST_CASE("clip_grad_norm scales all gradients together and returns the norm before") {
+TEST_CASE("clip_grad_norm_ scales all gradients together and returns the norm before") {
   Problem p(7);
   p.first.set_grad_(zeros({kCount}, {.dtype = DType::f64}));
   Tensor gradient = zeros({2, 3}, {.dtype = DType::f64});
   gradient.mutable_data_<double>()[1] = 3.0;
   gradient.mutable_data_<double>()[4] = -4.0;
   p.second.set_grad_(gradient.clone());
-  CHECK(clip_grad_norm(p.parameters(), 10.0) == 5.0);
+  CHECK(clip_grad_norm_(p.parameters(), 10.0) == 5.0);
   CHECK(bitwise_equal(p.second.grad(), gradient));
-  CHECK(clip_grad_norm(p.parameters(), HUGE_VAL) == 5.0);
-  CHECK(clip_grad_norm(p.parameters(), 5.0) == 5.0);
+  CHECK(clip_grad_norm_(p.parameters(), HUGE_VAL) == 5.0);
+  CHECK(clip_grad_norm_(p.parameters(), 5.0) == 5.0);
   CHECK(bitwise_equal(p.second.grad(), gradient));
-  CHECK(clip_grad_norm(p.parameters(), 1.0) == 5.0);
+  CHECK(clip_grad_norm_(p.parameters(), 1.0) == 5.0);
   CHECK(std::abs(p.second.grad().at({0, 1}) - 0.6) < 1e-15);
   CHECK(std::abs(p.second.grad().at({1, 1}) + 0.8) < 1e-15);
-  CHECK(std::abs(clip_grad_norm(p.parameters(), 1.0) - 1.0) < 1e-15);
+  CHECK(std::abs(clip_grad_norm_(p.parameters(), 1.0) - 1.0) < 1e-15);
 }
 
-TEST_CASE("clip_grad_norm with a zero norm, one parameter, missing and shared gradients") {
+TEST_CASE("clip_grad_norm_ with a zero norm, one parameter, missing and shared gradients") {
   Problem p(8);
   p.first.set_grad_(zeros({kCount}, {.dtype = DType::f64}));
-  CHECK(clip_grad_norm(p.parameters(), 1.0) == 0.0);
+  CHECK(clip_grad_norm_(p.parameters(), 1.0) == 0.0);
   CHECK(tests::all_zero(p.first.grad()));
   CHECK(!p.second.grad().defined());
-  CHECK(clip_grad_norm({}, 1.0) == 0.0);
+  CHECK(clip_grad_norm_({}, 1.0) == 0.0);
   p.first.set_grad_(full({1}, 2.0, {.dtype = DType::f64}).expand({kCount}));  // one number for all elements
-  CHECK(clip_grad_norm({{"first", &p.first}}, 1.0) == Approx(2.0 * std::sqrt(static_cast<double>(kCount))));
+  CHECK(clip_grad_norm_({{"first", &p.first}}, 1.0) == Approx(2.0 * std::sqrt(static_cast<double>(kCount))));
   CHECK(p.first.grad().at({5}) == Approx(1.0 / std::sqrt(static_cast<double>(kCount))));
   Problem q(9);
   const Tensor shared = full({kCount}, 1.0, {.dtype = DType::f64});
   p.first.set_grad_(shared);
   q.first.set_grad_(shared);
-  (void)clip_grad_norm({{"p", &p.first}, {"q", &q.first}}, 1.0);
+  (void)clip_grad_norm_({{"p", &p.first}, {"q", &q.first}}, 1.0);
   CHECK(bitwise_equal(p.first.grad(), q.first.grad()));
   CHECK(p.first.grad().at({0}) == Approx(1.0 / std::sqrt(2.0 * kCount)));
   CHECK(shared.at({0}) == 1.0);
 }
 
-TEST_CASE("clip_grad_norm names the parameter whose gradient is not finite, and changes nothing") {
+TEST_CASE("clip_grad_norm_ names the parameter whose gradient is not finite, and changes nothing") {
   for (double bad : {HUGE_VAL, -HUGE_VAL, static_cast<double>(NAN)}) {
     Problem p(10);
     p.draw();
@@ -348,13 +356,13 @@ TEST_CASE("clip_grad_norm names the parameter whose gradient is not finite, and 
     gradient.mutable_data_<double>()[3] = bad;
     p.second.set_grad_(gradient);
     const Tensor before = p.first.grad().clone();
-    CHECK_THROWS_WITH(clip_grad_norm(p.parameters(), 0.1),
-                      tests::contains_text("[clip_grad_norm] the gradient of net.second is not finite: its norm is"));
+    CHECK_THROWS_WITH(clip_grad_norm_(p.parameters(), 0.1),
+                      tests::contains_text("[clip_grad_norm_] the gradient of net.second is not finite: its norm is"));
     CHECK(bitwise_equal(p.first.grad(), before));
   }
   Problem p(11);
-  CHECK_THROWS_WITH(clip_grad_norm(p.parameters(), 0.0), "[clip_grad_norm] expected max_norm > 0, got 0");
-  CHECK_THROWS_WITH(clip_grad_norm(p.parameters(), NAN), "[clip_grad_norm] expected max_norm > 0, got nan");
+  CHECK_THROWS_WITH(clip_grad_norm_(p.parameters(), 0.0), "[clip_grad_norm_] expected max_norm > 0, got 0");
+  CHECK_THROWS_WITH(clip_grad_norm_(p.parameters(), NAN), "[clip_grad_norm_] expected max_norm > 0, got nan");
 }
 
 TEST_CASE("warmup_cosine rises in a line, falls as half a cosine and ends at 0") {
@@ -368,7 +376,8 @@ TEST_CASE("warmup_cosine rises in a line, falls as half a cosine and ends at 0")
   CHECK(warmup_cosine(9999, o) == 0.0);
   CHECK(warmup_cosine(1, {.peak = 1.0, .warmup = 0, .total = 4}) == Approx(0.5 * (1.0 + std::sqrt(0.5))));
   CHECK_THROWS_WITH(warmup_cosine(0, o), tests::contains_text("[warmup_cosine] expected step >= 1"));
-  CHECK_THROWS_WITH(warmup_cosine(1, {}), tests::contains_text("total >= 1"));
+  CHECK_THROWS_WITH(warmup_cosine(1, {.peak = 1.0, .total = 0}), tests::contains_text("total >= 1"));
+  STATIC_REQUIRE(!NothingGiven<WarmupCosineOptions>);
   CHECK_THROWS_WITH(warmup_cosine(1, {.peak = 1.0, .warmup = 5, .total = 4}),
                     tests::contains_text("warmup 5, total 4"));
 }

@@ -53,7 +53,7 @@ const OpDef tanh_backward_op = {
     .forward = forward<BinaryFn::tanh_backward>,
     .derivative =
         [](VjpArgs& v) {
-          if (v.needs(0)) v.set(0, affine(mul(mul(v.cotangent(), v.in(1)), v.in(0)), -2.0, 0.0));
+          if (v.needs(0)) v.set(0, -2.0 * (v.cotangent() * v.in(1) * v.in(0)));
           if (v.needs(1)) v.set(1, tanh_backward(v.in(0), v.cotangent()));
         },
     .saves = {.inputs = 0b11},
@@ -77,7 +77,7 @@ const OpDef sigmoid_backward_op = {
     .forward = forward<BinaryFn::sigmoid_backward>,
     .derivative =
         [](VjpArgs& v) {
-          if (v.needs(0)) v.set(0, mul(mul(v.cotangent(), v.in(1)), affine(v.in(0), -2.0, 1.0)));
+          if (v.needs(0)) v.set(0, v.cotangent() * v.in(1) * affine(v.in(0), -2.0, 1.0));
           if (v.needs(1)) v.set(1, sigmoid_backward(v.in(0), v.cotangent()));
         },
     .saves = {.inputs = 0b11},

@@ -29,12 +29,27 @@ std::vector<Example> examples(const Domain& second) {
       {.name = "shapes differ",
        .inputs = {real({2, 3}), real({3, 2})},
        .error = "operands differ: a is f64 [2, 3], b is f64 [3, 2]"},
-      {.name = "integers", .inputs = {integers({2}, 0, 3), integers({2}, 0, 3)}, .error = "expected a floating input"},
   };
 }
 
-std::vector<Example> plain_examples() { return examples(Domain{}); }
-std::vector<Example> nonzero_examples() { return examples(Domain{.low = 0.5, .high = 2.5}); }
+// Of add, sub and mul: also the results for the integers 5, -2 and 3, 3.
+std::vector<Example> integer_examples(double first, double second) {
+  std::vector<Example> out = examples(Domain{});
+  const auto numbers = [](double a, double b) { return Tensor::from({a, b}, {2}, {.dtype = DType::i64}); };
+  out.push_back({.name = "integers",
+                 .inputs = {fixed(numbers(5, -2)), fixed(numbers(3, 3))},
+                 .expected = {numbers(first, second)}});
+  out.push_back({.name = "bools", .inputs = {booleans({2}), booleans({2})}, .error = "expected inputs of numbers"});
+  return out;
+}
+
+std::vector<Example> nonzero_examples() {
+  std::vector<Example> out = examples(Domain{.low = 0.5, .high = 2.5});
+  out.push_back({.name = "integers",
+                 .inputs = {integers({2}, 0, 3), integers({2}, 0, 3)},
+                 .error = "[div] expected a floating input (f32 or f64), got i64 [2]"});
+  return out;
+}
 
 struct AffineAttrs {
   double scale;
@@ -47,41 +62,41 @@ struct AffineAttrs {
 const OpDef add_op = {
     .name = "add",
     .input_names = {"a", "b"},
-    .shape = rules::binary,
+    .shape = rules::binary_numbers,
     .forward = forward<BinaryFn::add>,
     .derivative =
         [](VjpArgs& v) {
           v.set(0, v.cotangent());
           v.set(1, v.cotangent());
         },
-    .examples = plain_examples,
+    .examples = [] { return integer_examples(8, 1); },
 };
 
 const OpDef sub_op = {
     .name = "sub",
     .input_names = {"a", "b"},
-    .shape = rules::binary,
+    .shape = rules::binary_numbers,
     .forward = forward<BinaryFn::sub>,
     .derivative =
         [](VjpArgs& v) {
           v.set(0, v.cotangent());
-          if (v.needs(1)) v.set(1, neg(v.cotangent()));
+          if (v.needs(1)) v.set(1, -v.cotangent());
         },
-    .examples = plain_examples,
+    .examples = [] { return integer_examples(2, -5); },
 };
 
 const OpDef mul_op = {
     .name = "mul",
     .input_names = {"a", "b"},
-    .shape = rules::binary,
+    .shape = rules::binary_numbers,
     .forward = forward<BinaryFn::mul>,
     .derivative =
         [](VjpArgs& v) {
-          if (v.needs(0)) v.set(0, mul(v.cotangent(), v.in(1)));
-          if (v.needs(1)) v.set(1, mul(v.cotangent(), v.in(0)));
+          if (v.needs(0)) v.set(0, v.cotangent() * v.in(1));
+          if (v.needs(1)) v.set(1, v.cotangent() * v.in(0));
         },
     .saves = {.inputs = 0b11},
-    .examples = plain_examples,
+    .examples = [] { return integer_examples(15, -6); },
 };
 
 // d(a / b) = da / b - (a / b) / b db. The cotangent is multiplied by a / b before it is divided: divided first it may
@@ -94,8 +109,8 @@ const OpDef div_op = {
     .derivative =
         [](VjpArgs& v) {
           const Variable b = v.in(1);
-          if (v.needs(0)) v.set(0, div(v.cotangent(), b));
-          if (v.needs(1)) v.set(1, neg(div(mul(v.cotangent(), v.out(0)), b)));
+          if (v.needs(0)) v.set(0, v.cotangent() / b);
+          if (v.needs(1)) v.set(1, -(v.cotangent() * v.out(0) / b));
         },
     .saves = {.inputs = 0b10, .outputs = 0b1},
     .examples = nonzero_examples,
@@ -104,13 +119,18 @@ const OpDef div_op = {
 const OpDef affine_op = {
     .name = "affine",
     .input_names = {"x"},
-    .shape = rules::unary,
+    .shape =
+        [](ShapeArgs& s) {
+          rules::unary_numbers(s);
+          detail::require_number("affine", s.dtype(0), s.attrs<AffineAttrs>().scale);
+          detail::require_number("affine", s.dtype(0), s.attrs<AffineAttrs>().shift);
+        },
     .forward =
         [](ForwardArgs& f) {
           const auto& attrs = f.attrs<AffineAttrs>();
           kernels::affine(f.in(0), attrs.scale, attrs.shift, f.out(0));
         },
-    .derivative = [](VjpArgs& v) { v.set(0, affine(v.cotangent(), v.attrs<AffineAttrs>().scale, 0.0)); },
+    .derivative = [](VjpArgs& v) { v.set(0, v.attrs<AffineAttrs>().scale * v.cotangent()); },
     .examples =
         [] {
           return std::vector<Example>{
@@ -119,9 +139,13 @@ const OpDef affine_op = {
               {.name = "zero scale", .attrs = AffineAttrs{0.0, 0.0}, .inputs = {real({2})}},
               {.name = "scalar", .attrs = AffineAttrs{3.0, 0.0}, .inputs = {real({})}},
               {.name = "integers",
-               .attrs = AffineAttrs{2.0, 0.0},
+               .attrs = AffineAttrs{2.0, -1.0},
+               .inputs = {fixed(Tensor::from({3, -4}, {2}, {.dtype = DType::i64}))},
+               .expected = {Tensor::from({5, -9}, {2}, {.dtype = DType::i64})}},
+              {.name = "half of integers",
+               .attrs = AffineAttrs{0.5, 0.0},
                .inputs = {integers({2}, 0, 3)},
-               .error = "expected a floating input (f32 or f64), got i64 [2]"},
+               .error = "[affine] expected a whole number for i64, got 0.5"},
           };
         },
 };

@@ -73,7 +73,7 @@ Variable compare(CompareFn fn, const Variable& a, double b) {
     return compare(test.fn, a, detail::whole_number(test.number));
   }
   const NumberTest<double> test = a.dtype() == DType::f32 ? test_of_floats(fn, b) : NumberTest<double>{fn, b};
-  return compare(test.fn, a, detail::number_like(a, test.number));
+  return compare(test.fn, a, detail::number_like(a, test.number, name_of(fn)));
 }
 
 std::vector<Example> compare_examples() {
@@ -93,16 +93,18 @@ std::vector<Example> compare_examples() {
                  .attrs = CompareAttrs{CompareFn::lt},
                  .inputs = {real({2}), integers({2}, 0, 3)},
                  .error = "[compare] operands differ: a is f64 [2], b is i64 [2]"});
+  const auto bools = [](double a, double b, double c) {
+    return Tensor::from({a, b, c}, {3}, {.dtype = DType::boolean});
+  };
   out.push_back({.name = "bools",
                  .attrs = CompareAttrs{CompareFn::lt},
-                 .inputs = {booleans({2}), booleans({2})},
-                 .error = "[compare] expected numbers, got bool [2]"});
+                 .inputs = {fixed(bools(0, 1, 0)), fixed(bools(1, 1, 0))},
+                 .expected = {bools(1, 0, 0)}});
   return out;
 }
 
 void where_shape(ShapeArgs& s) {
   rules::require_dtype(s, 0, DType::boolean, "a condition");
-  rules::require_floating(s, 1, "input");
   rules::require_equal(s, 1, 2);
   rules::require_shape(s, 0, s.shape(1), "the condition");
   s.output(s.shape(1), s.dtype(1));
@@ -116,7 +118,6 @@ const OpDef compare_op = {
     .shape =
         [](ShapeArgs& s) {
           rules::require_equal(s, 0, 1);
-          GRADUS_CHECK(s.dtype(0) != DType::boolean, "[compare] expected numbers, got ", s.describe(0));
           s.output(s.shape(0), DType::boolean);
         },
     .forward = [](ForwardArgs& f) { kernels::compare(f.attrs<CompareAttrs>().fn, f.in(0), f.in(1), f.out(0)); },
@@ -145,6 +146,11 @@ const OpDef where_op = {
               {.name = "one past a vector", .inputs = {booleans({17}), real({17}), real({17})}},
               {.name = "scalar", .inputs = {booleans({}), real({}), real({})}},
               {.name = "empty", .inputs = {booleans({0}), real({0}), real({0})}},
+              {.name = "integers",
+               .inputs = {fixed(Tensor::from({1, 0}, {2}, {.dtype = DType::boolean})),
+                          fixed(Tensor::from({1, 2}, {2}, {.dtype = DType::i64})),
+                          fixed(Tensor::from({3, 4}, {2}, {.dtype = DType::i64}))},
+               .expected = {Tensor::from({1, 4}, {2}, {.dtype = DType::i64})}},
               {.name = "condition of numbers",
                .inputs = {real({2}), real({2}), real({2})},
                .error = "[where] expected a condition of dtype bool, got f64 [2]"},
@@ -188,10 +194,9 @@ Variable where(const Variable& condition, const Variable& a, const Variable& b) 
 
 Variable masked_fill(const Variable& x, const Variable& mask, double value) {
   const detail::CalledAs called("masked_fill");
-  GRADUS_CHECK(is_floating(x.dtype()), "[masked_fill] expected a floating input (f32 or f64), got ", describe(x));
   GRADUS_CHECK(broadcast_shapes(x.shape(), mask.shape(), "masked_fill") == x.shape(),
                "[masked_fill] expected a mask that broadcasts to x, got x ", describe(x), ", mask ", describe(mask));
-  return where(mask, detail::number_like(x, value), x);
+  return where(mask, detail::number_like(x, value, "masked_fill"), x);
 }
 
 }  // namespace gradus

@@ -4,7 +4,8 @@
 
 #include <gradus/autograd/variable.hpp>
 
-// Elementwise functions of one floating input, f32 or f64, any shape; comparisons and choices.
+// Elementwise functions of one floating input, f32 or f64, any shape; comparisons and choices. abs, sign, square,
+// floor, ceil, round and clamp take i64 too.
 
 namespace gradus {
 
@@ -87,7 +88,7 @@ GRADUS_API Variable silu_backward(const Variable& x, const Variable& g);
 GRADUS_API Variable softplus_backward(const Variable& x, const Variable& g);
 GRADUS_API Variable log_sigmoid_backward(const Variable& x, const Variable& g);
 
-// Comparisons give bool (a constant); operands broadcast; f32, f64 and i64.
+// Comparisons give bool (a constant); operands broadcast and have one dtype, any.
 GRADUS_API Variable equal(const Variable& a, const Variable& b);
 GRADUS_API Variable not_equal(const Variable& a, const Variable& b);
 GRADUS_API Variable less(const Variable& a, const Variable& b);
@@ -111,15 +112,17 @@ GRADUS_API Variable logical_or(const Variable& a, const Variable& b);
 GRADUS_API Variable logical_xor(const Variable& a, const Variable& b);
 GRADUS_API Variable logical_not(const Variable& x);
 
-/// a where condition (bool) is true, else b; all three broadcast.
+/// a where condition (bool) is true, else b; all three broadcast. Any dtype.
 GRADUS_API Variable where(const Variable& condition, const Variable& a, const Variable& b);
-/// `value` where mask (bool, broadcast to x's shape) is true, else x.
+/// `value` where mask (bool, broadcast to x's shape) is true, else x. Any dtype that holds the value.
 GRADUS_API Variable masked_fill(const Variable& x, const Variable& mask, double value);
 
 }  // namespace gradus
 
-// Elementwise arithmetic. Operands broadcast by NumPy's rules and must have one floating dtype (no promotion); a C++
-// number takes the tensor's dtype. Each throws Error `[add] shapes do not broadcast: ...` or `[add] operands differ:
+// Elementwise arithmetic. Operands broadcast by NumPy's rules and must have one dtype (no promotion); a C++ number
+// takes the tensor's dtype. add, sub, mul, neg, affine, maximum and minimum take i64, which wraps around and takes
+// whole numbers only; the others are floating. Each throws Error `[add] shapes do not broadcast: ...` or `[add]
+// operands differ:
 // ...`.
 
 namespace gradus {

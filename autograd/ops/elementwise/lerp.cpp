@@ -23,13 +23,13 @@ const OpDef lerp_op = {
     .forward = [](ForwardArgs& f) { kernels::lerp(f.in(0), f.in(1), f.in(2), f.out(0)); },
     .derivative =
         [](VjpArgs& v) {
-          if (v.needs(0)) v.set(0, mul(v.cotangent(), 1.0 - v.in(2)));
-          if (v.needs(1)) v.set(1, mul(v.cotangent(), v.in(2)));
-          if (v.needs(2)) v.set(2, mul(v.cotangent(), sub(v.in(1), v.in(0))));
+          if (v.needs(0)) v.set(0, v.cotangent() * (1.0 - v.in(2)));
+          if (v.needs(1)) v.set(1, v.cotangent() * v.in(2));
+          if (v.needs(2)) v.set(2, v.cotangent() * (v.in(1) - v.in(0)));
         },
     .saves = {.inputs = 0b111},
     .reference = [](const Attrs&, InputSpan in,
-                    Variable* outputs) { outputs[0] = add(*in[0], mul(*in[2], sub(*in[1], *in[0]))); },
+                    Variable* outputs) { outputs[0] = *in[0] + *in[2] * (*in[1] - *in[0]); },
     .examples =
         [] {
           return std::vector<Example>{

@@ -26,7 +26,7 @@ void vjp(VjpArgs& v) {
   const Variable a = v.in(0);
   const Variable b = v.in(1);
   const Variable zero = detail::number_like(a, 0.0);
-  const Variable shared = where(equal(a, b), affine(v.cotangent(), 0.5, 0.0), v.cotangent());
+  const Variable shared = where(equal(a, b), 0.5 * v.cotangent(), v.cotangent());
   if (v.needs(0)) v.set(0, where(kLoses(a, b), zero, shared));
   if (v.needs(1)) v.set(1, where(kLoses(b, a), zero, shared));
 }
@@ -41,6 +41,10 @@ std::vector<Example> distant_examples(bool larger) {
                  .inputs = {fixed(a), fixed(b)},
                  .expected = {larger ? Tensor::from({2, 2, 3}, {3}, f64) : Tensor::from({1, 2, -1}, {3}, f64)},
                  .no_differences = "has a tie"});
+  const TensorOptions whole{.dtype = DType::i64};
+  out.push_back({.name = "integers",
+                 .inputs = {fixed(a.to(DType::i64)), fixed(b.to(DType::i64))},
+                 .expected = {larger ? Tensor::from({2, 2, 3}, {3}, whole) : Tensor::from({1, 2, -1}, {3}, whole)}});
   return out;
 }
 
@@ -49,7 +53,7 @@ std::vector<Example> distant_examples(bool larger) {
 const OpDef maximum_op = {
     .name = "maximum",
     .input_names = {"a", "b"},
-    .shape = rules::binary,
+    .shape = rules::binary_numbers,
     .forward = forward<BinaryFn::maximum>,
     .derivative = vjp<less>,
     .saves = {.inputs = 0b11},
@@ -59,7 +63,7 @@ const OpDef maximum_op = {
 const OpDef minimum_op = {
     .name = "minimum",
     .input_names = {"a", "b"},
-    .shape = rules::binary,
+    .shape = rules::binary_numbers,
     .forward = forward<BinaryFn::minimum>,
     .derivative = vjp<greater>,
     .saves = {.inputs = 0b11},
@@ -76,11 +80,11 @@ Variable minimum(const Variable& a, const Variable& b) {
 }
 Variable maximum(const Variable& a, double b) {
   const detail::CalledAs called("maximum");
-  return maximum(a, detail::number_like(a, b));
+  return maximum(a, detail::number_like(a, b, "maximum"));
 }
 Variable minimum(const Variable& a, double b) {
   const detail::CalledAs called("minimum");
-  return minimum(a, detail::number_like(a, b));
+  return minimum(a, detail::number_like(a, b, "minimum"));
 }
 
 }  // namespace gradus

@@ -2,12 +2,15 @@
 // clamp, leaky_relu, elu: functions with a kink. Each derivative is one op, h(x, g) = g f'(x), with
 //   dg = h(x, c),   dx = c g f''(x):   0 for clamp and leaky_relu;   h(x, c g) where x <= 0 and 0 elsewhere for elu,
 // where c and g are left out each by itself: their product would have a derivative that multiplies by them.
+#include <cmath>
+
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/elementwise/unary_op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>
+#include <gradus/tensor/detail/called_as.hpp>
 #include <gradus/tensor/kernels/elementwise/tensor_elementwise.hpp>
 
 namespace gradus {
@@ -67,11 +70,11 @@ std::vector<Example> elu_examples() {
 
 void leaky_relu_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
   const double slope = attrs.as<LeakyReluOptions>().negative_slope;
-  outputs[0] = where(greater(*in[0], 0.0), *in[0], affine(*in[0], slope, 0.0));
+  outputs[0] = where(greater(*in[0], 0.0), *in[0], slope * *in[0]);
 }
 
 void elu_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
-  outputs[0] = where(greater(*in[0], 0.0), *in[0], affine(expm1(*in[0]), attrs.as<EluOptions>().alpha, 0.0));
+  outputs[0] = where(greater(*in[0], 0.0), *in[0], attrs.as<EluOptions>().alpha * expm1(*in[0]));
 }
 
 }  // namespace
@@ -181,7 +184,7 @@ const OpDef elu_backward_op = {
             const Variable straight = greater(x, 0.0);
             const Variable c = masked_fill(v.cotangent(), straight, 0.0);
             const Variable g = masked_fill(v.in(1), straight, 0.0);
-            v.set(0, elu_backward(x, mul(c, g), options));
+            v.set(0, elu_backward(x, c * g, options));
           }
           if (v.needs(1)) v.set(1, elu_backward(x, v.cotangent(), options));
         },
@@ -190,7 +193,13 @@ const OpDef elu_backward_op = {
     .examples = [] { return op_examples::pair(off({0.0}), kAlpha); },
 };
 
-Variable clamp(const Variable& x, const ClampOptions& options) { return apply(clamp_op, options, {&x}); }
+Variable clamp(const Variable& x, const ClampOptions& options) {
+  if (!x.defined() || x.dtype() != DType::i64) return apply(clamp_op, options, {&x});
+  const detail::CalledAs called("clamp");
+  GRADUS_CHECK(options.min <= options.max, "[clamp] expected min <= max, got ", options.min, " and ", options.max);
+  const Variable raised = options.min == -HUGE_VAL ? x : maximum(x, options.min);
+  return options.max == HUGE_VAL ? raised : minimum(raised, options.max);
+}
 Variable clamp_backward(const Variable& x, const Variable& g, const ClampOptions& options) {
   return apply(clamp_backward_op, options, {&x, &g});
 }

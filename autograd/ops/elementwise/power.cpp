@@ -28,18 +28,18 @@ void pow_vjp(VjpArgs& v) {
   const Variable at_zero = equal(a, 0.0);
   if (v.needs(0)) {
     const Variable less_one = where(logical_and(at_zero, equal(b, 0.0)), detail::number_like(b, 1.0), b - 1.0);
-    v.set(0, mul(mul(v.cotangent(), b), pow(a, less_one)));
+    v.set(0, v.cotangent() * b * pow(a, less_one));
   }
   if (v.needs(1)) {
     const Variable base = masked_fill(a, at_zero, 1.0);
-    v.set(1, mul(v.cotangent(), mul(pow(base, b), log(base))));
+    v.set(1, v.cotangent() * (pow(base, b) * log(base)));
   }
 }
 
 void pow_scalar_vjp(VjpArgs& v) {
   const double p = v.attrs<PowAttrs>().exponent;
   const Variable& g = v.cotangent();
-  v.set(0, p == 0.0 ? detail::zeros_from(g) : mul(affine(g, p, 0.0), pow(v.in(0), p - 1.0)));
+  v.set(0, p == 0.0 ? detail::zeros_from(g) : p * g * pow(v.in(0), p - 1.0));
 }
 
 Tensor row(std::initializer_list<double> values) {

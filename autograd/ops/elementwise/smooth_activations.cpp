@@ -37,35 +37,34 @@ Variable within(const Variable& x, double bound) { return clamp(x, {.min = -boun
 
 Variable gelu_second(const Variable& x) {
   const Variable square_x = square(within(x, 40.0));
-  return mul(affine(exp(affine(square_x, -0.5, 0.0)), 0.3989422804014327, 0.0), affine(square_x, -1.0, 2.0));
+  return 0.3989422804014327 * exp(-0.5 * square_x) * (2.0 - square_x);
 }
 
 // s (1 - s) as sigmoid(x) sigmoid(-x): 1 - s would have lost what is small.
-Variable sigmoid_slope(const Variable& x) { return mul(sigmoid(x), sigmoid(neg(x))); }
+Variable sigmoid_slope(const Variable& x) { return sigmoid(x) * sigmoid(-x); }
 
 Variable silu_second(const Variable& x) {
-  return mul(sigmoid_slope(x), affine(mul(within(x, 750.0), affine(sigmoid(x), -2.0, 1.0)), 1.0, 2.0));
+  return sigmoid_slope(x) * (within(x, 750.0) * affine(sigmoid(x), -2.0, 1.0) + 2.0);
 }
 
 Variable gelu_tanh_second(const Variable& any) {
   const Variable x = within(any, 25.0);
   const Variable square_x = square(x);
-  const Variable w = mul(x, affine(square_x, 2 * kTanhScale * kCubic, 2 * kTanhScale));
+  const Variable w = x * affine(square_x, 2 * kTanhScale * kCubic, 2 * kTanhScale);
   const Variable slope = affine(square_x, 6 * kTanhScale * kCubic, 2 * kTanhScale);
-  const Variable bend =
-      add(mul(affine(sigmoid(w), -2.0, 1.0), square(slope)), affine(x, 12 * kTanhScale * kCubic, 0.0));
-  return mul(sigmoid_slope(w), add(affine(slope, 2.0, 0.0), mul(x, bend)));
+  const Variable bend = affine(sigmoid(w), -2.0, 1.0) * square(slope) + 12 * kTanhScale * kCubic * x;
+  return sigmoid_slope(w) * (2.0 * slope + x * bend);
 }
 
 Variable softplus_second(const Variable& x) { return sigmoid_slope(x); }
 
-Variable log_sigmoid_second(const Variable& x) { return neg(softplus_second(x)); }
+Variable log_sigmoid_second(const Variable& x) { return -softplus_second(x); }
 
 /// kBackward is the op itself.
 template <const OpDef& kBackward, Variable (*kSecond)(const Variable&)>
 void backward_vjp(VjpArgs& v) {
   const Variable x = v.in(0);
-  if (v.needs(0)) v.set(0, mul(mul(v.cotangent(), v.in(1)), kSecond(x)));
+  if (v.needs(0)) v.set(0, v.cotangent() * v.in(1) * kSecond(x));
   if (v.needs(1)) v.set(1, apply(kBackward, {}, {&x, &v.cotangent()}));
 }
 
@@ -76,17 +75,17 @@ void forward_vjp(VjpArgs& v) {
 }
 
 void gelu_reference(const Attrs&, InputSpan in, Variable* outputs) {
-  const Variable twice_phi = affine(erf(affine(*in[0], 0.7071067811865476, 0.0)), 1.0, 1.0);
-  outputs[0] = affine(mul(*in[0], twice_phi), 0.5, 0.0);
+  const Variable twice_phi = erf(0.7071067811865476 * *in[0]) + 1.0;
+  outputs[0] = 0.5 * (*in[0] * twice_phi);
 }
 
 void gelu_tanh_reference(const Attrs&, InputSpan in, Variable* outputs) {
   const Variable x = *in[0];
-  const Variable u = affine(add(x, affine(mul(x, square(x)), kCubic, 0.0)), kTanhScale, 0.0);
-  outputs[0] = affine(mul(x, affine(tanh(u), 1.0, 1.0)), 0.5, 0.0);
+  const Variable u = kTanhScale * (x + kCubic * (x * square(x)));
+  outputs[0] = 0.5 * (x * (tanh(u) + 1.0));
 }
 
-void silu_reference(const Attrs&, InputSpan in, Variable* outputs) { outputs[0] = mul(*in[0], sigmoid(*in[0])); }
+void silu_reference(const Attrs&, InputSpan in, Variable* outputs) { outputs[0] = *in[0] * sigmoid(*in[0]); }
 void softplus_reference(const Attrs&, InputSpan in, Variable* outputs) { outputs[0] = log1p(exp(*in[0])); }
 void log_sigmoid_reference(const Attrs&, InputSpan in, Variable* outputs) { outputs[0] = log(sigmoid(*in[0])); }
 

@@ -34,6 +34,20 @@ std::vector<Example> steps(const Domain& domain, std::initializer_list<double> e
   return out;
 }
 
+// For functions that take integers, what they give for -2, 0 and 3 in the place of the refusal.
+std::vector<Example> with_integers(std::vector<Example> out, std::initializer_list<double> expected) {
+  const TensorOptions whole{.dtype = DType::i64};
+  for (Example& example : out) {
+    if (example.name != "integers") continue;
+    example = {.name = "integers",
+               .inputs = {fixed(Tensor::from({-2, 0, 3}, {3}, whole))},
+               .expected = {Tensor::from(expected, {3}, whole)}};
+  }
+  out.push_back(
+      {.name = "bools", .inputs = {booleans({2})}, .error = "expected an input of numbers (f32, f64 or i64)"});
+  return out;
+}
+
 Domain between_integers() { return {.keep_away = {-2.0, -1.0, 0.0, 1.0, 2.0}, .margin = 0.2}; }
 
 void no_slope(VjpArgs& v) { v.set(0, detail::zeros_from(v.cotangent())); }
@@ -45,7 +59,7 @@ const OpDef exp_op = {
     .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::exp>,
-    .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), v.out(0))); },
+    .derivative = [](VjpArgs& v) { v.set(0, v.cotangent() * v.out(0)); },
     .saves = {.outputs = 0b1},
     .examples = anywhere,
 };
@@ -55,7 +69,7 @@ const OpDef log_op = {
     .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::log>,
-    .derivative = [](VjpArgs& v) { v.set(0, div(v.cotangent(), v.in(0))); },
+    .derivative = [](VjpArgs& v) { v.set(0, v.cotangent() / v.in(0)); },
     .saves = {.inputs = 0b1},
     .examples = above_zero,
 };
@@ -65,7 +79,7 @@ const OpDef sqrt_op = {
     .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::sqrt>,
-    .derivative = [](VjpArgs& v) { v.set(0, div(v.cotangent(), affine(v.out(0), 2.0, 0.0))); },
+    .derivative = [](VjpArgs& v) { v.set(0, v.cotangent() / (2.0 * v.out(0))); },
     .saves = {.outputs = 0b1},
     .examples = above_zero,
 };
@@ -73,30 +87,39 @@ const OpDef sqrt_op = {
 const OpDef square_op = {
     .name = "square",
     .input_names = {"x"},
-    .shape = rules::unary,
+    .shape = rules::unary_numbers,
     .forward = forward<UnaryFn::square>,
-    .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), affine(v.in(0), 2.0, 0.0))); },
+    .derivative = [](VjpArgs& v) { v.set(0, v.cotangent() * (2.0 * v.in(0))); },
     .saves = {.inputs = 0b1},
-    .examples = anywhere,
+    .examples =
+        [] {
+          return with_integers(anywhere(), {4, 0, 9});
+        },
 };
 
 const OpDef abs_op = {
     .name = "abs",
     .input_names = {"x"},
-    .shape = rules::unary,
+    .shape = rules::unary_numbers,
     .forward = forward<UnaryFn::abs>,
-    .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), sign(v.in(0)))); },
+    .derivative = [](VjpArgs& v) { v.set(0, v.cotangent() * sign(v.in(0))); },
     .saves = {.inputs = 0b1},
-    .examples = off_zero,
+    .examples =
+        [] {
+          return with_integers(off_zero(), {2, 0, 3});
+        },
 };
 
 const OpDef sign_op = {
     .name = "sign",
     .input_names = {"x"},
-    .shape = rules::unary,
+    .shape = rules::unary_numbers,
     .forward = forward<UnaryFn::sign>,
     .derivative = no_slope,
-    .examples = off_zero,
+    .examples =
+        [] {
+          return with_integers(off_zero(), {-1, 0, 1});
+        },
 };
 
 const OpDef rsqrt_op = {
@@ -104,7 +127,7 @@ const OpDef rsqrt_op = {
     .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::rsqrt>,
-    .derivative = [](VjpArgs& v) { v.set(0, affine(mul(v.cotangent(), mul(v.out(0), square(v.out(0)))), -0.5, 0.0)); },
+    .derivative = [](VjpArgs& v) { v.set(0, -0.5 * (v.cotangent() * (v.out(0) * square(v.out(0))))); },
     .saves = {.outputs = 0b1},
     .examples = above_zero,
 };
@@ -114,7 +137,7 @@ const OpDef reciprocal_op = {
     .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::reciprocal>,
-    .derivative = [](VjpArgs& v) { v.set(0, neg(mul(v.cotangent(), square(v.out(0))))); },
+    .derivative = [](VjpArgs& v) { v.set(0, -(v.cotangent() * square(v.out(0)))); },
     .saves = {.outputs = 0b1},
     .examples = [] { return op_examples::unary(Domain{.low = -2.5, .high = -0.5}); },
 };
@@ -124,7 +147,7 @@ const OpDef expm1_op = {
     .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::expm1>,
-    .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), exp(v.in(0)))); },
+    .derivative = [](VjpArgs& v) { v.set(0, v.cotangent() * exp(v.in(0))); },
     .saves = {.inputs = 0b1},
     .examples = anywhere,
 };
@@ -134,7 +157,7 @@ const OpDef log1p_op = {
     .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::log1p>,
-    .derivative = [](VjpArgs& v) { v.set(0, div(v.cotangent(), affine(v.in(0), 1.0, 1.0))); },
+    .derivative = [](VjpArgs& v) { v.set(0, v.cotangent() / (v.in(0) + 1.0)); },
     .saves = {.inputs = 0b1},
     .examples = [] { return op_examples::unary(between(-0.6, 2.0)); },
 };
@@ -144,7 +167,7 @@ const OpDef sin_op = {
     .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::sin>,
-    .derivative = [](VjpArgs& v) { v.set(0, mul(v.cotangent(), cos(v.in(0)))); },
+    .derivative = [](VjpArgs& v) { v.set(0, v.cotangent() * cos(v.in(0))); },
     .saves = {.inputs = 0b1},
     .examples = anywhere,
 };
@@ -154,7 +177,7 @@ const OpDef cos_op = {
     .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::cos>,
-    .derivative = [](VjpArgs& v) { v.set(0, neg(mul(v.cotangent(), sin(v.in(0))))); },
+    .derivative = [](VjpArgs& v) { v.set(0, -(v.cotangent() * sin(v.in(0)))); },
     .saves = {.inputs = 0b1},
     .examples = anywhere,
 };
@@ -168,7 +191,7 @@ const OpDef erf_op = {
     .derivative =
         [](VjpArgs& v) {
           const Variable x = clamp(v.in(0), {.min = -28.0, .max = 28.0});
-          v.set(0, mul(v.cotangent(), affine(exp(neg(square(x))), 1.1283791670955126, 0.0)));
+          v.set(0, v.cotangent() * (1.1283791670955126 * exp(-square(x))));
         },
     .saves = {.inputs = 0b1},
     .examples = anywhere,
@@ -177,36 +200,37 @@ const OpDef erf_op = {
 const OpDef floor_op = {
     .name = "floor",
     .input_names = {"x"},
-    .shape = rules::unary,
+    .shape = rules::unary_numbers,
     .forward = forward<UnaryFn::floor>,
     .derivative = no_slope,
     .examples =
         [] {
-          return steps(between_integers(), {-3, -2, -1, -1, 0, 0, 1, 2, 1e30});
+          return with_integers(steps(between_integers(), {-3, -2, -1, -1, 0, 0, 1, 2, 1e30}), {-2, 0, 3});
         },
 };
 
 const OpDef ceil_op = {
     .name = "ceil",
     .input_names = {"x"},
-    .shape = rules::unary,
+    .shape = rules::unary_numbers,
     .forward = forward<UnaryFn::ceil>,
     .derivative = no_slope,
     .examples =
         [] {
-          return steps(between_integers(), {-2, -1, -0.0, -0.0, 0, 1, 2, 3, 1e30});
+          return with_integers(steps(between_integers(), {-2, -1, -0.0, -0.0, 0, 1, 2, 3, 1e30}), {-2, 0, 3});
         },
 };
 
 const OpDef round_op = {
     .name = "round",
     .input_names = {"x"},
-    .shape = rules::unary,
+    .shape = rules::unary_numbers,
     .forward = forward<UnaryFn::round>,
     .derivative = no_slope,
     .examples =
         [] {
-          return steps(Domain{.keep_away = {-1.5, -0.5, 0.5, 1.5}}, {-2, -2, -0.0, -0.0, 0, 0, 2, 2, 1e30});
+          return with_integers(
+              steps(Domain{.keep_away = {-1.5, -0.5, 0.5, 1.5}}, {-2, -2, -0.0, -0.0, 0, 0, 2, 2, 1e30}), {-2, 0, 3});
         },
 };
 

@@ -44,7 +44,7 @@ void take_shape(ShapeArgs& s) {
 void scatter_shape(ShapeArgs& s) {
   const auto& a = s.attrs<ScatterAttrs>();
   const Shape& source = s.shape(2);
-  rules::require_floating(s, 2, "source");
+  rules::require_numbers(s, 2, "a source");
   const int axis = normalize_axis(a.axis, source.rank(), s.op_name());
   rules::require_dtype(s, 1, DType::i64, "indices");
   rules::require_shape(s, 1, source, "indices");
@@ -159,7 +159,7 @@ const OpDef scatter_add_op = {
     .examples = scatter_examples,
 };
 
-Variable take_along_axis(const Variable& x, const Variable& indices, int64_t axis) {
+Variable take_along_axis(const Variable& x, int64_t axis, const Variable& indices) {
   const detail::CalledAs called("take_along_axis");
   const int at = normalize_axis(axis, x.rank(), "take_along_axis");
   GRADUS_CHECK(indices.rank() == x.rank(), "[take_along_axis] ranks differ: x is ", describe(x), ", indices are ",

@@ -31,7 +31,7 @@ int axis_of(const ShapeArgs& s, int input, int64_t axis) {
 
 void add_shape(ShapeArgs& s) {
   const auto& a = s.attrs<AddAttrs>();
-  rules::require_floating(s, 2, "source");
+  rules::require_numbers(s, 2, "a source");
   const int axis = axis_of(s, 2, a.axis);
   rules::require_dtype(s, 1, DType::i64, "indices");
   rules::require_shape(s, 1, {s.shape(2)[axis]}, "indices");

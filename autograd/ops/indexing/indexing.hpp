@@ -4,9 +4,9 @@
 
 #include <gradus/autograd/variable.hpp>
 
-// Elements chosen by their positions. Indices are i64 and constants. Except for embedding, an index below 0 counts from
-// the end, as in NumPy; one outside [-size, size) throws `[op] index out of range: expected ..., got ...`. Axes may be
-// negative.
+// Elements chosen by their positions: x first, then the axis, then the indices, then what is added. Any dtype; what is
+// added is no bool. Indices are i64 and constants. Except for embedding, an index below 0 counts from the end, as in
+// NumPy; one outside [-size, size) throws `[op] index out of range: expected ..., got ...`. Axes may be negative.
 
 namespace gradus {
 
@@ -17,7 +17,7 @@ GRADUS_API Variable embedding(const Variable& weight, const Variable& indices);
 GRADUS_API Variable embedding_backward(const Variable& g, const Variable& indices, int64_t rows);
 
 /// y[.., j, ..] = x[.., indices[.., j, ..], ..], j on `axis`: NumPy's take_along_axis. The other axes broadcast.
-GRADUS_API Variable take_along_axis(const Variable& x, const Variable& indices, int64_t axis);
+GRADUS_API Variable take_along_axis(const Variable& x, int64_t axis, const Variable& indices);
 /// PyTorch's gather: like take_along_axis, but where `indices` is smaller than x on another axis, only that many
 /// elements of x take part, and nothing broadcasts.
 GRADUS_API Variable gather(const Variable& x, int64_t axis, const Variable& indices);
@@ -47,7 +47,7 @@ struct SortOptions {
   bool descending = false;
 };
 
-/// x along one axis in order. Stable: equal elements keep their order. NaN comes last in either direction.
+/// x (any dtype) along one axis in order. Stable: equal elements keep their order. NaN comes last in either direction.
 GRADUS_API Sorted sort(const Variable& x, SortOptions options = {});
 /// The positions that sort x along one axis.
 GRADUS_API Variable argsort(const Variable& x, SortOptions options = {});

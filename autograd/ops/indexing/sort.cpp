@@ -22,7 +22,6 @@ struct SortAttrs {
 
 void sorted_shape(ShapeArgs& s) {
   const auto& a = s.attrs<SortAttrs>();
-  rules::require_floating(s, 0, "input");
   const int axis = normalize_axis(a.axis, s.shape(0).rank(), s.op_name());
   const int64_t size = s.shape(0)[axis];
   GRADUS_CHECK(a.count >= -1 && a.count <= size, "[", s.op_name(), "] expected 0 <= k <= ", size, ", got ", a.count,
@@ -61,8 +60,9 @@ std::vector<Example> sort_examples() {
       {.name = "scalar", .attrs = SortAttrs{0, false}, .inputs = {real({})}, .error = "[sort] axis out of range"},
       {.name = "integers",
        .attrs = SortAttrs{0, false},
-       .inputs = {integers({3}, 0, 9)},
-       .error = "[sort] expected a floating input (f32 or f64), got i64 [3]"},
+       .inputs = {fixed(Tensor::from({3, -1, 2}, {3}, {.dtype = DType::i64}))},
+       .expected = {Tensor::from({-1, 2, 3}, {3}, {.dtype = DType::i64}),
+                    Tensor::from({1, 2, 0}, {3}, {.dtype = DType::i64})}},
   };
 }
 

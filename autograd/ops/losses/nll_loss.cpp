@@ -125,7 +125,7 @@ Variable nll(const Variable& log_probs, const Variable& targets, const CrossEntr
   const Variable kept = kept_rows(targets, options);
   const Variable zero = zero_like(rows);
   // What an ignored row holds must not meet a weight: its product with a cotangent of 0 can be NaN.
-  Variable losses = where(kept, neg(squeeze(take_along_axis(rows, unsqueeze(index, 1), 1), 1)), zero);
+  Variable losses = where(kept, neg(squeeze(take_along_axis(rows, 1, unsqueeze(index, 1)), 1)), zero);
   if (weight.defined()) losses = mul(losses, index_select(weight, 0, index));
   if (options.label_smoothing > 0.0) {
     const Variable all = weight.defined() ? matmul(where(unsqueeze(kept, 1), rows, zero), weight) : sum(rows, {1});

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // y_i = x_i - log sum_j exp(x_j).  dx = g - exp(y) sum(g): log_softmax_backward(y, g). Its own vjp, for a cotangent c:
 //   dg = c - sum(c exp(y))        dy = -c exp(y) sum(g)
+#include <cmath>
+
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
@@ -20,6 +22,17 @@ Variable row_sum(const Variable& x) { return sum(x, {-1}, {.keepdim = true}); }
 
 void check_rows(const ShapeArgs& s) {
   GRADUS_CHECK(s.shape(0).rank() >= 1, "[", s.op_name(), "] expected at least one axis, got ", s.describe(0));
+}
+
+// Blocked elements are -infinity before, so that they add nothing, and after. A row that is all blocked is computed
+// from zeros: nothing in it is NaN, and no gradient passes.
+Variable of_kept(const Variable& x, int axis, const Variable& keep) {
+  const Variable mask = expand(keep, x.shape());
+  GRADUS_CHECK(mask.dtype() == DType::boolean, "[log_softmax] expected keep of dtype bool, got ", describe(mask));
+  const Variable lowest = full({}, -HUGE_VAL, {.dtype = x.dtype()});
+  const Variable zero = zeros({}, {.dtype = x.dtype()});
+  const Variable blocked = where(any(mask, axis, {.keepdim = true}), lowest, zero);
+  return where(mask, log_softmax(where(mask, x, blocked), axis), lowest);
 }
 
 std::vector<Example> log_softmax_examples() {
@@ -88,9 +101,10 @@ const OpDef log_softmax_backward_op = {
         },
 };
 
-Variable log_softmax(const Variable& x, int64_t axis) {
+Variable log_softmax(const Variable& x, int64_t axis, const Variable& keep) {
   const detail::CalledAs called("log_softmax");
   const int at = normalize_axis(axis, x.rank(), "log_softmax");
+  if (keep.defined()) return of_kept(x, at, keep);
   if (at == x.rank() - 1) return apply(log_softmax_op, {}, {&x});
   const Variable rows = transpose(x, at, -1);
   return transpose(apply(log_softmax_op, {}, {&rows}), at, -1);

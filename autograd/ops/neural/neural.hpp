@@ -8,34 +8,26 @@
 
 namespace gradus {
 
-/// softmax over the last axis of x [.., n]. With `keep` (bool, broadcast to x; true = takes part) a blocked element is
-/// exactly 0, and a row that is all blocked is 0 throughout, with gradient 0; without it a row of -inf stays NaN.
-GRADUS_API Variable softmax(const Variable& x, const Variable& keep = {});
-
-struct SoftmaxOptions {
-  int64_t axis = -1;
-  /// As above.
-  Variable keep = {};
-};
-
-/// The same over any axis.
-GRADUS_API Variable softmax(const Variable& x, const SoftmaxOptions& options);
+/// e^x / sum e^x along one axis. With `keep` (bool, broadcast to x; true = takes part) a blocked element is exactly 0,
+/// and a row that is all blocked is 0 throughout, with gradient 0; without it a row of -inf stays NaN.
+GRADUS_API Variable softmax(const Variable& x, int64_t axis = -1, const Variable& keep = {});
 /// The vjp of softmax from its output y: y (g - sum(y g)); exactly 0 where `keep` (optional, y's shape) blocks,
 /// whatever g holds there.
 GRADUS_API Variable softmax_backward(const Variable& y, const Variable& g, const Variable& keep = {});
 
-/// x - log sum exp x along one axis: the logarithm of softmax, finite where softmax has become 0.
-GRADUS_API Variable log_softmax(const Variable& x, int64_t axis = -1);
+/// x - log sum exp x along one axis: the logarithm of softmax, finite where softmax has become 0. With `keep` as in
+/// softmax a blocked element is -infinity, with gradient 0.
+GRADUS_API Variable log_softmax(const Variable& x, int64_t axis = -1, const Variable& keep = {});
 /// The vjp of log_softmax over the last axis, from its output y: g - exp(y) sum(g).
 GRADUS_API Variable log_softmax_backward(const Variable& y, const Variable& g);
 
 /// The point of the simplex next to x along one axis (Martins and Astudillo 2016): most elements are exactly 0. With
 /// `keep` as in softmax. An element within rounding of the threshold counts as 0; NaN throughout where softmax is NaN.
-GRADUS_API Variable sparsemax(const Variable& x, const SoftmaxOptions& options = {});
+GRADUS_API Variable sparsemax(const Variable& x, int64_t axis = -1, const Variable& keep = {});
 /// The vjp of sparsemax over the last axis from its output y: g - the mean of g over y > 0, there; 0 elsewhere.
 GRADUS_API Variable sparsemax_backward(const Variable& y, const Variable& g);
 /// Between softmax and sparsemax: max(x / 2 - threshold, 0)^2 (Peters, Niculae and Martins 2019, alpha = 1.5), exactly.
-GRADUS_API Variable entmax15(const Variable& x, const SoftmaxOptions& options = {});
+GRADUS_API Variable entmax15(const Variable& x, int64_t axis = -1, const Variable& keep = {});
 /// The vjp of entmax15 over the last axis from its output y: with s = sqrt(y), s (g - sum(s g) / sum(s)).
 GRADUS_API Variable entmax15_backward(const Variable& y, const Variable& g);
 

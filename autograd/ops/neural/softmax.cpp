@@ -128,20 +128,16 @@ const OpDef softmax_backward_op = {
         },
 };
 
-Variable softmax(const Variable& x, const Variable& keep) {
+Variable softmax(const Variable& x, int64_t axis, const Variable& keep) {
   const detail::CalledAs called("softmax");
-  if (!keep.defined()) return apply(softmax_op, {}, {&x, &keep});
-  const Variable mask = expand(keep, x.shape());
-  return apply(softmax_op, {}, {&x, &mask});
-}
-
-Variable softmax(const Variable& x, const SoftmaxOptions& options) {
-  const detail::CalledAs called("softmax");
-  const Variable& keep = options.keep;
-  const int at = normalize_axis(options.axis, x.rank(), "softmax");
-  if (at == x.rank() - 1) return softmax(x, keep);
-  const Variable mask = keep.defined() ? transpose(expand(keep, x.shape()), at, -1) : keep;
-  return transpose(softmax(transpose(x, at, -1), mask), at, -1);
+  const int at = normalize_axis(axis, x.rank(), "softmax");
+  const bool last = at == x.rank() - 1;
+  if (last && !keep.defined()) return apply(softmax_op, {}, {&x, &keep});
+  Variable mask = keep.defined() ? expand(keep, x.shape()) : keep;
+  if (last) return apply(softmax_op, {}, {&x, &mask});
+  if (keep.defined()) mask = transpose(mask, at, -1);
+  const Variable rows = transpose(x, at, -1);
+  return transpose(apply(softmax_op, {}, {&rows, &mask}), at, -1);
 }
 
 Variable softmax_backward(const Variable& y, const Variable& g, const Variable& keep) {

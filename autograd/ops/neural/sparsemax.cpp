@@ -113,10 +113,9 @@ std::vector<Example> backward_examples() {
   };
 }
 
-Variable over_axis(const OpDef& op, const Variable& x, const SoftmaxOptions& options) {
+Variable over_axis(const OpDef& op, const Variable& x, int64_t axis, const Variable& keep) {
   const detail::CalledAs called(op.name);
-  const Variable& keep = options.keep;
-  const int at = normalize_axis(options.axis, x.rank(), op.name);
+  const int at = normalize_axis(axis, x.rank(), op.name);
   const bool last = at == x.rank() - 1;
   const Variable rows = last ? x : transpose(x, at, -1);
   Variable mask = keep.defined() ? expand(keep, x.shape()) : keep;
@@ -176,11 +175,15 @@ const OpDef entmax15_backward_op = {
     .examples = backward_examples,
 };
 
-Variable sparsemax(const Variable& x, const SoftmaxOptions& options) { return over_axis(sparsemax_op, x, options); }
+Variable sparsemax(const Variable& x, int64_t axis, const Variable& keep) {
+  return over_axis(sparsemax_op, x, axis, keep);
+}
 
 Variable sparsemax_backward(const Variable& y, const Variable& g) { return apply(sparsemax_backward_op, {}, {&y, &g}); }
 
-Variable entmax15(const Variable& x, const SoftmaxOptions& options) { return over_axis(entmax15_op, x, options); }
+Variable entmax15(const Variable& x, int64_t axis, const Variable& keep) {
+  return over_axis(entmax15_op, x, axis, keep);
+}
 
 Variable entmax15_backward(const Variable& y, const Variable& g) { return apply(entmax15_backward_op, {}, {&y, &g}); }
 

@@ -27,11 +27,11 @@ void logsumexp_reference(const Attrs& attrs, InputSpan inputs, Variable* outputs
     return;
   }
   const Variable shift = detail::largest_shift(x, attrs.as<ReduceAttrs>().axes);
-  const Variable total = sum_to(exp(sub(x, shift)), shift.shape());
+  const Variable total = sum_to(exp(x - shift), shift.shape());
   const Variable nothing = equal(total, 0.0);
   const Variable lowest = full({}, -HUGE_VAL, {.dtype = x.dtype()});
   const Variable one = ones({}, {.dtype = x.dtype()});
-  outputs[0] = where(nothing, lowest, add(log(where(nothing, one, total)), shift));
+  outputs[0] = where(nothing, lowest, log(where(nothing, one, total)) + shift);
 }
 
 Variable backward(const Attrs& attrs, const Variable& x, const Variable& g) {
@@ -43,10 +43,10 @@ void backward_vjp(VjpArgs& v) {
   const Variable g = v.in(1);
   const Variable one = ones({}, {.dtype = x.dtype()});
   const Variable p = backward(v.raw_attrs(), x, expand(one, g.shape()));
-  const Variable pc = mul(p, v.cotangent());
+  const Variable pc = p * v.cotangent();
   if (v.needs(0)) {
-    const Variable pcg = mul(pc, g);
-    v.set(0, sub(pcg, mul(p, sum_to(pcg, g.shape()))));
+    const Variable pcg = pc * g;
+    v.set(0, pcg - p * sum_to(pcg, g.shape()));
   }
   if (v.needs(1)) v.set(1, sum_to(pc, g.shape()));
 }
@@ -128,7 +128,7 @@ const OpDef logsumexp_backward_op = {
         },
 };
 
-Variable logsumexp(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+Variable logsumexp(const Variable& x, const Axes& axes, ReduceOptions options) {
   const detail::CalledAs called("logsumexp");
   return apply_reduction(logsumexp_op, x, axes_mask(x, axes, "logsumexp"), options.keepdim);
 }

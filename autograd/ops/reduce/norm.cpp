@@ -21,6 +21,8 @@ namespace {
 
 Variable norm_mask(const Variable& x, uint32_t axes, const NormOptions& options) {
   GRADUS_CHECK(options.p >= 1.0, "[norm] expected p >= 1, got ", options.p);
+  GRADUS_CHECK(is_floating(x.dtype()), "[norm] expected a floating input (f32 or f64), got ", describe(x),
+               "; Tensor::to(DType::f32) converts it");
   if (std::isinf(options.p)) return apply_reduction(max_op, abs(x), axes, options.keepdim);
   if (options.p == 1.0) return apply_reduction(sum_op, abs(x), axes, options.keepdim);
   const Variable kept = apply(norm_op, NormAttrs{axes, options.p}, {&x});
@@ -32,7 +34,7 @@ Variable power_of(const Variable& r, double power) {
   const Variable zero = zeros({}, {.dtype = r.dtype()});
   const Variable none = equal(r, 0.0);
   const Variable positive = where(none, ones({}, {.dtype = r.dtype()}), r);
-  return where(none, zero, exp(affine(log(positive), power, 0.0)));
+  return where(none, zero, exp(power * log(positive)));
 }
 
 void check_norm(const ShapeArgs& s) {
@@ -50,14 +52,14 @@ void backward_vjp(VjpArgs& v) {
   const Variable one = ones({}, {.dtype = x.dtype()});
   const Variable zero = zeros({}, {.dtype = x.dtype()});
   const Variable u = norm_backward(attrs, x, expand(one, g.shape()), norms);
-  const Variable along = sum_to(mul(c, u), g.shape());
+  const Variable along = sum_to(c * u, g.shape());
   if (v.needs(1)) v.set(1, along);
   if (!v.needs(0) || attrs.p == 1.0) return;
   const Variable nothing = equal(norms, 0.0);
   const Variable y = where(nothing, one, apply(norm_op, attrs, {&x}));
-  const Variable own = attrs.p == 2.0 ? c : mul(power_of(div(abs(x), y), attrs.p - 2.0), c);
-  const Variable bend = div(sub(own, mul(u, along)), y);
-  v.set(0, where(nothing, zero, mul(bend, affine(g, attrs.p - 1.0, 0.0))));
+  const Variable own = attrs.p == 2.0 ? c : power_of(abs(x) / y, attrs.p - 2.0) * c;
+  const Variable bend = (own - u * along) / y;
+  v.set(0, where(nothing, zero, bend * ((attrs.p - 1.0) * g)));
 }
 
 void complete_backward(const Attrs& attrs, std::vector<Variable>& inputs) {
@@ -152,7 +154,7 @@ Variable norm_backward(const NormAttrs& attrs, const Variable& x, const Variable
   return apply(norm_backward_op, attrs, {&x, &g, &y});
 }
 
-Variable norm(const Variable& x, std::initializer_list<int> axes, NormOptions options) {
+Variable norm(const Variable& x, const Axes& axes, NormOptions options) {
   const detail::CalledAs called("norm");
   return norm_mask(x, axes_mask(x, axes, "norm"), options);
 }

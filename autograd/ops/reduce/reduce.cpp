@@ -16,7 +16,7 @@
 namespace gradus {
 namespace {
 
-std::vector<Example> examples(const std::string& name, const char* over_nothing) {
+std::vector<Example> examples(const char* over_nothing) {
   return {
       {.name = "rows", .attrs = ReduceAttrs{0b10}, .inputs = {real({3, 17})}},
       {.name = "columns", .attrs = ReduceAttrs{0b01}, .inputs = {real({4, 5})}},
@@ -28,16 +28,35 @@ std::vector<Example> examples(const std::string& name, const char* over_nothing)
       {.name = "every second of eight axes",
        .attrs = ReduceAttrs{0b1010101},
        .inputs = {real({2, 1, 2, 3, 1, 2, 2, 1})}},
-      {.name = "integers",
-       .attrs = ReduceAttrs{0b1},
-       .inputs = {integers({2}, 0, 3)},
-       .error = "[" + name + "] expected a floating input (f32 or f64), got i64 [2]"},
   };
 }
 
-void reduction_shape(ShapeArgs& s) {
-  rules::require_floating(s, 0, "input");
-  rules::reduction(s, s.attrs<ReduceAttrs>().axes, s.dtype(0));
+std::vector<Example> sum_examples() {
+  std::vector<Example> out = examples("");
+  const Tensor whole = Tensor::from({1, 2, -4, 5, 6, 7}, {2, 3}, {.dtype = DType::i64});
+  const Tensor flags = Tensor::from({1, 0, 1, 0, 1, 1}, {2, 3}, {.dtype = DType::boolean});
+  out.push_back({.name = "integers",
+                 .attrs = ReduceAttrs{0b10},
+                 .inputs = {fixed(whole)},
+                 .expected = {Tensor::from({-1, 18}, {2, 1}, {.dtype = DType::i64})}});
+  out.push_back({.name = "bools are counted",
+                 .attrs = ReduceAttrs{0b01},
+                 .inputs = {fixed(flags)},
+                 .expected = {Tensor::from({1, 1, 2}, {1, 3}, {.dtype = DType::i64})}});
+  out.push_back({.name = "no such axis",
+                 .attrs = ReduceAttrs{0b10},
+                 .inputs = {real({2})},
+                 .error = "[sum] an axis is out of range of f64 [2]"});
+  return out;
+}
+
+std::vector<Example> mean_examples() {
+  std::vector<Example> out = examples("NaN");
+  out.push_back({.name = "integers",
+                 .attrs = ReduceAttrs{0b1},
+                 .inputs = {integers({2}, 0, 3)},
+                 .error = "[mean] expected a floating input (f32 or f64), got i64 [2]; Tensor::to(DType::f32)"});
+  return out;
 }
 
 }  // namespace
@@ -45,26 +64,30 @@ void reduction_shape(ShapeArgs& s) {
 const OpDef sum_op = {
     .name = "sum",
     .input_names = {"x"},
-    .shape = reduction_shape,
-    .forward = [](ForwardArgs& f) { kernels::sum(f.in(0), f.out(0)); },
+    .shape = [](ShapeArgs& s) { rules::reduction(s, s.attrs<ReduceAttrs>().axes, dtype_of_sum(s.dtype(0))); },
+    .forward = [](ForwardArgs& f) { kernels::sum(f.in(0).to(f.out(0).dtype()), f.out(0)); },
     .derivative = [](VjpArgs& v) { v.set(0, expand(v.cotangent(), v.in_shape(0))); },
-    .examples = [] { return examples("sum", ""); },
+    .examples = sum_examples,
 };
 
 const OpDef mean_op = {
     .name = "mean",
     .input_names = {"x"},
-    .shape = reduction_shape,
+    .shape =
+        [](ShapeArgs& s) {
+          rules::require_floating(s, 0, "input");
+          rules::reduction(s, s.attrs<ReduceAttrs>().axes, s.dtype(0));
+        },
     .forward = [](ForwardArgs& f) { kernels::mean(f.in(0), f.out(0)); },
     .derivative =
         [](VjpArgs& v) {
           const double count = reduced_count(v.in_shape(0), v.attrs<ReduceAttrs>().axes);
-          v.set(0, expand(affine(v.cotangent(), 1.0 / count, 0.0), v.in_shape(0)));
+          v.set(0, expand((1.0 / count) * v.cotangent(), v.in_shape(0)));
         },
-    .examples = [] { return examples("mean", "NaN"); },
+    .examples = mean_examples,
 };
 
-Variable sum(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+Variable sum(const Variable& x, const Axes& axes, ReduceOptions options) {
   const detail::CalledAs called("sum");
   return apply_reduction(sum_op, x, axes_mask(x, axes, "sum"), options.keepdim);
 }
@@ -74,7 +97,7 @@ Variable sum(const Variable& x) {
   return apply_reduction(sum_op, x, all_axes(x), false);
 }
 
-Variable mean(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+Variable mean(const Variable& x, const Axes& axes, ReduceOptions options) {
   const detail::CalledAs called("mean");
   return apply_reduction(mean_op, x, axes_mask(x, axes, "mean"), options.keepdim);
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <type_traits>
 
 #include <gradus/autograd/variable.hpp>
 
@@ -13,8 +14,9 @@ enum class Reduction : uint8_t { mean, sum, none };
 
 }  // namespace gradus
 
-// Reductions over a set of axes (negative: from the end; each at most once; an empty list means all), or over all axes.
-// Floating inputs unless said otherwise. Throws Error when an axis is out of range or named twice.
+// Reductions over one axis, some (`sum(x, {0, 2})`, or a vector of them) or all (`sum(x)`). An empty list means all
+// too, so that all can be kept: `sum(x, {}, {.keepdim = true})`. Floating inputs unless said otherwise. Throws Error
+// when an axis is out of range or named twice.
 
 namespace gradus {
 
@@ -23,25 +25,27 @@ struct ReduceOptions {
   bool keepdim = false;
 };
 
-GRADUS_API Variable sum(const Variable& x, std::initializer_list<int> axes, ReduceOptions options = {});
+GRADUS_API Variable sum(const Variable& x, const Axes& axes, ReduceOptions options = {});
 GRADUS_API Variable sum(const Variable& x);
 /// NaN over nothing.
-GRADUS_API Variable mean(const Variable& x, std::initializer_list<int> axes, ReduceOptions options = {});
+GRADUS_API Variable mean(const Variable& x, const Axes& axes, ReduceOptions options = {});
 GRADUS_API Variable mean(const Variable& x);
 /// The opposite of expand: sums x over what expand(.., x.shape()) repeated, to `shape`.
 GRADUS_API Variable sum_to(const Variable& x, const Shape& shape);
 /// 1 over nothing. The derivative is right with any number of zeros, at any order.
-GRADUS_API Variable prod(const Variable& x, std::initializer_list<int> axes, ReduceOptions options = {});
+GRADUS_API Variable prod(const Variable& x, const Axes& axes, ReduceOptions options = {});
 GRADUS_API Variable prod(const Variable& x);
 /// The largest and the smallest element, NaN if any is NaN. Equal ones share the derivative equally; where the result
 /// is NaN it is 0. Throws over nothing.
-GRADUS_API Variable max(const Variable& x, std::initializer_list<int> axes, ReduceOptions options = {});
+GRADUS_API Variable max(const Variable& x, const Axes& axes, ReduceOptions options = {});
 GRADUS_API Variable max(const Variable& x);
-GRADUS_API Variable min(const Variable& x, std::initializer_list<int> axes, ReduceOptions options = {});
+GRADUS_API Variable min(const Variable& x, const Axes& axes, ReduceOptions options = {});
 GRADUS_API Variable min(const Variable& x);
 /// log sum e^x without overflow. Over -infinity only, or over nothing, -infinity with derivative 0.
-GRADUS_API Variable logsumexp(const Variable& x, std::initializer_list<int> axes, ReduceOptions options = {});
+GRADUS_API Variable logsumexp(const Variable& x, const Axes& axes, ReduceOptions options = {});
 GRADUS_API Variable logsumexp(const Variable& x);
+
+// var, stddev and norm have overloads, so that `var(x, {0, 1})` names axes and `var(x, {.correction = 0})` options.
 
 struct VarOptions {
   bool keepdim = false;
@@ -51,10 +55,24 @@ struct VarOptions {
 };
 
 /// Variance, from two passes (the mean first).
-GRADUS_API Variable var(const Variable& x, std::initializer_list<int> axes, VarOptions options = {});
+GRADUS_API Variable var(const Variable& x, const Axes& axes, VarOptions options);
+inline Variable var(const Variable& x, std::initializer_list<int64_t> axes, VarOptions options = {}) {
+  return var(x, Axes(axes), options);
+}
+template <class A>
+requires std::is_convertible_v<const A&, Axes> Variable var(const Variable& x, const A& axes) {
+  return var(x, axes, VarOptions{});
+}
 GRADUS_API Variable var(const Variable& x, VarOptions options = {});
 /// The root of the variance, also where that is too large or small for the dtype; derivatives 0 where all are equal.
-GRADUS_API Variable stddev(const Variable& x, std::initializer_list<int> axes, VarOptions options = {});
+GRADUS_API Variable stddev(const Variable& x, const Axes& axes, VarOptions options);
+inline Variable stddev(const Variable& x, std::initializer_list<int64_t> axes, VarOptions options = {}) {
+  return stddev(x, Axes(axes), options);
+}
+template <class A>
+requires std::is_convertible_v<const A&, Axes> Variable stddev(const Variable& x, const A& axes) {
+  return stddev(x, axes, VarOptions{});
+}
 GRADUS_API Variable stddev(const Variable& x, VarOptions options = {});
 
 struct NormOptions {
@@ -65,13 +83,20 @@ struct NormOptions {
 
 /// (sum |x|^p)^(1 / p), without overflow on the way; p = infinity: the largest |x|. 0 over nothing (p = infinity:
 /// throws, as max does). The derivative of a norm of 0 is 0, at every order.
-GRADUS_API Variable norm(const Variable& x, std::initializer_list<int> axes, NormOptions options = {});
+GRADUS_API Variable norm(const Variable& x, const Axes& axes, NormOptions options);
+inline Variable norm(const Variable& x, std::initializer_list<int64_t> axes, NormOptions options = {}) {
+  return norm(x, Axes(axes), options);
+}
+template <class A>
+requires std::is_convertible_v<const A&, Axes> Variable norm(const Variable& x, const A& axes) {
+  return norm(x, axes, NormOptions{});
+}
 GRADUS_API Variable norm(const Variable& x, NormOptions options = {});
 
 /// bool -> bool, a constant: false and true over nothing.
-GRADUS_API Variable any(const Variable& x, std::initializer_list<int> axes, ReduceOptions options = {});
+GRADUS_API Variable any(const Variable& x, const Axes& axes, ReduceOptions options = {});
 GRADUS_API Variable any(const Variable& x);
-GRADUS_API Variable all(const Variable& x, std::initializer_list<int> axes, ReduceOptions options = {});
+GRADUS_API Variable all(const Variable& x, const Axes& axes, ReduceOptions options = {});
 GRADUS_API Variable all(const Variable& x);
 
 /// i64, a constant: where the largest or smallest element of an axis stands, the first of equal ones; a NaN wins.

@@ -5,15 +5,8 @@
 
 namespace gradus {
 
-uint32_t axes_mask(const Variable& x, std::initializer_list<int> axes, const char* op) {
-  if (axes.size() == 0) return all_axes(x);
-  uint32_t mask = 0;
-  for (int axis : axes) {
-    const uint32_t bit = 1U << normalize_axis(axis, x.rank(), op);
-    GRADUS_CHECK((mask & bit) == 0, "[", op, "] axis ", axis, " is named twice");
-    mask |= bit;
-  }
-  return mask;
+uint32_t axes_mask(const Variable& x, const Axes& axes, const char* op) {
+  return axes.empty() ? all_axes(x) : axes.mask(x.rank(), op);
 }
 
 Shape reduced_shape(const Shape& shape, uint32_t axes) {

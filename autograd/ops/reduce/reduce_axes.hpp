@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <initializer_list>
-
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/rules.hpp>
 
@@ -19,10 +17,13 @@ struct ReduceAttrs {
 inline uint32_t all_axes(const Variable& x) { return (1U << x.rank()) - 1U; }
 
 /// The axes named, as bits; all of them for an empty list.
-uint32_t axes_mask(const Variable& x, std::initializer_list<int> axes, const char* op);
+uint32_t axes_mask(const Variable& x, const Axes& axes, const char* op);
 
 /// The shape with each axis of the mask of size 1.
 Shape reduced_shape(const Shape& shape, uint32_t axes);
+
+/// The dtype of a sum or product: bools are counted in i64.
+inline DType dtype_of_sum(DType dtype) { return dtype == DType::boolean ? DType::i64 : dtype; }
 
 /// How many elements of x become one.
 double reduced_count(const Shape& shape, uint32_t axes);

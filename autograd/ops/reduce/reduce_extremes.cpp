@@ -16,14 +16,12 @@ using kernels::ReduceFn;
 
 void extreme_shape(ShapeArgs& s) {
   const uint32_t axes = s.attrs<ReduceAttrs>().axes;
-  rules::require_floating(s, 0, "input");
   rules::require_elements(s, axes, "extreme");
   rules::reduction(s, axes, s.dtype(0));
 }
 
 void arg_shape(ShapeArgs& s) {
   const uint32_t axes = s.attrs<ReduceAttrs>().axes;
-  rules::require_floating(s, 0, "input");
   rules::require_elements(s, axes, "extreme");
   rules::reduction(s, axes, DType::i64);
 }
@@ -33,17 +31,22 @@ void bool_shape(ShapeArgs& s) {
   rules::reduction(s, s.attrs<ReduceAttrs>().axes, DType::boolean);
 }
 
+// Of bools, the largest is whether any is true, the smallest whether all are.
 template <ReduceFn kFn>
 void extreme_forward(ForwardArgs& f) {
-  kernels::reduce(kFn, f.in(0), f.out(0));
+  if (f.in(0).dtype() != DType::boolean) return kernels::reduce(kFn, f.in(0), f.out(0));
+  kFn == ReduceFn::max ? kernels::any(f.in(0), f.out(0)) : kernels::all(f.in(0), f.out(0));
 }
+
+// The argmax of bools is that of the integers 0 and 1.
+Tensor numbers_of(const Tensor& x) { return x.dtype() == DType::boolean ? x.to(DType::i64) : x; }
 
 void extreme_vjp(VjpArgs& v) {
   const Variable hit = equal(v.in(0), v.out(0));
   const Variable one = ones({}, {.dtype = v.cotangent().dtype()});
   const Variable zero = zeros({}, {.dtype = v.cotangent().dtype()});
   const Variable hits = sum_to(where(hit, one, zero), v.cotangent().shape());
-  v.set(0, where(hit, div(v.cotangent(), hits), zero));
+  v.set(0, where(hit, v.cotangent() / hits, zero));
 }
 
 constexpr const char* kTie = "a tie: a kink";
@@ -72,8 +75,12 @@ std::vector<Example> extreme_examples(const std::string& name, double of_tie) {
        .error = "[" + name + "] extreme of no elements: expected no reduced axis of size 0, got f64 [0, 2]"},
       {.name = "integers",
        .attrs = ReduceAttrs{0b1},
-       .inputs = {integers({2}, 0, 3)},
-       .error = "[" + name + "] expected a floating input (f32 or f64), got i64 [2]"},
+       .inputs = {fixed(Tensor::from({1, 3, 2}, {3}, {.dtype = DType::i64}))},
+       .expected = {Tensor::from({of_tie}, {1}, {.dtype = DType::i64})}},
+      {.name = "bools",
+       .attrs = ReduceAttrs{0b1},
+       .inputs = {fixed(Tensor::from({1, 0, 1}, {3}, {.dtype = DType::boolean}))},
+       .expected = {Tensor::from({of_tie == 3 ? 1.0 : 0.0}, {1}, {.dtype = DType::boolean})}},
   };
 }
 
@@ -95,9 +102,9 @@ std::vector<Example> arg_examples(const std::string& name, double first, double 
        .inputs = {real({0, 2})},
        .error = "[" + name + "] extreme of no elements"},
       {.name = "integers",
-       .attrs = ReduceAttrs{0b1},
-       .inputs = {integers({2}, 0, 3)},
-       .error = "[" + name + "] expected a floating input (f32 or f64), got i64 [2]"},
+       .attrs = ReduceAttrs{0b10},
+       .inputs = {fixed(Tensor::from({1, 3, 1, 3, 9, 5, 9, 4}, {2, 4}, {.dtype = DType::i64}))},
+       .expected = {Tensor::from({first, first == 1 ? 0.0 : 3.0}, {2, 1}, {.dtype = DType::i64})}},
   };
 }
 
@@ -144,7 +151,7 @@ const OpDef argmax_op = {
     .name = "argmax",
     .input_names = {"x"},
     .shape = arg_shape,
-    .forward = [](ForwardArgs& f) { kernels::argmax(f.in(0), f.out(0)); },
+    .forward = [](ForwardArgs& f) { kernels::argmax(numbers_of(f.in(0)), f.out(0)); },
     .derivative = Derivative::discrete_output(),
     .examples = [] { return arg_examples("argmax", 1, 2); },
 };
@@ -153,7 +160,7 @@ const OpDef argmin_op = {
     .name = "argmin",
     .input_names = {"x"},
     .shape = arg_shape,
-    .forward = [](ForwardArgs& f) { kernels::argmin(f.in(0), f.out(0)); },
+    .forward = [](ForwardArgs& f) { kernels::argmin(numbers_of(f.in(0)), f.out(0)); },
     .derivative = Derivative::discrete_output(),
     .examples = [] { return arg_examples("argmin", 0, 2); },
 };
@@ -176,7 +183,7 @@ const OpDef all_op = {
     .examples = [] { return bool_examples("all", 1); },
 };
 
-Variable max(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+Variable max(const Variable& x, const Axes& axes, ReduceOptions options) {
   const detail::CalledAs called("max");
   return apply_reduction(max_op, x, axes_mask(x, axes, "max"), options.keepdim);
 }
@@ -185,7 +192,7 @@ Variable max(const Variable& x) {
   return apply_reduction(max_op, x, all_axes(x), false);
 }
 
-Variable min(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+Variable min(const Variable& x, const Axes& axes, ReduceOptions options) {
   const detail::CalledAs called("min");
   return apply_reduction(min_op, x, axes_mask(x, axes, "min"), options.keepdim);
 }
@@ -212,7 +219,7 @@ Variable argmin(const Variable& x) {
   return apply_reduction(argmin_op, x, all_axes(x), false);
 }
 
-Variable any(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+Variable any(const Variable& x, const Axes& axes, ReduceOptions options) {
   const detail::CalledAs called("any");
   return apply_reduction(any_op, x, axes_mask(x, axes, "any"), options.keepdim);
 }
@@ -221,7 +228,7 @@ Variable any(const Variable& x) {
   return apply_reduction(any_op, x, all_axes(x), false);
 }
 
-Variable all(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+Variable all(const Variable& x, const Axes& axes, ReduceOptions options) {
   const detail::CalledAs called("all");
   return apply_reduction(all_op, x, axes_mask(x, axes, "all"), options.keepdim);
 }

@@ -129,7 +129,7 @@ const OpDef var_op = {
         [](VjpArgs& v) {
           const auto& a = v.attrs<VarAttrs>();
           const Variable centred = center(v.in(0), a.axes);
-          v.set(0, mul(centred, affine(v.cotangent(), 2.0 / divisor(v.in_shape(0), a), 0.0)));
+          v.set(0, centred * (2.0 / divisor(v.in_shape(0), a) * v.cotangent()));
         },
     .saves = {.inputs = 0b1},
     .reference =
@@ -138,9 +138,9 @@ const OpDef var_op = {
           const Shape& shape = inputs[0]->shape();
           // Divided before the squares, whose sum may be too large for their dtype where the variance is not.
           const double d = divisor(shape, a);
-          const Variable scaled = affine(center(*inputs[0], a.axes), 1.0 / std::sqrt(d), 0.0);
+          const Variable scaled = 1.0 / std::sqrt(d) * center(*inputs[0], a.axes);
           const Variable squares = sum_to(square(scaled), reduced_shape(shape, a.axes));
-          outputs[0] = std::isnan(d) ? affine(squares, d, 0.0) : squares;
+          outputs[0] = std::isnan(d) ? d * squares : squares;
         },
     .examples = var_examples,
 };
@@ -157,8 +157,8 @@ const OpDef stddev_op = {
         [](VjpArgs& v) {
           const auto& a = v.attrs<VarAttrs>();
           const double root = std::sqrt(divisor(v.in_shape(0), a));
-          const Variable norms = affine(v.out(0), root, 0.0);
-          const Variable g = affine(v.cotangent(), 1.0 / root, 0.0);
+          const Variable norms = root * v.out(0);
+          const Variable g = 1.0 / root * v.cotangent();
           v.set(0, norm_backward({a.axes, 2.0}, center(v.in(0), a.axes), g, norms));
         },
     .saves = {.inputs = 0b1, .outputs = 0b1},
@@ -167,14 +167,14 @@ const OpDef stddev_op = {
           const auto& a = attrs.as<VarAttrs>();
           const Variable centred = center(*inputs[0], a.axes);
           const Variable norms = apply(norm_op, NormAttrs{a.axes, 2.0}, {&centred});
-          outputs[0] = affine(norms, 1.0 / std::sqrt(divisor(centred.shape(), a)), 0.0);
+          outputs[0] = 1.0 / std::sqrt(divisor(centred.shape(), a)) * norms;
         },
     .examples = std_examples,
 };
 
 Variable center(const Variable& x, uint32_t axes) { return apply(center_op, ReduceAttrs{axes}, {&x}); }
 
-Variable var(const Variable& x, std::initializer_list<int> axes, VarOptions options) {
+Variable var(const Variable& x, const Axes& axes, VarOptions options) {
   const detail::CalledAs called("var");
   return moment(var_op, x, axes_mask(x, axes, "var"), options);
 }
@@ -183,7 +183,7 @@ Variable var(const Variable& x, VarOptions options) {
   return moment(var_op, x, all_axes(x), options);
 }
 
-Variable stddev(const Variable& x, std::initializer_list<int> axes, VarOptions options) {
+Variable stddev(const Variable& x, const Axes& axes, VarOptions options) {
   const detail::CalledAs called("stddev");
   return moment(stddev_op, x, axes_mask(x, axes, "stddev"), options);
 }

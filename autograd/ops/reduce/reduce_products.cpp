@@ -30,7 +30,7 @@ Variable product_of_axis(const Variable& x, int axis) {
   Variable rest = x;
   while (rest.shape()[axis] > 1) {
     const int64_t size = rest.shape()[axis];
-    const Variable pairs = mul(narrow(rest, axis, 0, size / 2), narrow(rest, axis, size / 2, size / 2));
+    const Variable pairs = narrow(rest, axis, 0, size / 2) * narrow(rest, axis, size / 2, size / 2);
     rest = size % 2 == 0 ? pairs : concat({pairs, narrow(rest, axis, size - 1, 1)}, axis);
   }
   return rest;
@@ -69,8 +69,12 @@ std::vector<Example> prod_examples() {
        .expected = {Tensor::from({0, 0, 24}, {3, 1}, {.dtype = DType::f64})}},
       {.name = "integers",
        .attrs = ReduceAttrs{0b1},
-       .inputs = {integers({2}, 0, 3)},
-       .error = "[prod] expected a floating input (f32 or f64), got i64 [2]"},
+       .inputs = {fixed(Tensor::from({3, -4}, {2}, {.dtype = DType::i64}))},
+       .expected = {Tensor::from({-12}, {1}, {.dtype = DType::i64})}},
+      {.name = "no such axis",
+       .attrs = ReduceAttrs{0b10},
+       .inputs = {real({2})},
+       .error = "[prod] an axis is out of range of f64 [2]"},
   };
 }
 
@@ -106,8 +110,8 @@ std::vector<Example> cumsum_examples() {
        .error = "[cumsum] axis out of range: expected no axis, since the rank is 0, got 0"},
       {.name = "integers",
        .attrs = CumsumAttrs{0, up},
-       .inputs = {integers({2}, 0, 3)},
-       .error = "[cumsum] expected a floating input (f32 or f64), got i64 [2]"},
+       .inputs = {fixed(Tensor::from({3, -4, 2}, {3}, {.dtype = DType::i64}))},
+       .expected = {Tensor::from({3, -1, 1}, {3}, {.dtype = DType::i64})}},
   };
 }
 
@@ -116,12 +120,8 @@ std::vector<Example> cumsum_examples() {
 const OpDef prod_op = {
     .name = "prod",
     .input_names = {"x"},
-    .shape =
-        [](ShapeArgs& s) {
-          rules::require_floating(s, 0, "input");
-          rules::reduction(s, s.attrs<ReduceAttrs>().axes, s.dtype(0));
-        },
-    .forward = [](ForwardArgs& f) { kernels::reduce(kernels::ReduceFn::prod, f.in(0), f.out(0)); },
+    .shape = [](ShapeArgs& s) { rules::reduction(s, s.attrs<ReduceAttrs>().axes, dtype_of_sum(s.dtype(0))); },
+    .forward = [](ForwardArgs& f) { kernels::reduce(kernels::ReduceFn::prod, f.in(0).to(f.out(0).dtype()), f.out(0)); },
     .derivative = [](VjpArgs& v) { v.set(0, prod_backward(v.raw_attrs(), v.in(0), v.cotangent())); },
     .saves = {.inputs = 0b1},
     .reference = prod_reference,
@@ -154,13 +154,14 @@ const OpDef cumsum_op = {
     .input_names = {"x"},
     .shape =
         [](ShapeArgs& s) {
-          rules::unary(s);
+          s.output(s.shape(0), dtype_of_sum(s.dtype(0)));
           normalize_axis(s.attrs<CumsumAttrs>().axis, s.shape(0).rank(), "cumsum");
         },
     .forward =
         [](ForwardArgs& f) {
           const auto& a = f.attrs<CumsumAttrs>();
-          kernels::cumsum(f.in(0), normalize_axis(a.axis, f.in(0).rank(), "cumsum"), a.order, f.out(0));
+          kernels::cumsum(f.in(0).to(f.out(0).dtype()), normalize_axis(a.axis, f.in(0).rank(), "cumsum"), a.order,
+                          f.out(0));
         },
     .derivative =
         [](VjpArgs& v) {
@@ -170,7 +171,7 @@ const OpDef cumsum_op = {
     .examples = cumsum_examples,
 };
 
-Variable prod(const Variable& x, std::initializer_list<int> axes, ReduceOptions options) {
+Variable prod(const Variable& x, const Axes& axes, ReduceOptions options) {
   const detail::CalledAs called("prod");
   return apply_reduction(prod_op, x, axes_mask(x, axes, "prod"), options.keepdim);
 }

@@ -3,6 +3,7 @@
 #include <gradus/autograd/ops/views/views.hpp>
 
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/reduce/reduce_axes.hpp>
@@ -42,6 +43,7 @@ Shape shape_of(const int64_t (&sizes)[kMaxRank], int rank) {
 void pad_shape(ShapeArgs& s) {
   const std::vector<Padding>& paddings = s.attrs<PadAttrs>().paddings;
   require_one_for_each_axis(s, paddings.size(), "padding");
+  detail::require_number("pad", s.dtype(0), s.attrs<PadAttrs>().value);
   int64_t sizes[kMaxRank];
   for (int axis = 0; axis < s.shape(0).rank(); ++axis) {
     const Padding& p = paddings[static_cast<size_t>(axis)];
@@ -251,7 +253,7 @@ const OpDef repeat_op = {
     .examples = repeat_examples,
 };
 
-Variable flip(const Variable& x, std::initializer_list<int> axes) {
+Variable flip(const Variable& x, const Axes& axes) {
   const detail::CalledAs called("flip");
   return apply(flip_op, FlipAttrs{axes_mask(x, axes, "flip")}, {&x});
 }

@@ -158,14 +158,21 @@ const OpDef unbind_op = {
 };
 
 Variable slice(const Variable& x, int64_t axis, int64_t start, int64_t stop, int64_t step) {
-  return apply(slice_op, SliceAttrs{axis, start, stop, step}, {&x});
+  const detail::CalledAs called("slice");
+  const AxisRange range = resolve_range(x.shape(), axis, start, stop, "slice");
+  return apply(slice_op, SliceAttrs{range.axis, range.start, range.stop, step}, {&x});
 }
 
 Variable narrow(const Variable& x, int64_t axis, int64_t start, int64_t length) {
   const detail::CalledAs called("narrow");
-  int64_t stop = 0;
-  if (__builtin_add_overflow(start, length, &stop)) stop = INT64_MAX;  // out of bounds, as slice says
-  return slice(x, axis, start, stop);
+  const int at = normalize_axis(axis, x.rank(), "narrow");
+  const int64_t size = x.shape()[at];
+  const int64_t first = start < 0 ? start + size : start;
+  GRADUS_CHECK(0 <= first && first <= size && 0 <= length && length <= size - first,
+               "[narrow] range out of bounds: expected start in [", -size, ", ", size,
+               "] and as many elements from there on axis ", at, " of ", x.shape(), ", got start ", start,
+               " and length ", length);
+  return apply(slice_op, SliceAttrs{at, first, first + length, 1}, {&x});
 }
 
 Variable select(const Variable& x, int64_t axis, int64_t index) {

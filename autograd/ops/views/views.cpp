@@ -152,9 +152,22 @@ Variable reshape(const Variable& x, const Shape& shape) {
   return apply(reshape_op, ShapeAttrs{shape}, {&x});
 }
 
-Variable squeeze(const Variable& x, int64_t axis) {
+Variable reshape(const Variable& x, std::span<const int64_t> sizes) {
+  const detail::CalledAs called("reshape");
+  return reshape(x, resolve_sizes(sizes, x.shape(), "reshape"));
+}
+
+Variable squeeze(const Variable& x, const Axes& axes) {
   const detail::CalledAs called("squeeze");
-  return reshape(x, Layout(x.shape()).squeeze(axis).shape());
+  const uint32_t named = axes.mask(x.rank(), "squeeze");
+  Shape shape = x.shape();
+  for (int axis = x.rank() - 1; axis >= 0; --axis) {
+    const bool goes = axes.empty() ? shape[axis] == 1 : in_mask(named, axis);
+    if (!goes) continue;
+    GRADUS_CHECK(shape[axis] == 1, "[squeeze] expected size 1 on axis ", axis, " of ", x.shape());
+    shape = shape.without(axis);
+  }
+  return reshape(x, shape);
 }
 
 Variable unsqueeze(const Variable& x, int64_t axis) {
@@ -162,12 +175,13 @@ Variable unsqueeze(const Variable& x, int64_t axis) {
   return reshape(x, x.shape().inserted(normalize_axis(axis, x.rank() + 1, "unsqueeze"), 1));
 }
 
-Variable permute(const Variable& x, std::initializer_list<int> axes) {
+Variable permute(const Variable& x, const Axes& axes) {
   const detail::CalledAs called("permute");
-  GRADUS_CHECK(static_cast<int>(axes.size()) == x.rank(), "[permute] wrong number of axes: expected ", x.rank(),
-               ", got ", axes.size());
+  GRADUS_CHECK(axes.count() == static_cast<size_t>(x.rank()), "[permute] wrong number of axes: expected ", x.rank(),
+               ", got ", axes.count());
   AxesAttrs attrs{};
-  for (int axis : axes) attrs.axes[attrs.rank++] = axis;
+  attrs.rank = x.rank();
+  axes.resolve(x.rank(), "permute", attrs.axes);
   return apply(permute_op, attrs, {&x});
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <span>
 #include <vector>
 
 #include <gradus/autograd/variable.hpp>
@@ -14,20 +15,29 @@ namespace gradus {
 
 /// Axes of size 1 stretched, new axes in front: NumPy's broadcast_to. Moves no bytes.
 GRADUS_API Variable expand(const Variable& x, const Shape& shape);
-/// The same elements in row-major order; copies only when strides cannot say it.
+/// The same elements in row-major order; copies only when strides cannot say it. Of a list or vector of sizes, one may
+/// be -1: it is what the others leave.
 GRADUS_API Variable reshape(const Variable& x, const Shape& shape);
-GRADUS_API Variable squeeze(const Variable& x, int64_t axis);
+GRADUS_API Variable reshape(const Variable& x, std::span<const int64_t> sizes);
+inline Variable reshape(const Variable& x, std::initializer_list<int64_t> sizes) {
+  return reshape(x, std::span<const int64_t>(sizes.begin(), sizes.size()));
+}
+/// Without these axes, whose size must be 1; `{}`, or none given: without all axes of size 1.
+GRADUS_API Variable squeeze(const Variable& x, const Axes& axes = {});
+/// With a new axis of size 1, which is `axis` of the result.
 GRADUS_API Variable unsqueeze(const Variable& x, int64_t axis);
-GRADUS_API Variable permute(const Variable& x, std::initializer_list<int> axes);
+/// Axis axes[i] of x becomes axis i; each axis is named once.
+GRADUS_API Variable permute(const Variable& x, const Axes& axes);
 GRADUS_API Variable transpose(const Variable& x, int64_t a, int64_t b);
-/// Elements start, start + step, ... before stop of one axis; 0 <= start <= stop <= size, step >= 1.
-GRADUS_API Variable slice(const Variable& x, int64_t axis, int64_t start, int64_t stop, int64_t step = 1);
-/// `length` elements of one axis from `start`.
+/// Elements start, start + step, ... before stop of one axis, step >= 1. A negative bound counts from the end, kEnd is
+/// the end: slice(x, 0, -3) has the last three. Throws when a bound is out of range, or start > stop.
+GRADUS_API Variable slice(const Variable& x, int64_t axis, int64_t start, int64_t stop = kEnd, int64_t step = 1);
+/// `length` elements of one axis from `start`, which may be negative.
 GRADUS_API Variable narrow(const Variable& x, int64_t axis, int64_t start, int64_t length);
 /// One index of an axis; the axis goes.
 GRADUS_API Variable select(const Variable& x, int64_t axis, int64_t index);
 /// All of them: x [.., T, ..] as T Variables [.., ..]. One op, so that T steps over a sequence cost T steps back.
-[[nodiscard]] GRADUS_API std::vector<Variable> unbind(const Variable& x, int64_t axis);
+[[nodiscard]] GRADUS_API std::vector<Variable> unbind(const Variable& x, int64_t axis = 0);
 /// Consecutive pieces of one axis, of these sizes; they sum up to that of the axis. One op, as unbind.
 [[nodiscard]] GRADUS_API std::vector<Variable> split(const Variable& x, int64_t axis,
                                                      const std::vector<int64_t>& sizes);
@@ -35,14 +45,14 @@ GRADUS_API Variable select(const Variable& x, int64_t axis, int64_t index);
 // Two numbers that others take in another order have names here.
 struct SplitEveryOptions {
   int64_t axis = -1;
-  int64_t size = 0;  ///< >= 1
+  Required<int64_t> size;  ///< >= 1
 };
 /// Pieces of `size` elements, the last possibly shorter; none of an empty axis.
 [[nodiscard]] GRADUS_API std::vector<Variable> split_every(const Variable& x, const SplitEveryOptions& options);
 
 struct ChunkOptions {
   int64_t axis = -1;
-  int64_t count = 0;  ///< >= 1
+  Required<int64_t> count;  ///< >= 1
 };
 /// `count` pieces whose sizes differ by at most one, longer ones first (NumPy's array_split).
 [[nodiscard]] GRADUS_API std::vector<Variable> chunk(const Variable& x, const ChunkOptions& options);
@@ -59,9 +69,9 @@ GRADUS_API Variable diagonal(const Variable& x, int64_t a, int64_t b, DiagonalOp
 GRADUS_API Variable slice_backward(const Variable& g, const Shape& shape, int64_t axis, int64_t start, int64_t step);
 
 /// Along an existing axis; equal sizes on all others.
-GRADUS_API Variable concat(const std::vector<Variable>& parts, int64_t axis);
+GRADUS_API Variable concat(const std::vector<Variable>& parts, int64_t axis = 0);
 /// Along a new axis; equal shapes.
-GRADUS_API Variable stack(const std::vector<Variable>& parts, int64_t axis);
+GRADUS_API Variable stack(const std::vector<Variable>& parts, int64_t axis = 0);
 
 }  // namespace gradus
 
@@ -70,12 +80,12 @@ GRADUS_API Variable stack(const std::vector<Variable>& parts, int64_t axis);
 
 namespace gradus {
 
-/// The given axes (none given: all) from their last element to their first.
-GRADUS_API Variable flip(const Variable& x, std::initializer_list<int> axes);
+/// The given axes (`{}`, or none given: all) from their last element to their first.
+GRADUS_API Variable flip(const Variable& x, const Axes& axes = {});
 
 struct RollOptions {
   int64_t axis = -1;
-  int64_t shift = 0;
+  Required<int64_t> shift;
   bool operator==(const RollOptions&) const = default;
 };
 /// Each element `shift` places further along an axis (negative: back), round the end.

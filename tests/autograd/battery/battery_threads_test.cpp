@@ -80,7 +80,7 @@ std::vector<Large> large_cases() {
       {"softmax",
        {{64, 40, 37}},
        [keep](const Variables& x) {
-         return Variables{softmax(x[0], keep), softmax(x[0])};
+         return Variables{softmax(x[0], -1, keep), softmax(x[0])};
        }},
       {"cross entropy",
        {{4001, 33}},

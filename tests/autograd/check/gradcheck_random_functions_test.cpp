@@ -50,7 +50,7 @@ const Unary kUnary[] = {
     [](const Variable& x, int64_t) { return leaky_relu(x); },
     [](const Variable& x, int64_t) { return abs(x); },
     [](const Variable& x, int64_t) { return clamp(x, {.min = -0.9, .max = 0.8}); },
-    [](const Variable& x, int64_t n) { return softmax(x, {.axis = axis_of(x, n)}); },
+    [](const Variable& x, int64_t n) { return softmax(x, axis_of(x, n)); },
     [](const Variable& x, int64_t n) { return log_softmax(x, axis_of(x, n)); },
     [](const Variable& x, int64_t n) { return sum(x, {axis_of(x, n)}, {.keepdim = true}); },
     [](const Variable& x, int64_t n) { return mean(x, {axis_of(x, n)}, {.keepdim = true}); },

@@ -127,12 +127,12 @@ TEST_CASE("losses on class numbers: what is wrong is said") {
 TEST_CASE("softmax and log_softmax over any axis; log_softmax where softmax is 0") {
   const Tensor x = RandomTensors(tests::seed(3)).floating({2, 3, 4});
   for (int64_t axis : {0, 1, 2, -1, -2}) {
-    const Variable p = softmax(x, {.axis = axis});
+    const Variable p = softmax(x, axis);
     CHECK(largest_error(sum(p, {static_cast<int>(axis)}).value(),
                         ones(x.shape().without(normalize_axis(axis, 3, "")), {.dtype = DType::f64})) < kExact);
     CHECK(largest_error(exp(log_softmax(x, axis)).value(), p.value()) < kExact);
   }
-  const Variable masked = softmax(f64({1, 2, 3, 4}, {2, 2}), {.axis = 0, .keep = bools({1, 0, 1, 0}, {2, 2})});
+  const Variable masked = softmax(f64({1, 2, 3, 4}, {2, 2}), 0, bools({1, 0, 1, 0}, {2, 2}));
   CHECK(masked.value().at({0, 1}) == 0.0);
   CHECK(masked.value().at({1, 1}) == 0.0);
   CHECK(masked.value().at({0, 0}) + masked.value().at({1, 0}) == Approx(1.0));
@@ -163,7 +163,7 @@ TEST_CASE("losses on class numbers: derivatives, also of the weights") {
       {"softmax of columns",
        {x},
        [](const std::vector<Variable>& v) {
-         return std::vector<Variable>{softmax(v[0], {.axis = 0}), log_softmax(v[0], 0)};
+         return std::vector<Variable>{softmax(v[0], 0), log_softmax(v[0], 0)};
        }},
   };
   for (const DrawnFunction& f : functions) check_derivatives(f);

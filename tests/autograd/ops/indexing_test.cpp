@@ -24,11 +24,11 @@ const double kInf = std::numeric_limits<double>::infinity();
 
 TEST_CASE("take_along_axis broadcasts the other axes, as NumPy does") {
   const Tensor x = f64({1, 2, 3, 4, 5, 6}, {2, 3});
-  const Variable y = take_along_axis(x, i64({2, -3}, {1, 2}), 1);
+  const Variable y = take_along_axis(x, 1, i64({2, -3}, {1, 2}));
   CHECK(bitwise_equal(y.value(), f64({3, 1, 6, 4}, {2, 2})));
-  const Variable z = take_along_axis(f64({7, 8}, {1, 2}), i64({1, 0, 0, 0, 1, 1}, {3, 2}), -1);
+  const Variable z = take_along_axis(f64({7, 8}, {1, 2}), -1, i64({1, 0, 0, 0, 1, 1}, {3, 2}));
   CHECK(bitwise_equal(z.value(), f64({8, 7, 7, 7, 8, 8}, {3, 2})));
-  CHECK(error_text([&] { return take_along_axis(x, i64({0}, {1}), 0); }) ==
+  CHECK(error_text([&] { return take_along_axis(x, 0, i64({0}, {1})); }) ==
         "[take_along_axis] ranks differ: x is f64 [2, 3], indices are i64 [1]");
 }
 
@@ -42,7 +42,7 @@ TEST_CASE("gather takes part of the other axes, as PyTorch does, and refuses mor
 }
 
 TEST_CASE("integers and bools are taken too, as constants") {
-  const Variable words = take_along_axis(i64({10, 20, 30}, {3}), i64({2, 0}, {2}), 0);
+  const Variable words = take_along_axis(i64({10, 20, 30}, {3}), 0, i64({2, 0}, {2}));
   CHECK(bitwise_equal(words.value(), i64({30, 10}, {2})));
   CHECK(bitwise_equal(index_select(bools({1, 0, 1}, {3}), 0, i64({1, 1, 2}, {3})).value(), bools({0, 0, 1}, {3})));
 }
@@ -71,7 +71,7 @@ TEST_CASE("scatter_add and index_add of large tensors have the same bits with 1,
   const Tensor base = random.floating({3, 11, 67}, DType::f32);
   const auto run = [&] {
     return std::vector<Tensor>{scatter_add(base, 1, order, source).value(), index_add(base, 1, rows, source).value(),
-                               index_select(source, 1, rows).value(), take_along_axis(source, order, 1).value(),
+                               index_select(source, 1, rows).value(), take_along_axis(source, 1, order).value(),
                                sort(source, {.axis = 1}).values.value()};
   };
   std::vector<Tensor> first;
@@ -133,7 +133,7 @@ TEST_CASE("indexing: derivatives of compositions") {
       {"broadcast take",
        {real({1, 3}), real({2, 3})},
        [](const std::vector<Variable>& x) {
-         const Variable y = take_along_axis(x[0] * x[0], i64({0, 2, 1, 1}, {2, 2}), 1);
+         const Variable y = take_along_axis(x[0] * x[0], 1, i64({0, 2, 1, 1}, {2, 2}));
          return std::vector<Variable>{y * y, gather(x[1] * x[1], 0, i64({1, 0}, {1, 2}))};
        }},
       {"scatter",

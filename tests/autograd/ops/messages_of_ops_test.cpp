@@ -45,7 +45,7 @@ TEST_CASE("messages: parts and indices") {
           return gather(ones({2, 3}), 0, indices({2}));
         }) == "[gather] ranks differ: x is f32 [2, 3], indices are i64 [2]");
   CHECK(error_text([] {
-          return take_along_axis(ones({2, 3}), indices({2}), 0);
+          return take_along_axis(ones({2, 3}), 0, indices({2}));
         }) == "[take_along_axis] ranks differ: x is f32 [2, 3], indices are i64 [2]");
   CHECK(error_text([] { return flat_nonzero(ones({2})); }) ==
         "[flat_nonzero] expected a mask of dtype bool, got f32 [2]");

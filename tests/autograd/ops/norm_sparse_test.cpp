@@ -135,8 +135,7 @@ TEST_CASE("sparsemax and entmax15: masks, infinities, NaN, any axis, threads") {
   const Tensor keep = bools({0, 1, 1, 0, 0, 0}, {2, 3});
   for (int power : {1, 2}) {
     const auto f = [&](const Variable& z, int64_t axis, const Variable& mask) {
-      const SoftmaxOptions options{.axis = axis, .keep = mask};
-      return power == 1 ? sparsemax(z, options) : entmax15(z, options);
+      return power == 1 ? sparsemax(z, axis, mask) : entmax15(z, axis, mask);
     };
     const Variable in = leaf(x);
     const Variable y = f(in, -1, keep);
@@ -174,7 +173,7 @@ TEST_CASE("norms and sparse probabilities: derivatives of compositions") {
       {"sparse probabilities of columns",
        {fixed(f64({0.9, 2.0, 0.3, 1.9, 0.05, -1.0, -0.5, 0.0}, {4, 2}))},
        [](const std::vector<Variable>& x) {
-         return std::vector<Variable>{square(sparsemax(x[0], {.axis = 0})), square(entmax15(x[0], {.axis = 0}))};
+         return std::vector<Variable>{square(sparsemax(x[0], 0)), square(entmax15(x[0], 0))};
        }},
   };
   for (const DrawnFunction& f : functions) check_derivatives(f);

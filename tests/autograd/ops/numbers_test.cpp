@@ -106,15 +106,21 @@ TEST_CASE("an ignored index of any size is compared as an integer") {
                   Error);
 }
 
-TEST_CASE("functions of floating tensors refuse integers by their own name") {
+TEST_CASE("integers take whole numbers only, and say so by the name of the call") {
   const Tensor x = i64({1, 2, 3}, {3});
-  CHECK(error_text([&] { static_cast<void>(maximum(x, 2.5)); }) ==
-        "[maximum] expected a floating input (f32 or f64), got i64 [3]");
-  CHECK(error_text([&] { static_cast<void>(minimum(x, 2.5)); }) ==
-        "[minimum] expected a floating input (f32 or f64), got i64 [3]");
-  CHECK(error_text([&] { static_cast<void>(clamp(x, {.min = 0.5})); }) ==
-        "[clamp] expected a floating input (f32 or f64), got i64 [3]");
-  CHECK(error_text([&] {
-          static_cast<void>(masked_fill(x, bools({1, 0, 0}, {3}), 2.5));
-        }) == "[masked_fill] expected a floating input (f32 or f64), got i64 [3]");
+  const Tensor mask = bools({1, 0, 0}, {3});
+  CHECK(bitwise_equal(maximum(x, 2.0).value(), i64({2, 2, 3}, {3})));
+  CHECK(bitwise_equal(minimum(x, 2.0).value(), i64({1, 2, 2}, {3})));
+  CHECK(bitwise_equal(clamp(x, {.min = 2.0}).value(), i64({2, 2, 3}, {3})));
+  CHECK(bitwise_equal(clamp(x, {.min = 2.0, .max = 2.0}).value(), i64({2, 2, 2}, {3})));
+  CHECK(bitwise_equal(masked_fill(x, mask, -7.0).value(), i64({-7, 2, 3}, {3})));
+  CHECK(bitwise_equal(masked_fill(mask, mask, 0.0).value(), bools({0, 0, 0}, {3})));
+  CHECK(error_text([&] { return maximum(x, 2.5); }) == "[maximum] expected a whole number for i64, got 2.5");
+  CHECK(error_text([&] { return minimum(x, 1e19); }) == "[minimum] expected a whole number for i64, got 1e+19");
+  CHECK(error_text([&] { return clamp(x, {.min = 0.5}); }) == "[clamp] expected a whole number for i64, got 0.5");
+  CHECK(error_text([&] { return clamp(x, {.min = 2.0, .max = 1.0}); }) == "[clamp] expected min <= max, got 2 and 1");
+  CHECK(error_text([&] { return masked_fill(x, mask, 2.5); }) ==
+        "[masked_fill] expected a whole number for i64, got 2.5");
+  CHECK(error_text([&] { return masked_fill(mask, mask, 2.0); }) == "[masked_fill] expected 0 or 1 for bool, got 2");
+  CHECK(error_text([&] { return equal(mask, 2.0); }) == "[equal] expected 0 or 1 for bool, got 2");
 }

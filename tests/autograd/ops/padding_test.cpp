@@ -225,7 +225,7 @@ TEST_CASE("padding: selections do not touch what they leave out") {
   const Tensor keep = bools({1, 0, 1, /**/ 1, 1, 0, /**/ 0, 0, 0}, {3, 3});
   const Tensor out = logical_not(keep).value();
   const std::vector<std::pair<const char*, Function>> functions = {
-      {"softmax", [&](const Values& in) { return Values{softmax(in[0], keep)}; }},
+      {"softmax", [&](const Values& in) { return Values{softmax(in[0], -1, keep)}; }},
       {"where", [&](const Values& in) { return Values{where(keep, exp(in[0]), zeros({}, {.dtype = DType::f64}))}; }},
       {"masked_fill", [&](const Values& in) { return Values{masked_fill(in[0] * in[0], out, 2.0)}; }},
   };
