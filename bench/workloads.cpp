@@ -22,8 +22,8 @@ Variable OpChain::run(const Variable& x, const Variable& w) {
 Seq2SeqOptions TrainingWorkload::model_options() {
   return {.source_vocab = kVocabulary,
           .target_vocab = kVocabulary,
-          .embedding = 32,
-          .hidden = 64,
+          .embedding_size = 32,
+          .hidden_size = 64,
           .cell = CellKind::gru,
           .attention = AttentionKind::additive};
 }

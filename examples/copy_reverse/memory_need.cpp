@@ -24,14 +24,14 @@ std::string gigabytes(double bytes) {
 }  // namespace
 
 int64_t parameter_count(const Seq2SeqOptions& o) {
-  const int64_t h = o.hidden;
+  const int64_t h = o.hidden_size;
   const auto cell = [&](int64_t input) { return gates(o.cell) * h * (input + h + 2); };
   const int64_t bridges = o.cell == CellKind::lstm ? 2 : 1;
-  int64_t count = (o.source_vocab + o.target_vocab) * o.embedding;
-  count += 2 * cell(o.embedding) + bridges * (h + 1) * h + cell(o.embedding + 2 * h);
+  int64_t count = (o.source_vocab + o.target_vocab) * o.embedding_size;
+  count += 2 * cell(o.embedding_size) + bridges * (h + 1) * h + cell(o.embedding_size + 2 * h);
   if (o.attention == AttentionKind::additive) count += h * h + 2 * h * h + h;
   if (o.attention == AttentionKind::dot) count += 2 * h * h;
-  return count + o.target_vocab * (3 * h + o.embedding + 1);
+  return count + o.target_vocab * (3 * h + o.embedding_size + 1);
 }
 
 void require_memory(const Config& config, const Seq2SeqOptions& options, int64_t longest, double available) {
@@ -39,7 +39,7 @@ void require_memory(const Config& config, const Seq2SeqOptions& options, int64_t
   // Training keeps a gradient and Adam's two averages for each parameter, and a gradient for each value of a batch.
   const double copies = trains ? 4 : 1;
   const double cells = static_cast<double>(config.batch) * static_cast<double>(longest);
-  const double of_step = static_cast<double>(options.target_vocab + 2 * gates(options.cell) * options.hidden);
+  const double of_step = static_cast<double>(options.target_vocab + 2 * gates(options.cell) * options.hidden_size);
   double numbers = copies * static_cast<double>(parameter_count(options));
   if (trains) numbers += 2 * cells * of_step;
   if (config.data.empty()) {

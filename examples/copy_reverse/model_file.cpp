@@ -110,8 +110,8 @@ void require_finite_weights(const std::string& path, const SafetensorsFile& file
 
 Seq2SeqOptions model_options(const Config& config, const Vocabulary& vocabulary) {
   Seq2SeqOptions options = options_for(vocabulary);
-  options.embedding = config.embedding.value_or(kDefaultEmbedding);
-  options.hidden = config.hidden.value_or(kDefaultHidden);
+  options.embedding_size = config.embedding.value_or(kDefaultEmbedding);
+  options.hidden_size = config.hidden.value_or(kDefaultHidden);
   options.cell = config.cell.value_or(kDefaultCell);
   options.attention = config.attention.value_or(kDefaultAttention);
   return options;
@@ -130,8 +130,8 @@ void save_learner(const std::string& path, const Learner& learner) {
                    {{"task", name_of(learner.task)},
                     {"cell", name_of(options.cell)},
                     {"attention", name_of(options.attention)},
-                    {"embedding", std::to_string(options.embedding)},
-                    {"hidden", std::to_string(options.hidden)},
+                    {"embedding", std::to_string(options.embedding_size)},
+                    {"hidden", std::to_string(options.hidden_size)},
                     {"symbols", to_utf8(learner.vocabulary.symbols())}});
 }
 
@@ -143,12 +143,12 @@ Learner load_learner(const std::string& path, const Config& config) {
   Seq2SeqOptions options = options_for(out.vocabulary);
   options.cell = metadata.kind<CellKind>("cell", cell_from);
   options.attention = metadata.kind<AttentionKind>("attention", attention_from);
-  options.embedding = metadata.size("embedding");
-  options.hidden = metadata.size("hidden");
+  options.embedding_size = metadata.size("embedding");
+  options.hidden_size = metadata.size("hidden");
   require_same(path, "cell", options.cell, config.cell);
   require_same(path, "attention", options.attention, config.attention);
-  require_same(path, "embedding", options.embedding, config.embedding);
-  require_same(path, "hidden", options.hidden, config.hidden);
+  require_same(path, "embedding", options.embedding_size, config.embedding);
+  require_same(path, "hidden", options.hidden_size, config.hidden);
   require_same(path, "vocab", out.vocabulary.symbol_count(), config.vocab);
   require_weights_for(path, file, options);
   Generator unused(0);

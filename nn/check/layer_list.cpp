@@ -164,8 +164,8 @@ template <CellKind cell, AttentionKind attention>
 Owned<LayerSample> make_seq2seq(Generator& g) {
   const Seq2SeqOptions options{.source_vocab = 5,
                                .target_vocab = 4,
-                               .embedding = 3,
-                               .hidden = 2,
+                               .embedding_size = 3,
+                               .hidden_size = 2,
                                .cell = cell,
                                .attention = attention,
                                .dropout = cell == CellKind::lstm ? 0.2 : 0.0};

@@ -14,8 +14,8 @@ namespace {
 const Seq2SeqOptions& checked(const Seq2SeqOptions& o) {
   detail::require_size("seq2seq", "source_vocab", o.source_vocab);
   detail::require_size("seq2seq", "target_vocab", o.target_vocab);
-  detail::require_size("seq2seq", "embedding", o.embedding);
-  detail::require_size("seq2seq", "hidden", o.hidden);
+  detail::require_size("seq2seq", "embedding_size", o.embedding_size);
+  detail::require_size("seq2seq", "hidden_size", o.hidden_size);
   return o;
 }
 
@@ -46,17 +46,24 @@ const char* attention_name(AttentionKind attention) {
 
 Seq2Seq::Seq2Seq(const Seq2SeqOptions& o, const Place& place)
     : Layer(checked(o), place),
-      source_embedding_({.num_embeddings = o.source_vocab, .embedding_size = o.embedding, .dtype = o.dtype},
+      source_embedding_({.num_embeddings = o.source_vocab, .embedding_size = o.embedding_size, .dtype = o.dtype},
                         child("source_embedding")),
-      target_embedding_({.num_embeddings = o.target_vocab, .embedding_size = o.embedding, .dtype = o.dtype},
+      target_embedding_({.num_embeddings = o.target_vocab, .embedding_size = o.embedding_size, .dtype = o.dtype},
                         child("target_embedding")),
-      encoder_(
-          {.cell = o.cell, .input_size = o.embedding, .hidden_size = o.hidden, .bidirectional = true, .dtype = o.dtype},
-          child("encoder")),
-      bridge_({.input_size = o.hidden, .output_size = o.hidden, .dtype = o.dtype}, child("bridge")),
-      decoder_({.cell = o.cell, .input_size = o.embedding + 2 * o.hidden, .hidden_size = o.hidden, .dtype = o.dtype},
+      encoder_({.cell = o.cell,
+                .input_size = o.embedding_size,
+                .hidden_size = o.hidden_size,
+                .bidirectional = true,
+                .dtype = o.dtype},
+               child("encoder")),
+      bridge_({.input_size = o.hidden_size, .output_size = o.hidden_size, .dtype = o.dtype}, child("bridge")),
+      decoder_({.cell = o.cell,
+                .input_size = o.embedding_size + 2 * o.hidden_size,
+                .hidden_size = o.hidden_size,
+                .dtype = o.dtype},
                generator()),
-      output_({.input_size = 3 * o.hidden + o.embedding, .output_size = o.target_vocab, .dtype = o.dtype}, generator()),
+      output_({.input_size = 3 * o.hidden_size + o.embedding_size, .output_size = o.target_vocab, .dtype = o.dtype},
+              generator()),
       dropout_({.p = o.dropout}, generator()) {
   // Registered in the order of the formulas; the members draw their first values in another.
   if (o.cell == CellKind::lstm) {
@@ -64,13 +71,15 @@ Seq2Seq::Seq2Seq(const Seq2SeqOptions& o, const Place& place)
     register_module("cell_bridge", *cell_bridge_);
   }
   if (o.attention == AttentionKind::additive) {
-    additive_.emplace(
-        AdditiveAttentionOptions{
-            .query_size = o.hidden, .key_size = 2 * o.hidden, .attention_size = o.hidden, .dtype = o.dtype},
-        generator());
+    additive_.emplace(AdditiveAttentionOptions{.query_size = o.hidden_size,
+                                               .key_size = 2 * o.hidden_size,
+                                               .attention_size = o.hidden_size,
+                                               .dtype = o.dtype},
+                      generator());
     register_module("attention", *additive_);
   } else if (o.attention == AttentionKind::dot) {
-    dot_.emplace(DotAttentionOptions{.query_size = o.hidden, .key_size = 2 * o.hidden, .dtype = o.dtype}, generator());
+    dot_.emplace(DotAttentionOptions{.query_size = o.hidden_size, .key_size = 2 * o.hidden_size, .dtype = o.dtype},
+                 generator());
     register_module("attention", *dot_);
   }
   register_module("decoder", decoder_);
@@ -93,7 +102,7 @@ bool Seq2Seq::attention_has_hooks() const {
 // The context's share of the decoder's gates.
 Variable Seq2Seq::of_context(const Variable& x) const {
   const NameScope scope(decoder_.name().c_str());
-  return linear(x, narrow(decoder_.weights(0).weight_ih, 1, options().embedding, 2 * options().hidden));
+  return linear(x, narrow(decoder_.weights(0).weight_ih, 1, options().embedding_size, 2 * options().hidden_size));
 }
 
 Seq2Seq::Source Seq2Seq::encode(const Tensor& source, const Tensor& lengths) {
@@ -107,7 +116,7 @@ Seq2Seq::Source Seq2Seq::encode(const Tensor& source, const Tensor& lengths) {
   result.start.h = tanh(bridge_(select(encoded.h, 1, 1)));
   if (cell_bridge_) result.start.c = (*cell_bridge_)(select(encoded.c, 1, 1));
   if (options().attention == AttentionKind::none) {
-    result.context = reshape(encoded.h, {source.size(0), 1, 2 * options().hidden});
+    result.context = reshape(encoded.h, {source.size(0), 1, 2 * options().hidden_size});
     result.context_gates = of_context(result.context);
     return result;
   }
@@ -139,7 +148,7 @@ Variable Seq2Seq::context_of(const Look& look, const Source& source) const {
 Variable Seq2Seq::symbol_input(const Symbols& symbols) const {
   if (decoder_.has_hooks()) return embedded(symbols.plain, symbols.embedded);
   const RecurrentWeights& w = decoder_.weights(0);
-  return project(symbols.plain, symbols.embedded, narrow(w.weight_ih, 1, 0, options().embedding), w.bias_ih);
+  return project(symbols.plain, symbols.embedded, narrow(w.weight_ih, 1, 0, options().embedding_size), w.bias_ih);
 }
 
 SequenceOutput Seq2Seq::advance(const Variable& symbol_input, const Look& look, const Source& source,
@@ -176,8 +185,8 @@ Seq2Seq::States Seq2Seq::unroll(const Symbols& target, const Source& source) {
     state = {.h = next.h, .c = next.c};
   }
   if (h.empty()) {
-    const Tensor nothing = zeros({input.size(0), 0, 2 * options().hidden}, {.dtype = input.dtype()});
-    return {.h = nothing.slice(2, 0, options().hidden), .context = nothing};
+    const Tensor nothing = zeros({input.size(0), 0, 2 * options().hidden_size}, {.dtype = input.dtype()});
+    return {.h = nothing.slice(2, 0, options().hidden_size), .context = nothing};
   }
   Look all{.weights = concat(weights, 1), .context = contexts.empty() ? Variable() : concat(contexts, 1)};
   return {.h = concat(h, 1), .context = context_of(all, source)};
@@ -190,11 +199,11 @@ Variable Seq2Seq::output_logits(const States& states, const Symbols& target) {
   if (output_.has_hooks()) return output_(beside(beside(h, context), embedded(target.plain, target.embedded)));
   const NameScope scope(output_.name().c_str());
   const Variable& weight = output_.weight();
-  const int64_t hidden = options().hidden;
+  const int64_t hidden = options().hidden_size;
   const Variable from_state = linear(h, narrow(weight, 1, 0, hidden));
   const Variable from_context = linear(context, narrow(weight, 1, hidden, 2 * hidden));
   const Variable from_symbol =
-      project(target.plain, target.embedded, narrow(weight, 1, 3 * hidden, options().embedding), output_.bias());
+      project(target.plain, target.embedded, narrow(weight, 1, 3 * hidden, options().embedding_size), output_.bias());
   return from_state + from_context + from_symbol;
 }
 

@@ -18,9 +18,9 @@ GRADUS_API const char* attention_name(AttentionKind attention);
 struct Seq2SeqOptions {
   int64_t source_vocab = 0;  ///< >= 1
   int64_t target_vocab = 0;  ///< >= 1
-  int64_t embedding = 32;
+  int64_t embedding_size = 32;
   /// Of each encoder direction, of the decoder and of the additive attention.
-  int64_t hidden = 64;
+  int64_t hidden_size = 64;
   CellKind cell = CellKind::gru;
   AttentionKind attention = AttentionKind::additive;
   /// On the embeddings and on what the output layer reads, in training mode.
@@ -39,14 +39,13 @@ struct GreedyOptions {
 struct [[nodiscard]] Decoded {
   Tensor symbols;  ///< i64 [B, max_length], filled up with `end`
   Tensor lengths;  ///< i64 [B], the end not counted
-  Tensor
-      attention;  ///< [B, max_length, Ts]: up to the end symbol, 0 after it; undefined unless asked for, or without one
+  /// [B, max_length, Ts] up to the end symbol, 0 after it. Undefined unless asked for, or without attention.
+  Tensor attention;
 };
 
 /// Encoder and decoder joined by attention (Bahdanau et al. 2015), with the cells of this library.
-///   encoder: h_1 .. h_Ts, bidirectional over the embedded source; s_0 = tanh(W_s h_backward), the backward state at
-///   the
-///            first word (A.2.2); an LSTM's first cell is W_sc c_backward + b.
+///   encoder: h_1 .. h_Ts, bidirectional over the embedded source; s_0 = tanh(W_s h_backward), with the backward state
+///            at the first word (A.2.2); an LSTM's first cell is W_sc c_backward + b.
 ///   decoder: alpha_i = attention(s_{i-1}, h); c_i = sum_j alpha_ij h_j; s_i = cell([E y_{i-1}; c_i], s_{i-1});
 ///            logits_i = W_o [s_i; c_i; E y_{i-1}] + b (one linear layer where the paper has a maxout).
 /// Without attention, c_i is the two final encoder states, at every step.

@@ -168,8 +168,12 @@ TEST_CASE("parameters are counted without building the model") {
   using gradus::CellKind;
   for (const CellKind cell : {CellKind::rnn, CellKind::gru, CellKind::lstm}) {
     for (const AttentionKind attention : {AttentionKind::none, AttentionKind::additive, AttentionKind::dot}) {
-      const gradus::Seq2SeqOptions options{
-          .source_vocab = 5, .target_vocab = 7, .embedding = 3, .hidden = 4, .cell = cell, .attention = attention};
+      const gradus::Seq2SeqOptions options{.source_vocab = 5,
+                                           .target_vocab = 7,
+                                           .embedding_size = 3,
+                                           .hidden_size = 4,
+                                           .cell = cell,
+                                           .attention = attention};
       gradus::Generator generator(1);
       CHECK(gradus::examples::parameter_count(options) == gradus::Seq2Seq(options, generator).parameter_count());
     }

@@ -175,12 +175,12 @@ Cases held_out_cases() {
   add_layer(cases, "dot attention pool", pooled_by_dot, {{3, 2, 4}, {3, 3, 5}},
             DotAttentionOptions{.query_size = 4, .key_size = 5});
   add_layer(cases, "seq2seq, gru, additive", translated, {},
-            Seq2SeqOptions{.source_vocab = 6, .target_vocab = 5, .embedding = 2, .hidden = 3});
+            Seq2SeqOptions{.source_vocab = 6, .target_vocab = 5, .embedding_size = 2, .hidden_size = 3});
   add_layer(cases, "seq2seq, lstm, dot", translated, {},
             Seq2SeqOptions{.source_vocab = 6,
                            .target_vocab = 5,
-                           .embedding = 2,
-                           .hidden = 3,
+                           .embedding_size = 2,
+                           .hidden_size = 3,
                            .cell = CellKind::lstm,
                            .attention = AttentionKind::dot});
   return cases;

@@ -26,8 +26,8 @@ using Log = std::vector<std::string>;
 Seq2SeqOptions options_of(CellKind cell, AttentionKind attention, double dropout) {
   return {.source_vocab = 5,
           .target_vocab = 4,
-          .embedding = 3,
-          .hidden = 2,
+          .embedding_size = 3,
+          .hidden_size = 2,
           .cell = cell,
           .attention = attention,
           .dropout = dropout,

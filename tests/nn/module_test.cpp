@@ -193,7 +193,8 @@ TEST_CASE("a clone is independent and repeats the original, mode, dtype and rand
 
 TEST_CASE("every kind of layer can be cloned") {
   Generator generator(6);
-  Seq2Seq model({.source_vocab = 4, .target_vocab = 5, .embedding = 3, .hidden = 4, .cell = CellKind::lstm}, generator);
+  Seq2Seq model({.source_vocab = 4, .target_vocab = 5, .embedding_size = 3, .hidden_size = 4, .cell = CellKind::lstm},
+                generator);
   const Tensor source = randint({2, 3}, generator, {.low = 0, .high = 4});
   const Tensor lengths = Tensor::from({3, 2}, {2}, {.dtype = DType::i64});
   const Owned<Seq2Seq> copy = model.clone();

@@ -225,8 +225,8 @@ TEST_CASE("padding: a Seq2Seq does not touch the source beyond its lengths") {
         Generator generator(seed);
         Seq2Seq model({.source_vocab = 5,
                        .target_vocab = 4,
-                       .embedding = 3,
-                       .hidden = 2,
+                       .embedding_size = 3,
+                       .hidden_size = 2,
                        .cell = cell,
                        .attention = attention,
                        .dropout = dropout,

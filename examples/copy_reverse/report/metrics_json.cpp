@@ -26,8 +26,8 @@ std::string metrics_json(const Config& config, const Learner& learner, const Met
   out["task"] = name_of(learner.task);
   out["cell"] = name_of(options.cell);
   out["attention"] = name_of(options.attention);
-  out["embedding"] = options.embedding;
-  out["hidden"] = options.hidden;
+  out["embedding"] = options.embedding_size;
+  out["hidden"] = options.hidden_size;
   out["symbols"] = learner.vocabulary.symbol_count();
   out["batch"] = config.batch;
   out["learning_rate"] = config.learning_rate;

@@ -153,7 +153,7 @@ TEST_CASE("properties: every layer of the list gives the same bits in every run"
 
 TEST_CASE("properties: symbols are padded like numbers") {
   Generator generator(seed());
-  Seq2Seq layer({.source_vocab = 5, .target_vocab = 4, .embedding = 3, .hidden = 2}, generator);
+  Seq2Seq layer({.source_vocab = 5, .target_vocab = 4, .embedding_size = 3, .hidden_size = 2}, generator);
   layer.eval_();
   const Tensor source = tests::RandomTensors(seed()).integers({3, 4}, 0, 5);
   const Tensor target = tests::RandomTensors(seed() + 1).integers({3, 3}, 0, 4);

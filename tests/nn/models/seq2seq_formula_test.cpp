@@ -107,8 +107,8 @@ TEST_CASE("a seq2seq is the model that its formulas state, for every cell and at
       Generator generator(seed);
       Seq2Seq model({.source_vocab = kVocab,
                      .target_vocab = kVocab,
-                     .embedding = kEmbedding,
-                     .hidden = kHidden,
+                     .embedding_size = kEmbedding,
+                     .hidden_size = kHidden,
                      .cell = cell,
                      .attention = attention,
                      .dtype = DType::f64},

@@ -25,8 +25,8 @@ constexpr AttentionKind kAttentions[] = {AttentionKind::none, AttentionKind::add
 Seq2SeqOptions small(CellKind cell = CellKind::gru, AttentionKind attention = AttentionKind::additive) {
   return {.source_vocab = kVocab,
           .target_vocab = kVocab,
-          .embedding = 8,
-          .hidden = 16,
+          .embedding_size = 8,
+          .hidden_size = 16,
           .cell = cell,
           .attention = attention};
 }
@@ -222,7 +222,7 @@ TEST_CASE("a training step gives the same bits on 1, 2 and 3 threads, and never 
   const auto train = [&](int threads) {
     const tests::ThreadCountScope scope(threads);
     Generator generator(seed);
-    Seq2Seq model({.source_vocab = kVocab, .target_vocab = kVocab, .hidden = 40}, generator);
+    Seq2Seq model({.source_vocab = kVocab, .target_vocab = kVocab, .hidden_size = 40}, generator);
     for (int step = 0; step < 3; ++step) {
       const Batch batch(33, 11, generator);
       backward(loss_of(model, batch));

@@ -61,7 +61,7 @@ std::vector<Taker> takers() {
     for (const bool greedy : {false, true}) {
       const auto take = [=](const Tensor& l) {
         Generator generator(1);
-        Seq2Seq model({.source_vocab = 3, .target_vocab = 3, .embedding = 2, .hidden = 2, .attention = attention},
+        Seq2Seq model({.source_vocab = 3, .target_vocab = 3, .embedding_size = 2, .hidden_size = 2, .attention = attention},
                       generator);
         const Tensor source = zeros({2, 3}, {.dtype = DType::i64});
         if (greedy) {
