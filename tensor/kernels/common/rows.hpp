@@ -69,7 +69,7 @@ void for_rows(int64_t rows, int64_t grain, const Body& body) {
 /// axis of x.
 template <class Body>
 void for_last_axis(const Tensor& x, int64_t elements, const Body& body) {
-  const int64_t n = x.size(-1);
+  const int64_t n = x.shape()[x.rank() - 1];
   for_rows(x.shape().without(x.rank() - 1).numel(), rows_of_piece(elements, n),
            [&](int64_t first, int64_t rows) { body(first * n, rows, n); });
 }
