@@ -115,7 +115,7 @@ AxisRange resolve_range(const Shape& shape, int64_t axis, int64_t start, int64_t
   const int at = normalize_axis(axis, shape.rank(), op);
   const int64_t size = shape[at];
   const auto from_front = [size](int64_t bound) { return bound < 0 ? bound + size : bound; };
-  const int64_t last = stop == kEnd ? size : from_front(stop);
+  const int64_t last = stop == kToEnd ? size : from_front(stop);
   const int64_t first = from_front(start);
   GRADUS_CHECK(0 <= first && first <= last && last <= size, "[", op,
                "] range out of bounds: expected start <= stop, both in [", -size, ", ", size, "], on axis ", at, " of ",

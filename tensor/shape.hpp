@@ -103,7 +103,7 @@ GRADUS_API int normalize_axis(int64_t axis, int rank, const char* op);
 GRADUS_API Shape resolve_sizes(std::span<const int64_t> sizes, const Shape& from, const char* op);
 
 /// As the end of a slice: the end of the axis.
-inline constexpr int64_t kEnd = INT64_MAX;
+inline constexpr int64_t kToEnd = INT64_MAX;
 
 /// Elements start to stop (not included) of one axis, counted from the front.
 struct AxisRange {

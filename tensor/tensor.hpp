@@ -97,8 +97,8 @@ class [[nodiscard]] GRADUS_API Tensor {
   /// Axis axes[i] becomes axis i; each axis is named once.
   Tensor permute(const Axes& axes) const;
   Tensor transpose(int64_t a, int64_t b) const { return view(layout().transpose(a, b)); }
-  /// Elements start, start + step, ... before stop; a negative bound counts from the end, kEnd is the end.
-  Tensor slice(int64_t axis, int64_t start, int64_t stop = kEnd, int64_t step = 1) const {
+  /// Elements start, start + step, ... before stop; a negative bound counts from the end, kToEnd is the end.
+  Tensor slice(int64_t axis, int64_t start, int64_t stop = kToEnd, int64_t step = 1) const {
     const AxisRange range = resolve_range(shape(), axis, start, stop, "slice");
     return view(layout().slice(range.axis, range.start, range.stop, step));
   }

@@ -7,7 +7,7 @@
 
 namespace gradus {
 
-#define GRADUS_OP(name) extern GRADUS_API const OpDef name##_op;
+#define GRADUS_OP(name) GRADUS_API extern const OpDef name##_op;
 #include <gradus/autograd/ops/ops_list.inc>
 #undef GRADUS_OP
 

@@ -116,7 +116,7 @@ TEST_CASE("negative bounds of a slice count from the end, and out of range is an
   const Tensor x = arange(5, {.dtype = DType::i64});
   CHECK(bitwise_equal(x.slice(0, -3), x.slice(0, 2, 5)));
   CHECK(bitwise_equal(x.slice(0, 1, -1), x.slice(0, 1, 4)));
-  CHECK(bitwise_equal(x.slice(0, -4, kEnd, 2), x.slice(0, 1, 5, 2)));
+  CHECK(bitwise_equal(x.slice(0, -4, kToEnd, 2), x.slice(0, 1, 5, 2)));
   CHECK(x.slice(0, -5, -5).numel() == 0);
   CHECK(x.slice(-1, 5).numel() == 0);
   const std::string range =

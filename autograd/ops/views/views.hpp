@@ -29,9 +29,9 @@ GRADUS_API Variable unsqueeze(const Variable& x, int64_t axis);
 /// Axis axes[i] of x becomes axis i; each axis is named once.
 GRADUS_API Variable permute(const Variable& x, const Axes& axes);
 GRADUS_API Variable transpose(const Variable& x, int64_t a, int64_t b);
-/// Elements start, start + step, ... before stop of one axis, step >= 1. A negative bound counts from the end, kEnd is
-/// the end: slice(x, 0, -3) has the last three. Throws when a bound is out of range, or start > stop.
-GRADUS_API Variable slice(const Variable& x, int64_t axis, int64_t start, int64_t stop = kEnd, int64_t step = 1);
+/// Elements start, start + step, ... before stop of one axis, step >= 1. A negative bound counts from the end, kToEnd
+/// is the end: slice(x, 0, -3) has the last three. Throws when a bound is out of range, or start > stop.
+GRADUS_API Variable slice(const Variable& x, int64_t axis, int64_t start, int64_t stop = kToEnd, int64_t step = 1);
 /// `length` elements of one axis from `start`, which may be negative.
 GRADUS_API Variable narrow(const Variable& x, int64_t axis, int64_t start, int64_t length);
 /// One index of an axis; the axis goes.

@@ -131,7 +131,7 @@ TEST_CASE("slice and narrow count negative bounds from the end") {
   const Variable x = f64({0, 1, 2, 3, 4}, {5});
   CHECK(same(slice(x, 0, -3), f64({2, 3, 4}, {3})));
   CHECK(same(slice(x, 0, 1, -1), f64({1, 2, 3}, {3})));
-  CHECK(same(slice(x, 0, -5, kEnd, 2), f64({0, 2, 4}, {3})));
+  CHECK(same(slice(x, 0, -5, kToEnd, 2), f64({0, 2, 4}, {3})));
   CHECK(same(narrow(x, 0, -2, 2), f64({3, 4}, {2})));
   CHECK(narrow(x, 0, 5, 0).numel() == 0);
   CHECK(error_text([&] { return slice(x, 0, -6); }) ==
