@@ -56,8 +56,9 @@ void tell_beginning(std::ostream& out, const Config& config, const Learner& lear
     }
   }
   out << "model      " << name_of(options.cell) << ", attention " << name_of(options.attention) << ", embedding "
-      << options.embedding_size << ", hidden " << options.hidden_size << ": " << grouped(learner.model->parameter_count())
-      << " parameters" << (config.load.empty() ? "" : ", loaded from " + printable(config.load)) << "\n";
+      << options.embedding_size << ", hidden " << options.hidden_size << ": "
+      << grouped(learner.model->parameter_count()) << " parameters"
+      << (config.load.empty() ? "" : ", loaded from " + printable(config.load)) << "\n";
   if (config.steps > 0) {
     out << "training   " << grouped(config.steps) << " steps of " << config.batch << " items, seed " << config.seed
         << ", threads " << num_threads() << "\n\n";

@@ -61,8 +61,9 @@ std::vector<Taker> takers() {
     for (const bool greedy : {false, true}) {
       const auto take = [=](const Tensor& l) {
         Generator generator(1);
-        Seq2Seq model({.source_vocab = 3, .target_vocab = 3, .embedding_size = 2, .hidden_size = 2, .attention = attention},
-                      generator);
+        Seq2Seq model(
+            {.source_vocab = 3, .target_vocab = 3, .embedding_size = 2, .hidden_size = 2, .attention = attention},
+            generator);
         const Tensor source = zeros({2, 3}, {.dtype = DType::i64});
         if (greedy) {
           static_cast<void>(model.greedy(source, l, {.begin = 0, .end = 1, .max_length = 2}));
