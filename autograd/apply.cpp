@@ -24,30 +24,35 @@ namespace {
   detail::throw_error(detail::join("[", op.name, "] too many inputs: expected at most ", INT_MAX, ", got ", count));
 }
 
-// True when some input comes from a differentiable leaf.
-bool check_inputs(const OpDef& op, InputSpan inputs) {
+struct CheckedInputs {
+  bool differentiable = false;  // some input comes from a differentiable leaf
+  int kept_shapes = 0;          // the number of inputs for which keeps_shape() holds
+};
+
+// Whether the node must keep the shape of a given input that is a constant. The shapes of other inputs are kept by the
+// nodes that made them, or by the saved values.
+bool keeps_shape(const OpDef& op, size_t i) { return !in_mask(op.saves.inputs, static_cast<int>(i)); }
+
+CheckedInputs check_inputs(const OpDef& op, InputSpan inputs) {
   if (inputs.size() > static_cast<size_t>(INT_MAX)) [[unlikely]]
     throw_too_many_inputs(op, inputs.size());
-  bool any = false;
+  CheckedInputs checked;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (!inputs[i]->defined() && !in_mask(op.optional_inputs, static_cast<int>(i))) throw_missing_input(op, i);
-    any = any || inputs[i]->requires_grad();
+    if (!inputs[i]->defined()) {
+      if (!in_mask(op.optional_inputs, static_cast<int>(i))) throw_missing_input(op, i);
+    } else if (inputs[i]->requires_grad()) {
+      checked.differentiable = true;
+    } else if (keeps_shape(op, i)) {
+      ++checked.kept_shapes;
+    }
   }
-  return any;
-}
-
-// Whether the node must keep the shape of an input itself. Otherwise the node that made the input has the shape, or the
-// saved value has it.
-bool keeps_shape(const OpDef& op, InputSpan inputs, size_t i) {
-  return !inputs[i]->requires_grad() && inputs[i]->defined() && !in_mask(op.saves.inputs, static_cast<int>(i));
+  return checked;
 }
 
 template <class Count>
-NodeRef record(Context& here, const OpDef& op, const Attrs& attrs, InputSpan inputs, const Tensor* outputs,
-               Count num_outputs) {
-  int num_shapes = 0;
-  for (size_t i = 0; i < inputs.size(); ++i) num_shapes += keeps_shape(op, inputs, i) ? 1 : 0;
-  NodeRef node = detail::make_node(&op, attrs, static_cast<int>(inputs.size()), num_outputs, num_shapes);
+NodeRef record(Context& here, const OpDef& op, const Attrs& attrs, InputSpan inputs, int kept_shapes,
+               const Tensor* outputs, Count num_outputs) {
+  NodeRef node = detail::make_node(&op, attrs, static_cast<int>(inputs.size()), num_outputs, kept_shapes);
   int64_t sequence = here.sequence;
   for (int k = 0; k < num_outputs; ++k) new (&node->output(k)) OutputSlot(outputs[k], in_mask(op.saves.outputs, k));
   Shape* own = node->shapes();
@@ -58,10 +63,9 @@ NodeRef record(Context& here, const OpDef& op, const Attrs& attrs, InputSpan inp
       Node& source = *input.node().get();
       shape = &source.output(input.output()).shape;
       if (source.sequence > sequence) sequence = source.sequence;
-    } else if (keeps_shape(op, inputs, i)) {
-      shape = new (own++) Shape(detail::known_body(input.value()).layout.shape());
     } else if (input.defined()) {
       shape = &detail::known_body(input.value()).layout.shape();
+      if (keeps_shape(op, i)) shape = new (own++) Shape(*shape);
     }
     new (&node->input(static_cast<int>(i))) InputSlot(input, in_mask(op.saves.inputs, static_cast<int>(i)), shape);
   }
@@ -74,13 +78,13 @@ NodeRef record(Context& here, const OpDef& op, const Attrs& attrs, InputSpan inp
 // Makes the output Variables from the shapes. `Count` is int or a compile-time constant; with a constant no loop over
 // the outputs remains.
 template <class Count>
-void run(const OpDef& op, const Attrs& attrs, InputSpan inputs, bool differentiable, const ShapeArgs& shapes,
+void run(const OpDef& op, const Attrs& attrs, InputSpan inputs, CheckedInputs checked, const ShapeArgs& shapes,
          Tensor* results, Count count, Variable* outputs) {
   if (!op.is_view) {
     for (int k = 0; k < count; ++k) results[k] = Tensor::empty(shapes.output_shape(k), shapes.output_dtype(k));
   }
   Context& here = context();
-  const bool recorded = differentiable && here.grad_enabled && !op.derivative.is_discrete();
+  const bool recorded = checked.differentiable && here.grad_enabled && !op.derivative.is_discrete();
   if (op.reference != nullptr) ++here.fused_applications;
   {
     const GradModeGuard off(here, false);
@@ -95,7 +99,7 @@ void run(const OpDef& op, const Attrs& attrs, InputSpan inputs, bool differentia
       show(*here.apply_observer, op, attrs, inputs, outputs, count);
     return;
   }
-  NodeRef node = record(here, op, attrs, inputs, results, count);
+  NodeRef node = record(here, op, attrs, inputs, checked.kept_shapes, results, count);
   for (int k = 0; k < count; ++k) {
     const bool floating = is_floating(detail::known_body(results[k]).dtype);
     // NOLINTNEXTLINE(bugprone-use-after-move): the last one takes it
@@ -109,17 +113,17 @@ void run(const OpDef& op, const Attrs& attrs, InputSpan inputs, bool differentia
 }  // namespace
 
 void apply_into(const OpDef& op, const Attrs& attrs, InputSpan inputs, std::span<Variable> outputs) {
-  const bool differentiable = check_inputs(op, inputs);
+  const CheckedInputs checked = check_inputs(op, inputs);
   ShapeArgs shapes(op, attrs, inputs);
   op.shape(shapes);
   const int count = shapes.num_outputs();
   GRADUS_ASSERT(static_cast<size_t>(count) == outputs.size());
   if (count == 1) {
     Tensor result;
-    return run(op, attrs, inputs, differentiable, shapes, &result, std::integral_constant<int, 1>(), outputs.data());
+    return run(op, attrs, inputs, checked, shapes, &result, std::integral_constant<int, 1>(), outputs.data());
   }
   detail::InlineArray<Tensor, kInlineOutputs> results(static_cast<size_t>(count));
-  run(op, attrs, inputs, differentiable, shapes, results.data(), count, outputs.data());
+  run(op, attrs, inputs, checked, shapes, results.data(), count, outputs.data());
 }
 
 }  // namespace gradus

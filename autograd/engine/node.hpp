@@ -14,10 +14,11 @@ struct InputSlot {
   InputSlot(const Variable& x, bool save, const Shape* kept) noexcept
       : node(x.node()), shape(kept), output(x.output()), given(x.defined()) {
     if (!given) return;
-    dtype = detail::known_body(x.value()).dtype;
+    const detail::TensorBody& body = detail::known_body(x.value());
+    dtype = body.dtype;
     if (!save) return;
     value = x.value();
-    version = value.version();
+    version = body.storage.version();
   }
 
   NodeRef node;  // null when no derivative flows there
@@ -38,7 +39,7 @@ struct OutputSlot {
       : dtype(body.dtype), shape(body.layout.shape()) {
     if (!save) return;
     value = y;
-    version = y.version();
+    version = body.storage.version();
   }
 
   Tensor value;
