@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # build_types.sh CMAKE GRADUS-ROOT SCRATCH: tests how FetchContent compiles gradus. Without a build type, its sources
-# are optimised and the configure step says so. A build type or an -O from the user is kept. Only configures.
+# are optimized and the configure step says so. A build type or an -O from the user is kept. Only configures.
 set -eu
 
 cmake=$1 root=$2 scratch=$3
@@ -13,13 +13,13 @@ echo 'int main() {}' >"$scratch/consumer/program.cpp"
 status=0
 
 # expect NAME FLAG WORDS CMAKE-ARGUMENTS...: the command that compiles gradus's matrix product must have FLAG, and the
-# configure step must print WORDS ("": must not mention optimisation). FLAG "none" means no -O at all.
+# configure step must print WORDS ("": must not mention optimization). FLAG "none" means no -O at all.
 expect() {
   local name=$1 flag=$2 words=$3 said command
   shift 3
   said=$("$cmake" -S "$scratch/consumer" -B "$scratch/$name" -DGRADUS_SOURCE="$root" \
     -DCMAKE_EXPORT_COMPILE_COMMANDS=ON "$@" 2>&1) || { echo "$name: configure failed: $said"; status=1; return; }
-  command=$(grep -E '"command".*kernels/gemm\.cpp' "$scratch/$name/compile_commands.json")
+  command=$(grep -E '"command".*kernels/gemm/gemm\.cpp' "$scratch/$name/compile_commands.json")
   if [[ $flag == none ]]; then
     if grep -qE ' -O' <<<"$command"; then echo "$name: expected no -O, got: $command"; status=1; fi
   elif ! grep -qE -- " $flag( |\$)" <<<"$command"; then
