@@ -120,7 +120,7 @@ GRADUS_API AxisRange resolve_range(const Shape& shape, int64_t axis, int64_t sta
 /// made at run time. Negative axes count from the end. `{}` names none; each function says what that means.
 class [[nodiscard]] Axes {
  public:
-  Axes() noexcept {}
+  Axes() noexcept {}  // NOLINT(modernize-use-equals-default): `{}` would clear the whole array
   Axes(int64_t axis) noexcept : count_(1) { axes_[0] = axis; }  // NOLINT(google-explicit-constructor)
   Axes(std::initializer_list<int64_t> axes) noexcept { take(axes.begin(), axes.size()); }
   /// A vector, array or span of int or int64_t.
