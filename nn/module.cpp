@@ -157,7 +157,7 @@ void Module::register_parameter(std::string name, Parameter& parameter, std::vec
   parameters_.push_back({std::move(name), &parameter, std::move(axes)});
 }
 
-void Module::register_module(std::string name, Module& module) { adopt(name, module); }
+void Module::register_module(const std::string& name, Module& module) { adopt(name, module); }
 
 void Module::adopt(const std::string& name, Module& child) {
   require_free_name(name);

@@ -169,7 +169,7 @@ class GRADUS_API Module {
 
   /// Register a member that was built without a place, or give one a second name. It must live as long as this module.
   void register_parameter(std::string name, Parameter& parameter, std::vector<AxisLabel> axes = {});
-  void register_module(std::string name, Module& module);
+  void register_module(const std::string& name, Module& module);
   void register_generator(std::string name, Generator& generator);
   /// For a module that holds others and is not called itself: puts its name before theirs in the paths of errors.
   void show_in_scope_of_children();
