@@ -32,7 +32,6 @@ struct CheckpointState {
 
 struct CheckpointAttrs {
   std::shared_ptr<CheckpointState> state;
-  bool operator==(const CheckpointAttrs&) const = default;
 };
 
 // Collects the tensors that ops on this thread read during its lifetime, without those that the ops made. These are the
@@ -201,7 +200,7 @@ const OpDef checkpoint_op = {
           outputs.clear();
         },
     .derivative = checkpoint_vjp,
-    .saves = {.inputs = kAll},
+    .saves = {.inputs = kAllBits},
     .is_view = true,
 };
 

@@ -8,7 +8,6 @@ namespace {
 
 struct HookAttrs {
   VariableHook hook;
-  bool operator==(const HookAttrs&) const = default;
 };
 
 // y = x. dx is what the hook returns for dy.

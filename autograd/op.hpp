@@ -164,17 +164,17 @@ class Derivative {
 };
 
 /// A mask that names all inputs or outputs, however many there are.
-inline constexpr uint32_t kAll = ~uint32_t{0};
+inline constexpr uint32_t kAllBits = ~uint32_t{0};
 
 /// Bit i: the vjp reads input i / output k. Everything else is dropped when the op is recorded. Bits exist for the
-/// first 32 only; use kAll to read later ones.
+/// first 32 only; use kAllBits to read later ones.
 struct Saves {
   uint32_t inputs = 0;
   uint32_t outputs = 0;
 };
 
 /// Whether the mask includes input or output i.
-inline bool in_mask(uint32_t mask, int i) { return i < 32 ? (mask >> i & 1U) != 0 : mask == kAll; }
+inline bool in_mask(uint32_t mask, int i) { return i < 32 ? (mask >> i & 1U) != 0 : mask == kAllBits; }
 
 inline constexpr int kNamedInputs = 16;
 
@@ -191,7 +191,7 @@ struct OpDef {
   Saves saves = {};
   /// The forward assigns views of its inputs to the outputs.
   bool is_view = false;
-  /// Bit i: input i may be an undefined Variable. In these masks too, only kAll includes number 32 and later ones.
+  /// Bit i: input i may be an undefined Variable. In these masks too, only kAllBits includes number 32 and later ones.
   uint32_t optional_inputs = 0;
   /// Bit k: output k is for the op's own backward. It is hidden from users, and its cotangent is always zero.
   uint32_t auxiliary_outputs = 0;

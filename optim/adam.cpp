@@ -31,8 +31,7 @@ void Adam::update(Slot& slot, const Tensor& gradient) {
                                .bias_correction1 = bias_correction1_,
                                .bias_correction2 = bias_correction2_};
   Tensor value = slot.named.parameter->mutable_value_();
-  dispatch_float(value.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch_float(value.dtype(), [&]<class T>() {
     kernels::adam_update(value.mutable_data_<T>(), gradient.data<T>(), slot.tensors[0].mutable_data_<T>(),
                          slot.tensors[1].mutable_data_<T>(), value.numel(), step);
   });

@@ -12,16 +12,13 @@ namespace {
 
 double sum_squares(const Tensor& x) {
   const Tensor dense = x.contiguous();
-  return dispatch_float(dense.dtype(), [&](auto tag) {
-    return kernels::sum_squares(dense.data<typename decltype(tag)::type>(), dense.numel());
-  });
+  return dispatch_float(dense.dtype(), [&]<class T>() { return kernels::sum_squares(dense.data<T>(), dense.numel()); });
 }
 
 kernels::ScaledNorm scaled_norm(const Tensor& x) {
   const Tensor dense = x.contiguous();
-  return dispatch_float(dense.dtype(), [&](auto tag) {
-    return kernels::scaled_norm(dense.data<typename decltype(tag)::type>(), dense.numel(), 2.0);
-  });
+  return dispatch_float(dense.dtype(),
+                        [&]<class T>() { return kernels::scaled_norm(dense.data<T>(), dense.numel(), 2.0); });
 }
 
 // The 2-norm of all gradients together. Throws and names the parameter when a gradient is not finite.

@@ -27,8 +27,7 @@ void Sgd::update(Slot& slot, const Tensor& gradient) {
                               .nesterov = options_.nesterov,
                               .first_step = slot.updates == 1};
   Tensor value = slot.named.parameter->mutable_value_();
-  dispatch_float(value.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch_float(value.dtype(), [&]<class T>() {
     T* velocity = slot.tensors.empty() ? nullptr : slot.tensors[0].mutable_data_<T>();
     kernels::sgd_update(value.mutable_data_<T>(), gradient.data<T>(), velocity, value.numel(), step);
   });

@@ -91,8 +91,7 @@ Tensor one_hot(const Tensor& indices, int64_t classes, TensorOptions options) {
                  classes - 1, "], got ", index[i], " at position ", i);
   }
   Tensor out = zeros(indices.shape().inserted(indices.rank(), classes), options);
-  dispatch_all(options.dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch_all(options.dtype, [&]<class T>() {
     auto* row = static_cast<T*>(out.raw_data());
     for (int64_t i = 0; i < dense.numel(); ++i) row[i * classes + index[i]] = T{1};
   });

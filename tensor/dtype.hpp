@@ -54,33 +54,29 @@ struct DTypeOf<bool> {
 template <class T>
 inline constexpr DType dtype_of = DTypeOf<T>::value;
 
-/// Passes a type into a generic lambda:
-/// `dispatch_float(dtype, [&](auto tag) { using T = typename decltype(tag)::type; })`.
-template <class T>
-struct TypeTag {
-  using type = T;
-};
-
-template <class F>
-decltype(auto) dispatch_float(DType dtype, F&& body) {
+/// Calls body.operator()<T>() with the dtype's C++ type, for a lambda like `[&]<class T>() { ... }`. Throws for a dtype
+/// that is not floating.
+template <class Body>
+decltype(auto) dispatch_float(DType dtype, Body&& body) {
   GRADUS_CHECK(is_floating(dtype), "expected a floating dtype (f32 or f64), got ", dtype);
-  if (dtype == DType::f32) return body(TypeTag<float>{});
-  return body(TypeTag<double>{});
+  if (dtype == DType::f32) return body.template operator()<float>();
+  return body.template operator()<double>();
 }
 
-template <class F>
-decltype(auto) dispatch_all(DType dtype, F&& body) {
+/// The same for all dtypes.
+template <class Body>
+decltype(auto) dispatch_all(DType dtype, Body&& body) {
   switch (dtype) {
     case DType::f32:
-      return body(TypeTag<float>{});
+      return body.template operator()<float>();
     case DType::f64:
-      return body(TypeTag<double>{});
+      return body.template operator()<double>();
     case DType::i64:
-      return body(TypeTag<int64_t>{});
+      return body.template operator()<int64_t>();
     case DType::boolean:
       break;
   }
-  return body(TypeTag<bool>{});
+  return body.template operator()<bool>();
 }
 
 }  // namespace gradus

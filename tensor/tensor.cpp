@@ -60,8 +60,7 @@ double Tensor::at(std::initializer_list<int64_t> index) const {
   Layout at = layout();
   for (int64_t i : index) at = at.select(0, i);
   const Tensor element = view(at);
-  return dispatch_all(dtype(),
-                      [&](auto tag) { return static_cast<double>(element.item<typename decltype(tag)::type>()); });
+  return dispatch_all(dtype(), [&]<class T>() { return static_cast<double>(element.item<T>()); });
 }
 
 Tensor Tensor::permute(const Axes& axes) const {

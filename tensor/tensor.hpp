@@ -29,7 +29,6 @@ class Required {
  public:
   constexpr Required(T value) noexcept : value_(value) {}   // NOLINT(google-explicit-constructor)
   constexpr operator T() const noexcept { return value_; }  // NOLINT(google-explicit-constructor)
-  bool operator==(const Required&) const = default;
 
  private:
   T value_;

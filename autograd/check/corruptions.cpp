@@ -18,7 +18,6 @@ struct ScrambleAttrs {
   std::vector<int64_t> from;
   std::vector<double> weight;
   bool adjoint = false;
-  bool operator==(const ScrambleAttrs&) const = default;
 };
 
 template <class T>

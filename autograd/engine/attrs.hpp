@@ -16,8 +16,7 @@ namespace gradus {
 template <class Signature>
 class Closure;
 
-/// A shared callable of any type, for an op's attributes that are not tensors. Copies share the callable, and two
-/// closures are equal when they share one.
+/// A shared callable of any type, for an op's attributes that are not tensors. Copies share the callable.
 template <class Result, class... Args>
 class Closure<Result(Args...)> {
  public:
@@ -39,7 +38,6 @@ class Closure<Result(Args...)> {
 
   explicit operator bool() const noexcept { return held_ != nullptr; }
   Result operator()(Args... args) const { return held_->call(held_, static_cast<Args&&>(args)...); }
-  friend bool operator==(const Closure& a, const Closure& b) noexcept { return a.held_ == b.held_; }
 
  private:
   struct Held {
@@ -62,8 +60,8 @@ class Closure<Result(Args...)> {
   Held* held_ = nullptr;
 };
 
-/// What one application of an op needs besides its inputs (an axis, a step, a closure). Holds one value of any type
-/// that has operator==. Small values are stored in place, larger ones are shared. An op reads its own type back with
+/// What one application of an op needs besides its inputs (an axis, a step, a closure). Holds one copyable value
+/// of any type. Small values are stored in place, larger ones are shared. An op reads its own type back with
 /// as<A>().
 class Attrs {
  public:
@@ -101,11 +99,6 @@ class Attrs {
     }
   }
 
-  friend bool operator==(const Attrs& a, const Attrs& b) {
-    if (a.type_ != b.type_) return false;
-    return a.type_ == nullptr || a.type_->equal(a.buffer_, b.buffer_);
-  }
-
  private:
   static constexpr size_t kInlineBytes = 80;
 
@@ -113,7 +106,6 @@ class Attrs {
     size_t size;
     void (*copy)(void* to, const void* from);
     void (*destroy)(void* value);
-    bool (*equal)(const void* a, const void* b);
   };
   template <class A>
   struct Box {
@@ -128,8 +120,7 @@ class Attrs {
   template <class A>
   static Type make_type() {
     if constexpr (kInline<A>) {
-      return {sizeof(A), [](void* to, const void* from) { new (to) A(*static_cast<const A*>(from)); }, nullptr,
-              [](const void* a, const void* b) { return *static_cast<const A*>(a) == *static_cast<const A*>(b); }};
+      return {sizeof(A), [](void* to, const void* from) { new (to) A(*static_cast<const A*>(from)); }, nullptr};
     } else {
       return {sizeof(A),
               [](void* to, const void* from) {
@@ -140,11 +131,6 @@ class Attrs {
               [](void* value) {
                 Box<A>* box = *static_cast<Box<A>**>(value);
                 if (detail::release_reference(box->references)) delete box;
-              },
-              [](const void* a, const void* b) {
-                const Box<A>* left = *static_cast<Box<A>* const*>(a);
-                const Box<A>* right = *static_cast<Box<A>* const*>(b);
-                return left == right || left->value == right->value;
               }};
     }
   }

@@ -79,7 +79,7 @@ void vjp_via_reference(VjpArgs& args) {
     pointers[i] = &inputs[i];
     if (in_mask(op.auxiliary_inputs, index)) continue;  // the reference computes it again
     inputs[i] = args.in(index);
-    if (args.needs(index)) wanted |= i < 32 ? 1U << i : kAll;
+    if (args.needs(index)) wanted |= i < 32 ? 1U << i : kAllBits;
   }
   std::vector<Variable> cotangents(static_cast<size_t>(args.num_outputs()));
   for (size_t k = 0; k < cotangents.size(); ++k) {

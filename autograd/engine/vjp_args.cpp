@@ -26,11 +26,11 @@ std::string text_of(const OpDef& op, Slot slot, int index) {
                                    *slot.shape, ", got ", describe(got)));
 }
 
-// The message names the bit to set, or kAll.
+// The message names the bit to set, or kAllBits.
 [[gnu::noinline]] void throw_not_saved(const OpDef& op, Slot slot, int index) {
   const char* mask = slot == Slot::input ? "saves.inputs" : "saves.outputs";
-  const std::string bit = index < 32 ? detail::join("bit ", index, " of ", mask, " set, or kAll")
-                                     : detail::join(mask, " = kAll, since bits name the first 32 only");
+  const std::string bit = index < 32 ? detail::join("bit ", index, " of ", mask, " set, or kAllBits")
+                                     : detail::join(mask, " = kAllBits, since bits name the first 32 only");
   detail::throw_error(detail::join("[", op.name, "] the vjp reads ", text_of(op, slot, index),
                                    ", which the op does not save: expected ", bit));
 }

@@ -11,8 +11,8 @@ namespace gradus::detail {
 /// choose between two compositions that mean the same, of which one is faster and the other right for any number.
 inline bool all_within(const Variable& x, double least, double most) {
   const Tensor values = x.value().contiguous();
-  return dispatch_float(values.dtype(), [&](auto tag) {
-    const auto* first = values.data<typename decltype(tag)::type>();
+  return dispatch_float(values.dtype(), [&]<class T>() {
+    const auto* first = values.data<T>();
     return std::all_of(first, first + values.numel(), [=](auto v) {
       const auto number = static_cast<double>(v);
       return number >= least && number <= most;

@@ -41,7 +41,7 @@ void run(const Tensor& x, const Tensor& a, Tensor& y) {
 
 void memory_forward(ForwardArgs& f) {
   const Tensor x = f.in(0).contiguous(), a = f.in(1).contiguous();
-  dispatch_float(x.dtype(), [&](auto tag) { run<typename decltype(tag)::type>(x, a, f.out(0)); });
+  dispatch_float(x.dtype(), [&]<class T>() { run<T>(x, a, f.out(0)); });
 }
 
 // y_{t-1} for every t: zeros in front, and the last step removed.

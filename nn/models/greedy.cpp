@@ -30,10 +30,8 @@ class WithoutDropout {
 std::vector<int64_t> best_symbols(const Tensor& logits) {
   const Tensor dense = logits.contiguous();
   std::vector<int64_t> best(static_cast<size_t>(dense.size(0)));
-  dispatch_float(dense.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    kernels::argmax_rows(dense.data<T>(), dense.size(0), dense.size(2), best.data());
-  });
+  dispatch_float(dense.dtype(),
+                 [&]<class T>() { kernels::argmax_rows(dense.data<T>(), dense.size(0), dense.size(2), best.data()); });
   return best;
 }
 

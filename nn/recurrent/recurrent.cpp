@@ -60,8 +60,8 @@ Variable without_unasked_rows(const EmbeddedSymbols& x) {
   const Tensor table = x.table.value().contiguous();
   const int64_t width = table.size(1);
   bool harmless = true;
-  dispatch_float(table.dtype(), [&](auto tag) {
-    const auto* row = table.data<typename decltype(tag)::type>();
+  dispatch_float(table.dtype(), [&]<class T>() {
+    const auto* row = table.data<T>();
     for (int64_t i = 0; i < table.size(0) && harmless; ++i, row += width) {
       harmless = asked.data<bool>()[i] || std::all_of(row, row + width, [](auto v) { return std::isfinite(v); });
     }

@@ -71,10 +71,8 @@ Tensor uniform(const Shape& shape, Generator& generator, const UniformOptions& o
   const double low = options.low;
   const double high = options.high;
   GRADUS_CHECK(is_floating(options.dtype), "[uniform] expected a floating dtype (f32 or f64), got ", options.dtype);
-  const bool finite = dispatch_float(options.dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    return std::isfinite(static_cast<T>(high) - static_cast<T>(low));
-  });
+  const bool finite = dispatch_float(
+      options.dtype, [&]<class T>() { return std::isfinite(static_cast<T>(high) - static_cast<T>(low)); });
   GRADUS_CHECK(low <= high && finite, "[uniform] expected finite low <= high with a finite difference, got low ", low,
                " and high ", high);
   Tensor out = Tensor::empty(shape, options.dtype);

@@ -10,9 +10,9 @@
 #include <gradus/nn/check/layer_list.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
+#include <gradus/tensor/compare.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/close.hpp"
 #include "tests/support/error_text.hpp"
 #include "tests/support/literals.hpp"
 
@@ -142,7 +142,7 @@ TEST_CASE("hooks: one that only looks changes a Seq2Seq by rounding, whichever m
       CHECK(gradients > 0);
       REQUIRE(got.size() == expected.size());
       // Measured: 2.3e-16 at most.
-      for (size_t i = 0; i < got.size(); ++i) CHECK(tests::largest_error(expected[i], got[i]) < 1e-14);
+      for (size_t i = 0; i < got.size(); ++i) CHECK(largest_error(expected[i], got[i]) < 1e-14);
     }
   }
 }
@@ -161,7 +161,7 @@ TEST_CASE("hooks: what one returns takes the value's place, whichever module of 
       Owned<Seq2Seq> changed = model.clone();
       // The change is not an added constant, because softmax ignores a constant that is added to all its inputs.
       changed->submodule(entry.path).on_output_([](const Variable& value) { return 2.0 * value; });
-      CHECK(tests::largest_error(before, logits_of(*changed).value()) > 1e-4);
+      CHECK(largest_error(before, logits_of(*changed).value()) > 1e-4);
       changed->submodule(entry.path).remove_hooks_();
       CHECK(bitwise_equal(before, logits_of(*changed).value()));
       if (entry.path != "output") continue;
@@ -192,7 +192,7 @@ TEST_CASE("hooks: an output hook's gradient and replacement agree with the formu
     if (named.name == "target_embedding.weight")
       named.parameter->assign_((Variable(named.parameter->value()) * 0.5).value());
   }
-  CHECK(tests::largest_error(logits_of(*halved).value(), logits.value()) < 1e-14);
+  CHECK(largest_error(logits_of(*halved).value(), logits.value()) < 1e-14);
 }
 
 TEST_CASE("hooks: every module of every layer fires when the layer is called, in output and gradient") {

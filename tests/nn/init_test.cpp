@@ -3,9 +3,9 @@
 
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/nn/init.hpp>
+#include <gradus/tensor/compare.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/close.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -56,9 +56,9 @@ TEST_CASE("orthogonal gives orthonormal rows, or columns of a tall matrix, times
   };
   // Measured over four seeds: at most 8.9e-16.
   const Tensor wide = orthogonal({20, 33}, generator, {.dtype = DType::f64});
-  CHECK(tests::largest_error(matmul(wide, wide.transpose(0, 1)).value(), identity(20)) < 1e-14);
+  CHECK(largest_error(matmul(wide, wide.transpose(0, 1)).value(), identity(20)) < 1e-14);
   const Tensor tall = orthogonal({33, 20}, generator, {.gain = 1.0, .dtype = DType::f64});
-  CHECK(tests::largest_error(matmul(tall.transpose(0, 1), tall).value(), identity(20)) < 1e-14);
+  CHECK(largest_error(matmul(tall.transpose(0, 1), tall).value(), identity(20)) < 1e-14);
   CHECK(std::abs(spread(orthogonal({8, 8}, generator, {.gain = 3.0})).mean_square - 9.0 / 8.0) < 1e-5);
   CHECK_THROWS_WITH(orthogonal({3}, generator), "[orthogonal] expected a matrix, got [3]");
 }

@@ -8,9 +8,9 @@
 #include <gradus/nn/check/gradcheck.hpp>
 #include <gradus/nn/check/layer_list.hpp>
 #include <gradus/nn/layers.hpp>
+#include <gradus/tensor/compare.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/close.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -146,8 +146,8 @@ TEST_CASE("every layer gives the same bits twice, from the same generator") {
     REQUIRE(a.size() == b.size());
     for (size_t k = 0; k < a.size(); ++k) {
       CHECK(bitwise_equal(a[k].value(), b[k].value()));
-      CHECK(tests::all_finite(a[k].value()));
-      CHECK(!tests::all_zero(a[k].value()));
+      CHECK(all_finite(a[k].value()));
+      CHECK(!all_zero(a[k].value()));
     }
   }
 }

@@ -2,14 +2,14 @@
 // Compares optimizers with scalar code from their papers, and tests exact resume and what they must not change.
 #include <cmath>
 
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/optim/adam.hpp>
 #include <gradus/optim/optimizer.hpp>
 #include <gradus/optim/schedule.hpp>
 #include <gradus/optim/sgd.hpp>
+#include <gradus/tensor/compare.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/close.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -36,7 +36,7 @@ struct Problem {
       parameter->set_grad_(random.floating(parameter->shape(), parameter->variable().dtype()));
     }
   }
-  tests::RandomTensors random;
+  detail::RandomTensors random;
   Parameter first;
   Parameter second;
 };
@@ -332,7 +332,7 @@ TEST_CASE("clip_grad_norm_ with a zero norm, one parameter, missing and shared g
   Problem p(8);
   p.first.set_grad_(zeros({kCount}, {.dtype = DType::f64}));
   CHECK(clip_grad_norm_(p.parameters(), 1.0) == 0.0);
-  CHECK(tests::all_zero(p.first.grad()));
+  CHECK(all_zero(p.first.grad()));
   CHECK(!p.second.grad().defined());
   CHECK(clip_grad_norm_({}, 1.0) == 0.0);
   p.first.set_grad_(full({1}, 2.0, {.dtype = DType::f64}).expand({kCount}));  // one number for all elements

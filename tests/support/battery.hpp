@@ -9,12 +9,17 @@
 
 #include <gradus/autograd/check/battery/battery.hpp>
 #include <gradus/autograd/check/battery/layout_variants.hpp>
+#include <gradus/autograd/check/battery/op_case.hpp>
+#include <gradus/autograd/check/battery/random_tensors.hpp>
+#include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/engine/node.hpp>
+#include <gradus/autograd/engine/reference.hpp>
+#include <gradus/autograd/grad.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
+#include <gradus/tensor/compare.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/close.hpp"
-#include "tests/support/op_case.hpp"
 #include "tests/support/seed.hpp"
 
 namespace gradus::tests {
@@ -33,8 +38,8 @@ struct Worst {
   std::string text() const { return detail::short_number(error) + " (" + where + ")"; }
 };
 
-/// Calls body(OpCase) for every example of every op that must work (or, on request, that must be refused). Returns the
-/// number of calls.
+/// Calls body(detail::OpCase) for every example of every op that must work (or, on request, that must be refused).
+/// Returns the number of calls.
 template <class Body>
 int64_t for_each_case(const Body& body, bool refused = false) {
   int64_t count = 0;
@@ -43,7 +48,7 @@ int64_t for_each_case(const Body& body, bool refused = false) {
     const std::vector<Example> examples = op->examples();
     for (const Example& example : examples) {
       if (example.error.empty() == refused) continue;
-      body(OpCase{*op, example, seed(11)});
+      body(detail::OpCase{*op, example, seed(11)});
       ++count;
     }
   }
@@ -59,7 +64,7 @@ inline CheckOpOptions battery_options() { return {.seed = seed(11), .layout_unit
 inline OpCheck over_all_ops(detail::CaseCheck check, int64_t* cases = nullptr, bool refused = false) {
   OpCheck all;
   const CheckOpOptions options = battery_options();
-  const int64_t count = for_each_case([&](const OpCase& c) { check(c, options, all); }, refused);
+  const int64_t count = for_each_case([&](const detail::OpCase& c) { check(c, options, all); }, refused);
   if (cases != nullptr) *cases = count;
   for (const std::string& failure : all.failures) {
     INFO(failure << " (seed " << options.seed << ")");

@@ -6,7 +6,8 @@
 #include <vector>
 
 #include <gradus/tensor/shape.hpp>
-#include <tests/support/random_numbers.hpp>
+
+#include "tests/support/random_numbers.hpp"
 
 // Layouts the slow way: with every index listed.
 

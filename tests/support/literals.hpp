@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
+#include <gradus/tensor/compare.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/close.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 // Tensors from literal numbers, and checks of derivatives of functions at random points.
@@ -38,7 +38,7 @@ struct DrawnFunction {
 /// Compares first and second derivatives with differences.
 inline void check_derivatives(const DrawnFunction& f) {
   const uint64_t seed = tests::seed(31);
-  RandomTensors random(seed);
+  detail::RandomTensors random(seed);
   std::vector<NamedInput> inputs;
   for (const InputSpec& spec : f.inputs) {
     inputs.push_back({"input " + std::to_string(inputs.size()), random.input(spec, DType::f64)});

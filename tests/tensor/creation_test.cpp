@@ -5,8 +5,9 @@
 
 #include <gradus/tensor/creation.hpp>
 #include <gradus/tensor/random/random.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/error_text.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/error_text.hpp"
 
 namespace gradus {
 

@@ -4,7 +4,8 @@
 #include <string>
 
 #include <gradus/tensor/tensor.hpp>
-#include <tests/support/catch.hpp>
+
+#include "tests/support/catch.hpp"
 
 namespace gradus {
 

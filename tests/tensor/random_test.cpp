@@ -7,8 +7,9 @@
 
 #include <gradus/tensor/kernels/random/random.hpp>
 #include <gradus/tensor/random/random.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/error_text.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/error_text.hpp"
 
 namespace gradus {
 namespace {

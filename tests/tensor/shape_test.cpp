@@ -4,11 +4,12 @@
 
 #include <gradus/tensor/error.hpp>
 #include <gradus/tensor/shape.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/error_text.hpp>
-#include <tests/support/index_map.hpp>
-#include <tests/support/random_numbers.hpp>
-#include <tests/support/seed.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/error_text.hpp"
+#include "tests/support/index_map.hpp"
+#include "tests/support/random_numbers.hpp"
+#include "tests/support/seed.hpp"
 
 namespace gradus {
 

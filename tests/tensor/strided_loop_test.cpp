@@ -5,10 +5,11 @@
 #include <vector>
 
 #include <gradus/tensor/detail/strided_loop.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/index_map.hpp>
-#include <tests/support/random_numbers.hpp>
-#include <tests/support/seed.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/index_map.hpp"
+#include "tests/support/random_numbers.hpp"
+#include "tests/support/seed.hpp"
 
 namespace gradus {
 namespace {

@@ -3,12 +3,13 @@
 #include <cstdint>
 #include <vector>
 
+#include <gradus/tensor/runtime/parallel.hpp>
 #include <gradus/tensor/tensor.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/index_map.hpp>
-#include <tests/support/random_numbers.hpp>
-#include <tests/support/seed.hpp>
-#include <tests/support/thread_counts.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/index_map.hpp"
+#include "tests/support/random_numbers.hpp"
+#include "tests/support/seed.hpp"
 
 namespace gradus {
 namespace {
@@ -23,8 +24,7 @@ Tensor numbered(RandomNumbers& random, const Layout& layout, DType dtype) {
   int64_t size = 1;
   for (const int64_t at : places(layout)) size = std::max(size, at + 1);
   Tensor block = Tensor::empty({size}, dtype);
-  dispatch_all(dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch_all(dtype, [&]<class T>() {
     T* data = block.mutable_data_<T>();
     for (int64_t i = 0; i < size; ++i) data[i] = static_cast<T>(random.integer(-3, 3));
   });
@@ -34,8 +34,7 @@ Tensor numbered(RandomNumbers& random, const Layout& layout, DType dtype) {
 // All elements of the storage, as doubles.
 std::vector<double> storage_values(const Tensor& x) {
   std::vector<double> out;
-  dispatch_all(x.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
+  dispatch_all(x.dtype(), [&]<class T>() {
     const T* data = static_cast<const T*>(x.storage().data());
     const auto count = x.storage().bytes() / sizeof(T);
     for (size_t i = 0; i < count; ++i) out.push_back(static_cast<double>(data[i]));
@@ -110,7 +109,7 @@ TEST_CASE("to: floating to integer truncates towards zero, anything but zero is 
 TEST_CASE("copy_: large tensors are the same at any number of threads") {
   const Tensor x = arange(300 * 1000).reshape({300, 1000});
   for (const int threads : {1, 3}) {
-    const tests::ThreadCountScope scope(threads);
+    const detail::ThreadCountScope scope(threads);
     const Tensor turned = x.transpose(0, 1).clone();
     REQUIRE(turned.at({999, 299}) == 299999.0);
     REQUIRE(bitwise_equal(turned.transpose(0, 1), x));

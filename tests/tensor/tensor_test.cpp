@@ -5,8 +5,9 @@
 #include <vector>
 
 #include <gradus/tensor/tensor.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/error_text.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/error_text.hpp"
 
 namespace gradus {
 namespace {

@@ -54,7 +54,6 @@ std::vector<Example> nonzero_examples() {
 struct AffineAttrs {
   double scale;
   double shift;
-  bool operator==(const AffineAttrs&) const = default;
 };
 
 }  // namespace

@@ -19,7 +19,6 @@ using kernels::CompareFn;
 
 struct CompareAttrs {
   CompareFn fn;
-  bool operator==(const CompareAttrs&) const = default;
 };
 
 const char* name_of(CompareFn fn) {

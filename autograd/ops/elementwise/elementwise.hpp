@@ -42,7 +42,6 @@ GRADUS_API Variable relu(const Variable& x);
 struct ClampOptions {
   double min = -__builtin_huge_val();
   double max = __builtin_huge_val();
-  bool operator==(const ClampOptions&) const = default;
 };
 /// min(max(x, min), max), either bound may be left out; NaN passes. The gradient passes where min <= x <= max, the
 /// bounds included. Throws when min > max.
@@ -50,14 +49,12 @@ GRADUS_API Variable clamp(const Variable& x, const ClampOptions& options);
 
 struct LeakyReluOptions {
   double negative_slope = 0.01;
-  bool operator==(const LeakyReluOptions&) const = default;
 };
 /// x where x > 0, else negative_slope x; derivative negative_slope at 0.
 GRADUS_API Variable leaky_relu(const Variable& x, const LeakyReluOptions& options = {});
 
 struct EluOptions {
   double alpha = 1.0;
-  bool operator==(const EluOptions&) const = default;
 };
 /// x where x > 0, else alpha (e^x - 1); derivative alpha at 0 (Clevert et al. 2016).
 GRADUS_API Variable elu(const Variable& x, const EluOptions& options = {});

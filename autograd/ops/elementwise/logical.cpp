@@ -16,7 +16,6 @@ using kernels::LogicalFn;
 
 struct LogicalAttrs {
   LogicalFn fn;
-  bool operator==(const LogicalAttrs&) const = default;
 };
 
 Variable logical(LogicalFn fn, const Variable& a, const Variable& b) {

@@ -19,7 +19,6 @@ namespace {
 
 struct PowAttrs {
   double exponent;
-  bool operator==(const PowAttrs&) const = default;
 };
 
 void pow_vjp(VjpArgs& v) {

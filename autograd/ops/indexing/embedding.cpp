@@ -12,7 +12,6 @@ namespace {
 
 struct RowsAttrs {
   int64_t rows;
-  bool operator==(const RowsAttrs&) const = default;
 };
 
 std::vector<Example> embedding_examples() {

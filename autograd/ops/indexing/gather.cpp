@@ -17,13 +17,11 @@ namespace {
 
 struct TakeAttrs {
   int64_t axis;
-  bool operator==(const TakeAttrs&) const = default;
 };
 
 struct ScatterAttrs {
   int64_t axis;
   int64_t size;  // of the axis in the output
-  bool operator==(const ScatterAttrs&) const = default;
 };
 
 // scatter_add into zeros.

@@ -16,13 +16,11 @@ namespace {
 
 struct SelectAttrs {
   int64_t axis;
-  bool operator==(const SelectAttrs&) const = default;
 };
 
 struct AddAttrs {
   int64_t axis;
   int64_t size;  // of the axis in the output
-  bool operator==(const AddAttrs&) const = default;
 };
 
 int axis_of(const ShapeArgs& s, int input, int64_t axis) {

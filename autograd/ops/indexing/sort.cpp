@@ -17,7 +17,6 @@ struct SortAttrs {
   int64_t axis;
   bool descending;
   int64_t count = -1;  // of sorted elements; -1: all
-  bool operator==(const SortAttrs&) const = default;
 };
 
 void sorted_shape(ShapeArgs& s) {

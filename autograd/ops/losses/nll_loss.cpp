@@ -32,7 +32,6 @@ struct ClassAttrs {
   int64_t classes;
   int64_t ignored;
   const char* op;  // the name in messages
-  bool operator==(const ClassAttrs&) const = default;
 };
 
 // The targets [N] with class 0 in place of what is ignored.

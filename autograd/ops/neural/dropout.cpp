@@ -14,7 +14,6 @@ struct DropoutAttrs {
   double p;
   uint64_t key;
   uint64_t counter;
-  bool operator==(const DropoutAttrs&) const = default;
 };
 
 }  // namespace

@@ -24,7 +24,6 @@ namespace {
 
 struct NormAttrs {
   double eps;
-  bool operator==(const NormAttrs&) const = default;
 };
 
 // Layer norm has the inputs x, weight, bias and the outputs y, mean, rstd; RMS norm x, weight and y, rstd. The backward

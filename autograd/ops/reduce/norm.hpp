@@ -8,7 +8,6 @@ namespace gradus {
 struct NormAttrs {
   uint32_t axes;  // bit k: axis k is reduced
   double p;
-  bool operator==(const NormAttrs&) const = default;
 };
 
 /// The vjp of the p-norm of x over some axes, which are kept in g and in y: g sign(x) (|x| / y)^(p - 1), 0 where y is

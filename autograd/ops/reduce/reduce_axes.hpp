@@ -11,7 +11,6 @@ namespace gradus {
 
 struct ReduceAttrs {
   uint32_t axes;  // bit k: axis k is reduced
-  bool operator==(const ReduceAttrs&) const = default;
 };
 
 inline uint32_t all_axes(const Variable& x) { return (1U << x.rank()) - 1U; }

@@ -19,7 +19,6 @@ namespace {
 struct VarAttrs {
   uint32_t axes;
   double correction;
-  bool operator==(const VarAttrs&) const = default;
 };
 
 double divisor(const Shape& shape, const VarAttrs& a) {

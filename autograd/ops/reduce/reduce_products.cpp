@@ -18,7 +18,6 @@ namespace {
 struct CumsumAttrs {
   int64_t axis;
   kernels::ScanOrder order;
-  bool operator==(const CumsumAttrs&) const = default;
 };
 
 kernels::ScanOrder opposite(kernels::ScanOrder order) {

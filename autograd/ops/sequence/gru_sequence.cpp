@@ -42,7 +42,6 @@ enum Output : int { kY, kHN, kGates, kOutputs };
 struct GruAttrs {
   bool reverse;
   bool reset_after;
-  bool operator==(const GruAttrs&) const = default;
 };
 
 constexpr int64_t kGateArrays = 4;  // that the forward op keeps
@@ -218,7 +217,7 @@ const OpDef gru_sequence_backward_op = {
               {.gates_x = f.out(kGatesX), .h0 = f.out(kH0), .w_hh = f.out(kWhh), .b_hh = f.out(kBhh)});
         },
     .derivative = vjp_via_reference,
-    .saves = {.inputs = kAll},
+    .saves = {.inputs = kAllBits},
     .optional_inputs = mask_of(kLengths, kDy, kDhN),
     .auxiliary_inputs = mask_of(kSavedY, kSavedGates),
     .reference = backward_reference,

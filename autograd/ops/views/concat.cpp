@@ -13,7 +13,6 @@ namespace {
 
 struct ConcatAttrs {
   int64_t axis;
-  bool operator==(const ConcatAttrs&) const = default;
 };
 
 void concat_shape(ShapeArgs& s) {

@@ -15,13 +15,11 @@ struct DiagonalAttrs {
   int64_t a;
   int64_t b;
   int64_t offset;
-  bool operator==(const DiagonalAttrs&) const = default;
 };
 
 struct PlaceAttrs {
   Shape shape;
   DiagonalAttrs diagonal;
-  bool operator==(const PlaceAttrs&) const = default;
 };
 
 // Elements (i, i + offset); none when the offset leads out of the matrix.

@@ -17,18 +17,15 @@ namespace {
 
 struct FlipAttrs {
   uint32_t axes;
-  bool operator==(const FlipAttrs&) const = default;
 };
 
 struct PadAttrs {
   std::vector<Padding> paddings;
   double value;
-  bool operator==(const PadAttrs&) const = default;
 };
 
 struct RepeatAttrs {
   std::vector<int64_t> counts;
-  bool operator==(const RepeatAttrs&) const = default;
 };
 
 void require_one_for_each_axis(const ShapeArgs& s, size_t given, const char* what) {

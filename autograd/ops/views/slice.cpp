@@ -17,7 +17,6 @@ struct SliceAttrs {
   int64_t start;
   int64_t stop;
   int64_t step;
-  bool operator==(const SliceAttrs&) const = default;
 };
 
 struct PlaceAttrs {
@@ -32,12 +31,10 @@ struct PlaceAttrs {
     const bool overflow = __builtin_mul_overflow(count - 1, step, &past) || __builtin_add_overflow(past, start, &past);
     return overflow || past == INT64_MAX ? INT64_MAX : past + 1;
   }
-  bool operator==(const PlaceAttrs&) const = default;
 };
 
 struct AxisAttrs {
   int64_t axis;
-  bool operator==(const AxisAttrs&) const = default;
 };
 
 void place_shape(ShapeArgs& s) {

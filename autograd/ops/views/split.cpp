@@ -14,7 +14,6 @@ namespace {
 struct SplitAttrs {
   int64_t axis;
   std::vector<int64_t> sizes;
-  bool operator==(const SplitAttrs&) const = default;
 };
 
 void split_shape(ShapeArgs& s) {

@@ -15,19 +15,12 @@ namespace {
 
 struct ShapeAttrs {
   Shape shape;
-  bool operator==(const ShapeAttrs&) const = default;
 };
 
 struct AxesAttrs {
   int axes[kMaxRank];
   int rank;
   std::span<const int> span() const { return {axes, static_cast<size_t>(rank)}; }
-  bool operator==(const AxesAttrs& other) const {
-    for (int i = 0; i < rank; ++i) {
-      if (axes[i] != other.axes[i]) return false;
-    }
-    return rank == other.rank;
-  }
 };
 
 Layout layout_of(const Shape& shape) { return Layout(shape); }

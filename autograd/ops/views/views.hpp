@@ -86,7 +86,6 @@ GRADUS_API Variable flip(const Variable& x, const Axes& axes = {});
 struct RollOptions {
   int64_t axis = -1;
   Required<int64_t> shift;
-  bool operator==(const RollOptions&) const = default;
 };
 /// Each element `shift` places further along an axis (negative: back), round the end.
 GRADUS_API Variable roll(const Variable& x, const RollOptions& options);
@@ -95,7 +94,6 @@ GRADUS_API Variable roll(const Variable& x, const RollOptions& options);
 struct Padding {
   int64_t before = 0;
   int64_t after = 0;
-  bool operator==(const Padding&) const = default;
 };
 
 struct PadOptions {

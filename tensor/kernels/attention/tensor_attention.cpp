@@ -29,14 +29,14 @@ struct Operands {
 
 void additive_score(const Tensor& q, const Tensor& k, const Tensor& v, Tensor& scores) {
   const Operands in{q.contiguous(), k.contiguous(), v.contiguous()};
-  dispatch(scores.dtype(), [&]<class T>() { additive_score_forward<T>(in.view<T>(), pointer<T>(scores)); });
+  dispatch_float(scores.dtype(), [&]<class T>() { additive_score_forward<T>(in.view<T>(), pointer<T>(scores)); });
 }
 
 void additive_score_backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& g, Tensor& dq, Tensor& dk,
                              Tensor& dv) {
   const Operands in{q.contiguous(), k.contiguous(), v.contiguous()};
   const Tensor cotangent = g.contiguous();
-  dispatch(g.dtype(), [&]<class T>() {
+  dispatch_float(g.dtype(), [&]<class T>() {
     additive_score_backward<T>(in.view<T>(), pointer<T>(cotangent),
                                {.q = pointer<T>(dq), .k = pointer<T>(dk), .v = pointer<T>(dv)});
   });

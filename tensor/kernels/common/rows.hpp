@@ -11,25 +11,11 @@
 
 namespace gradus::kernels {
 
-/// Calls body.operator()<T>() with float or double; throws for another dtype.
-template <class Body>
-decltype(auto) dispatch(DType dtype, Body&& body) {
-  return dispatch_float(
-      dtype, [&](auto tag) -> decltype(auto) { return body.template operator()<typename decltype(tag)::type>(); });
-}
-
-/// The same for all numbers: i64 too.
+/// dispatch_float for all numbers: i64 too.
 template <class Body>
 decltype(auto) dispatch_numbers(DType dtype, Body&& body) {
   if (dtype == DType::i64) return body.template operator()<int64_t>();
-  return dispatch(dtype, body);
-}
-
-/// The same for all dtypes.
-template <class Body>
-decltype(auto) dispatch_any(DType dtype, Body&& body) {
-  return dispatch_all(
-      dtype, [&](auto tag) -> decltype(auto) { return body.template operator()<typename decltype(tag)::type>(); });
+  return dispatch_float(dtype, body);
 }
 
 /// x, copied unless it is dense. What is null or undefined stays undefined.

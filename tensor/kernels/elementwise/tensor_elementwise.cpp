@@ -137,7 +137,7 @@ void binary(BinaryFn fn, const Tensor& a, const Tensor& b, Tensor& y) {
 }
 
 void pow(const Tensor& a, const Tensor& b, Tensor& y) {
-  dispatch(a.dtype(), [&]<class T>() {
+  dispatch_float(a.dtype(), [&]<class T>() {
     binary_loop<T, T>(a, b, y, [](Run<T> l, Run<T> r, T* out, int64_t n) {
       for (int64_t i = 0; i < n; ++i) out[i] = std::pow(l.data[i * l.stride], r.data[i * r.stride]);
     });
@@ -145,7 +145,7 @@ void pow(const Tensor& a, const Tensor& b, Tensor& y) {
 }
 
 void activation(ActivationFn fn, double p, double q, const Tensor& x, Tensor& y) {
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch_float(x.dtype(), [&]<class T>() {
     unary_loop<T>(x, y, [=](const T* in, T* out, int64_t n) {
       activation<T>(fn, static_cast<T>(p), static_cast<T>(q), in, out, n);
     });
@@ -153,7 +153,7 @@ void activation(ActivationFn fn, double p, double q, const Tensor& x, Tensor& y)
 }
 
 void activation_backward(ActivationFn fn, double p, double q, const Tensor& x, const Tensor& g, Tensor& y) {
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch_float(x.dtype(), [&]<class T>() {
     binary_loop<T, T>(x, g, y, [=](Run<T> at, Run<T> cotangent, T* out, int64_t n) {
       activation_backward<T>(fn, static_cast<T>(p), static_cast<T>(q), at.data, at.stride, cotangent.data,
                              cotangent.stride, out, n);
@@ -163,7 +163,7 @@ void activation_backward(ActivationFn fn, double p, double q, const Tensor& x, c
 
 void lerp(const Tensor& a, const Tensor& b, const Tensor& w, Tensor& y) {
   const StridedLoop loop({&y.layout(), &a.layout(), &b.layout(), &w.layout()});
-  dispatch(a.dtype(), [&]<class T>() {
+  dispatch_float(a.dtype(), [&]<class T>() {
     for_runs(loop, odd_stride(loop, 4), [&](const int64_t* offsets, int64_t at, int64_t n) {
       T buffers[3][kChunk];
       store_run(base<T>(y) + offsets[0], loop.run_stride(0), at, n, [&](T* out) {
@@ -220,7 +220,7 @@ void affine(const Tensor& x, double factor, double shift, Tensor& y) {
       affine_integers(in, static_cast<int64_t>(factor), static_cast<int64_t>(shift), out, n);
     });
   }
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch_float(x.dtype(), [&]<class T>() {
     unary_loop<T>(x, y, [=](const T* in, T* out, int64_t n) {
       if (factor != 1.0) scale<T>(static_cast<T>(factor), in, out, n);
       if (factor == 1.0 || shift != 0.0) {
@@ -232,7 +232,7 @@ void affine(const Tensor& x, double factor, double shift, Tensor& y) {
 
 void add_scaled(Tensor& y, const Tensor& x, double factor) {
   const bool plain = factor == 1.0;
-  dispatch(y.dtype(), [&]<class T>() {
+  dispatch_float(y.dtype(), [&]<class T>() {
     binary_loop<T, T>(y, x, y, [=](Run<T> held, Run<T> added, T* out, int64_t n) {
       if (held.data == out && added.stride == 1) {
         return plain ? add_inplace<T>(added.data, out, n) : axpy<T>(static_cast<T>(factor), added.data, out, n);
@@ -243,7 +243,7 @@ void add_scaled(Tensor& y, const Tensor& x, double factor) {
 }
 
 void scale(Tensor& y, double factor) {
-  dispatch(y.dtype(), [&]<class T>() {
+  dispatch_float(y.dtype(), [&]<class T>() {
     unary_loop<T>(y, y, [=](const T* in, T* out, int64_t n) { scale<T>(static_cast<T>(factor), in, out, n); });
   });
 }

@@ -101,14 +101,14 @@ void run_batches(const MatrixView& a, const MatrixView& b, Tensor& c) {
 void matmul(const Tensor& a, const Tensor& b, Tensor& c) {
   const MatrixView left = matrix_view(a);
   const MatrixView right = matrix_view(b);
-  dispatch(c.dtype(), [&]<class T>() { run_batches<T>(left, right, c); });
+  dispatch_float(c.dtype(), [&]<class T>() { run_batches<T>(left, right, c); });
 }
 
 void linear(const Tensor& x, const Tensor& w, const Tensor* bias, Tensor& y) {
   if (bias != nullptr) copy(bias->expand(y.shape()), y);
   const MatrixView left = matrix_view(x);
   const MatrixView right = matrix_view(w);
-  dispatch(y.dtype(), [&]<class T>() {
+  dispatch_float(y.dtype(), [&]<class T>() {
     gemm(Gemm<T>{.trans_a = left.transposed,
                  .trans_b = !right.transposed,
                  .m = y.size(0),

@@ -66,8 +66,8 @@ void copy(const Tensor& from, Tensor& to) {
 
 void convert(const Tensor& from, Tensor& to) {
   const StridedLoop loop({&to.layout(), &from.layout()});
-  dispatch_any(from.dtype(), [&]<class From>() {
-    dispatch_any(to.dtype(), [&]<class To>() {
+  dispatch_all(from.dtype(), [&]<class From>() {
+    dispatch_all(to.dtype(), [&]<class To>() {
       const auto* source = static_cast<const From*>(from.storage().data());
       auto* target = static_cast<To*>(to.storage().data());
       loop.run([&](const int64_t* offsets) {
@@ -79,7 +79,7 @@ void convert(const Tensor& from, Tensor& to) {
 
 void fill(Tensor& to, double value) {
   const StridedLoop loop({&to.layout()});
-  dispatch_any(to.dtype(), [&]<class T>() {
+  dispatch_all(to.dtype(), [&]<class T>() {
     auto* target = static_cast<T*>(to.storage().data());
     const T element = converted<T>(value);
     loop.run([&](const int64_t* offsets) {

@@ -78,7 +78,7 @@ void take_along_axis(const Tensor& x, const Tensor& indices, int axis, Tensor& y
   const int64_t* index = checked(order, size, op);
   const int64_t count = y.shape()[axis];
   const Around around(y.shape(), axis);
-  dispatch_any(y.dtype(), [&]<class T>() {
+  dispatch_all(y.dtype(), [&]<class T>() {
     const T* from = pointer<T>(source);
     T* to = pointer<T>(y);
     for_lines(around, count, [&](int64_t o, int64_t begin, int64_t end) {
@@ -173,7 +173,7 @@ void scatter_add_rows(const Tensor& g, const Tensor& indices, Tensor& out) {
   const auto* index = order.data<int64_t>();
   const int64_t rows = out.size(0);
   const int64_t width = out.size(1);
-  dispatch(g.dtype(), [&]<class T>() {
+  dispatch_float(g.dtype(), [&]<class T>() {
     const T* from = source.data<T>();
     T* to = pointer<T>(out);
     for (int64_t i = 0; i < order.numel(); ++i) {

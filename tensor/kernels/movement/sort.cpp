@@ -72,7 +72,7 @@ void sort_lines(const Tensor& x, int axis, bool descending, Tensor& values, Tens
 void sort(const Tensor& x, int axis, bool descending, Tensor& values, Tensor& indices) {
   const Tensor source = x.contiguous();
   if (values.numel() == 0) return;
-  dispatch_any(x.dtype(), [&]<class T>() { sort_lines<T>(source, axis, descending, values, indices); });
+  dispatch_all(x.dtype(), [&]<class T>() { sort_lines<T>(source, axis, descending, values, indices); });
 }
 
 }  // namespace gradus::kernels

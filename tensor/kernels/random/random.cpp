@@ -208,7 +208,7 @@ void philox(uint64_t key, uint64_t counter, uint64_t upper, uint32_t* words, int
 }
 
 void uniform(uint64_t key, uint64_t counter, double low, double high, Tensor& y) {
-  dispatch(y.dtype(), [&]<class T>() {
+  dispatch_float(y.dtype(), [&]<class T>() {
     constexpr int64_t kWords = kWordsPerUniform<T>;
     const T from = static_cast<T>(low);
     const T range = static_cast<T>(high) - from;
@@ -226,7 +226,7 @@ void uniform(uint64_t key, uint64_t counter, double low, double high, Tensor& y)
 }
 
 void normal(uint64_t key, uint64_t counter, double mean, double std, Tensor& y) {
-  dispatch(y.dtype(), [&]<class T>() {
+  dispatch_float(y.dtype(), [&]<class T>() {
     constexpr int64_t kWords = kWordsPerNormal<T>;
     const T center = static_cast<T>(mean);
     const T width = static_cast<T>(std);
@@ -283,7 +283,7 @@ void dropout(const Tensor& x, Tensor& y, uint64_t key, uint64_t counter, double 
   if (p >= 1.0) return y.fill_(0.0);
   const Tensor dense = x.contiguous();
   const uint32_t limit = threshold(p);
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch_float(x.dtype(), [&]<class T>() {
     const T scale = static_cast<T>(1.0 / (1.0 - p));
     const T* in = dense.data<T>();
     T* out = y.mutable_data_<T>();

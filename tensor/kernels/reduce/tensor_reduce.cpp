@@ -314,7 +314,7 @@ void reduce(ReduceFn fn, const Tensor& x, Tensor& y) {
   } else if (x.dtype() == DType::i64) {
     reduce_tensor<IntegerFn, int64_t>({fn}, once, y);
   } else {
-    dispatch(x.dtype(), [&]<class T>() { reduce_tensor<NumberFn<T>, T>({fn, x.dtype()}, once, y); });
+    dispatch_float(x.dtype(), [&]<class T>() { reduce_tensor<NumberFn<T>, T>({fn, x.dtype()}, once, y); });
   }
   if (fn == ReduceFn::sum && repeats > 1) affine(y, static_cast<double>(repeats), 0.0, y);
 }

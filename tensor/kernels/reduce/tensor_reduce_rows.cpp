@@ -49,7 +49,7 @@ void by_rows(const Tensor& x, const Shape& y, const Fn& fn) {
   if (y.numel() == 0) return;
   const Tensor dense = reordered(x, row_order(x.shape(), y)).contiguous();
   const int64_t n = x.numel() / y.numel();
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch_float(x.dtype(), [&]<class T>() {
     const T* from = pointer<T>(dense);
     for_rows(y.numel(), rows_of_piece(kGrain, n),
              [&](int64_t row, int64_t count) { fn(from + row * n, count, n, row); });
@@ -81,7 +81,7 @@ constexpr auto is_finite = [](auto v) { return v - v == 0; };
 // Whether all elements of a dense tensor pass a test.
 template <class Test>
 bool every(const Tensor& y, const Test& test) {
-  return dispatch(y.dtype(), [&]<class T>() {
+  return dispatch_float(y.dtype(), [&]<class T>() {
     return std::all_of(elements<T>(y), elements<T>(y) + y.numel(), [&](T v) { return test(v); });
   });
 }
@@ -135,7 +135,7 @@ Columns columns_of(const Shape& x, const Shape& reduced) {
 void center_columns(const Tensor& x, const Columns& of, Tensor& y) {
   constexpr int64_t kWidth = 64;  // columns of one piece of work
   const int64_t across = (of.cols + kWidth - 1) / kWidth;
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch_float(x.dtype(), [&]<class T>() {
     const auto body = [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) {
         const int64_t column = task % across * kWidth;
@@ -211,7 +211,7 @@ Exponentials exponentials(const Tensor& x, const Shape& reduced) {
   Exponentials out{Tensor::empty(reduced, x.dtype()), Tensor::empty(x.shape(), x.dtype()),
                    Tensor::empty(reduced, x.dtype())};
   reduce(ReduceFn::max, x, out.shift);
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch_float(x.dtype(), [&]<class T>() {
     T* shifts = elements<T>(out.shift);
     std::replace_if(
         shifts, shifts + out.shift.numel(), [](T v) { return !is_finite(v); }, T{0});
@@ -245,7 +245,7 @@ void logsumexp_backward(const Tensor& x, const Tensor& g, Tensor& dx) {
   const Tensor dense_g = g.contiguous();
   if (!are_rows(x, g.shape())) {
     Exponentials e = exponentials(x, g.shape());
-    dispatch(x.dtype(), [&]<class T>() {
+    dispatch_float(x.dtype(), [&]<class T>() {
       T* sums = elements<T>(e.sums);
       std::replace(sums, sums + e.sums.numel(), T{0}, T{1});  // all are -infinity: dx is 0
     });
@@ -278,7 +278,7 @@ void power_of_ratios(Tensor& r, double power) {
 // instead of 1: the elements are to be divided first. False when there is no such row.
 bool norm_factors(const Tensor& y, const Tensor& g, Tensor& factors, Tensor& by) {
   bool divided = false;
-  dispatch(y.dtype(), [&]<class T>() {
+  dispatch_float(y.dtype(), [&]<class T>() {
     const T* norms = elements<T>(y);
     const T* cotangents = elements<T>(g);
     for (int64_t r = 0; r < y.numel(); ++r) {
@@ -309,7 +309,7 @@ void vector_norm_backward(const Tensor& x, const Tensor& y, const Tensor& g, dou
   Tensor signs = Tensor::empty(x.shape(), x.dtype());
   unary(UnaryFn::sign, x, signs);
   if (p > 1.0) {
-    dispatch(y.dtype(), [&]<class T>() {
+    dispatch_float(y.dtype(), [&]<class T>() {
       for (int64_t r = 0; r < y.numel(); ++r)
         elements<T>(by)[r] = elements<T>(norms)[r] == 0 ? T{1} : elements<T>(norms)[r];
     });

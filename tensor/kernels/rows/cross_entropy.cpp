@@ -86,7 +86,7 @@ void cross_entropy(const Tensor& logits, const Tensor& targets, const ClassTarge
   const int64_t rows = classes.numel(), n = in.size(-1);
   const auto* target = pointer<int64_t>(classes);
   check_targets(target, rows, n, rule.ignored);
-  dispatch(in.dtype(), [&]<class T>() {
+  dispatch_float(in.dtype(), [&]<class T>() {
     for_rows(rows, rows_of_piece(kPiece, n), [&](int64_t r, int64_t count) {
       GRADUS_SIMD(CrossEntropy<T>)
       (pointer<T>(in) + r * n, target + r, rule, pointer<T>(loss) + r, pointer<T>(lse) + 2 * r, count, n);
@@ -98,7 +98,7 @@ void cross_entropy_backward(const Tensor& logits, const Tensor& targets, const C
                             const Tensor& lse, Tensor& dx) {
   const Tensor in = dense(logits), classes = dense(targets), cotangent = dense(g), parts = dense(lse);
   const int64_t n = in.size(-1);
-  dispatch(in.dtype(), [&]<class T>() {
+  dispatch_float(in.dtype(), [&]<class T>() {
     for_rows(classes.numel(), rows_of_piece(kPiece, n), [&](int64_t r, int64_t count) {
       GRADUS_SIMD(CrossEntropyBackward<T>)
       (pointer<T>(in) + r * n, pointer<T>(parts) + 2 * r, pointer<int64_t>(classes) + r, rule,

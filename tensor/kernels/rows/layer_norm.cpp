@@ -93,7 +93,7 @@ void layer_norm(const Tensor& x, const Tensor* weight, const Tensor* bias, doubl
                 Tensor& rstd) {
   const Tensor in = dense(x), w = dense(weight), b = dense(bias);
   const int64_t n = x.size(1);
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch_float(x.dtype(), [&]<class T>() {
     for_rows(x.size(0), grain_of(n), [&](int64_t first, int64_t rows) {
       GRADUS_SIMD(LayerNorm<T>)
       (pointer<T>(in) + first * n, pointer<T>(w), pointer<T>(b), eps, pointer<T>(y) + first * n,
@@ -109,7 +109,7 @@ void layer_norm_backward(const Tensor& x, const Tensor* weight, const Tensor& g,
   // One row of sums for each piece, added up in their order: the same bits at any number of threads.
   const int64_t pieces = std::max<int64_t>(1, (rows + grain - 1) / grain);
   Tensor parts = dweight != nullptr ? Tensor::empty({pieces, n}, x.dtype()) : Tensor();
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch_float(x.dtype(), [&]<class T>() {
     for_rows(rows, grain, [&](int64_t first, int64_t count) {
       GRADUS_SIMD(LayerNormBackward<T>)
       (pointer<T>(in) + first * n, pointer<T>(w), pointer<T>(cotangent) + first * n, shifted(pointer<T>(means), first),

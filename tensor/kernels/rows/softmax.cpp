@@ -153,7 +153,7 @@ constexpr int64_t kPiece = 8 << 10;  // elements
 void softmax(const Tensor& x, const Tensor* keep, Tensor& y) {
   const Tensor in = dense(x), mask = dense(keep);
   const auto* kept = pointer<uint8_t>(mask);
-  dispatch(y.dtype(), [&]<class T>() {
+  dispatch_float(y.dtype(), [&]<class T>() {
     for_last_axis(y, kPiece, [&](int64_t at, int64_t rows, int64_t n) {
       const T* from = pointer<T>(in) + at;
       if (kept == nullptr) return GRADUS_SIMD(Softmax<T>)(from, pointer<T>(y) + at, rows, n);
@@ -165,7 +165,7 @@ void softmax(const Tensor& x, const Tensor* keep, Tensor& y) {
 void softmax_backward(const Tensor& y, const Tensor& g, const Tensor* keep, Tensor& dx) {
   const Tensor out = dense(y), cotangent = dense(g), mask = dense(keep);
   const auto* kept = pointer<uint8_t>(mask);
-  dispatch(dx.dtype(), [&]<class T>() {
+  dispatch_float(dx.dtype(), [&]<class T>() {
     for_last_axis(dx, kPiece, [&](int64_t at, int64_t rows, int64_t n) {
       const T* p = pointer<T>(out) + at;
       const T* from = pointer<T>(cotangent) + at;
@@ -177,7 +177,7 @@ void softmax_backward(const Tensor& y, const Tensor& g, const Tensor* keep, Tens
 
 void log_softmax(const Tensor& x, Tensor& y) {
   const Tensor in = dense(x);
-  dispatch(y.dtype(), [&]<class T>() {
+  dispatch_float(y.dtype(), [&]<class T>() {
     for_last_axis(y, kPiece, [&](int64_t at, int64_t rows, int64_t n) {
       GRADUS_SIMD(LogSoftmax<T>)(pointer<T>(in) + at, pointer<T>(y) + at, rows, n);
     });
@@ -186,7 +186,7 @@ void log_softmax(const Tensor& x, Tensor& y) {
 
 void log_softmax_backward(const Tensor& y, const Tensor& g, Tensor& dx) {
   const Tensor out = dense(y), cotangent = dense(g);
-  dispatch(dx.dtype(), [&]<class T>() {
+  dispatch_float(dx.dtype(), [&]<class T>() {
     for_last_axis(dx, kPiece, [&](int64_t at, int64_t rows, int64_t n) {
       GRADUS_SIMD(LogSoftmaxBackward<T>)
       (pointer<T>(out) + at, pointer<T>(cotangent) + at, pointer<T>(dx) + at, rows, n);

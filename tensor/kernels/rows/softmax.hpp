@@ -23,7 +23,6 @@ void log_softmax_backward(const Tensor& y, const Tensor& g, Tensor& dx);
 struct ClassTargets {
   int64_t ignored;
   double smoothing;
-  bool operator==(const ClassTargets&) const = default;
 };
 
 /// For logits x [N, C] and targets i64 [N], each in [0, C) or equal to `ignored`:

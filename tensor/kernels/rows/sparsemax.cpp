@@ -143,7 +143,7 @@ constexpr int64_t kPiece = 2 << 10;  // elements
 
 void sparse_probabilities(SparseFn fn, const Tensor& x, const Tensor* keep, Tensor& y) {
   const Tensor in = dense(x), mask = dense(keep);
-  dispatch(y.dtype(), [&]<class T>() {
+  dispatch_float(y.dtype(), [&]<class T>() {
     for_last_axis(y, kPiece, [&](int64_t begin, int64_t rows, int64_t n) {
       std::vector<double> candidates;
       for (int64_t at = begin; at < begin + rows * n; at += n) {
@@ -156,7 +156,7 @@ void sparse_probabilities(SparseFn fn, const Tensor& x, const Tensor* keep, Tens
 
 void sparse_probabilities_backward(SparseFn fn, const Tensor& y, const Tensor& g, Tensor& dx) {
   const Tensor out = dense(y), cotangent = dense(g);
-  dispatch(dx.dtype(), [&]<class T>() {
+  dispatch_float(dx.dtype(), [&]<class T>() {
     for_last_axis(dx, kPiece, [&](int64_t at, int64_t rows, int64_t n) {
       const auto run = [&](auto root) {
         backward_rows(pointer<T>(out) + at, pointer<T>(cotangent) + at, pointer<T>(dx) + at, rows, n, root);

@@ -35,7 +35,7 @@ GruSequence<T> sequence(const GruInputs& in) {
 
 void gru_forward(const GruInputs& inputs, Tensor& y, Tensor& h_n, Tensor& gates) {
   const GruInputs in = dense_inputs(inputs);
-  dispatch(y.dtype(), [&]<class T>() {
+  dispatch_float(y.dtype(), [&]<class T>() {
     gru_forward<T>(sequence<T>(in), {.y = pointer<T>(y), .h_n = pointer<T>(h_n), .gates = pointer<T>(gates)});
   });
 }
@@ -44,7 +44,7 @@ void gru_backward(const GruInputs& inputs, const Tensor& dy, const Tensor& dh_n,
                   GruGradients out) {
   const GruInputs in = dense_inputs(inputs);
   const Tensor saved[] = {dense(y), dense(gates), dense(dy), dense(dh_n)};
-  dispatch(y.dtype(), [&]<class T>() {
+  dispatch_float(y.dtype(), [&]<class T>() {
     gru_backward<T>(sequence<T>(in),
                     {.y = pointer<T>(saved[0]),
                      .gates = pointer<T>(saved[1]),

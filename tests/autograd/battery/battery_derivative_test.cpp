@@ -13,11 +13,11 @@ TEST_CASE("battery: first and second derivatives are those of differences") {
   std::set<std::string> inputs_promised;
   int64_t derivatives = 0;
   int64_t examples = 0;
-  for_each_case([&](const OpCase& c) {
+  for_each_case([&](const detail::OpCase& c) {
     for (size_t i : c.differentiable_inputs()) inputs_promised.insert(std::string(c.op.name) + " " + std::to_string(i));
     const std::string reason = detail::why_not_compared(c);
     if (!reason.empty()) return all.skip(reason, c.name());
-    const Tensors inputs = c.inputs();
+    const detail::Tensors inputs = c.inputs();
     const GradcheckReport report = detail::gradcheck_case(c, inputs);
     INFO(c.name() << ", seed " << c.seed << "\n" << report.text());
     CHECK(report.state != CheckState::failed);

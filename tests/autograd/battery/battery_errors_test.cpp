@@ -11,7 +11,7 @@ TEST_CASE("battery: every case that must be refused is, in its words") {
   CHECK(cases > 0);
   CHECK(refused.count == 2 * cases);
   std::set<std::string> ops;
-  for_each_case([&](const OpCase& c) { ops.insert(c.op.name); }, true);
+  for_each_case([&](const detail::OpCase& c) { ops.insert(c.op.name); }, true);
   std::cout << "battery: " << cases << " refused cases of " << ops.size() << " ops\n";
   std::string without;
   for (const OpDef* op : all_ops()) {

@@ -7,6 +7,7 @@
 #include <iostream>
 #include <sstream>
 
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops.hpp>
 #include <gradus/autograd/ops/losses/losses.hpp>
@@ -15,7 +16,6 @@
 
 #include "tests/autograd/battery/extremes.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/support/random.hpp"
 
 using namespace gradus;
 using namespace gradus::tests;
@@ -241,7 +241,7 @@ class Sheet {
   std::vector<ExtremeRow> rows_;
   Function f_;
   Deviations& deviations_;
-  RandomTensors random_;
+  detail::RandomTensors random_;
   DType dtype_;
   Variables inputs_;
   int64_t compared_ = 0;

@@ -2,6 +2,7 @@
 // The negative controls of the library: corruptions, and self_test() of a function.
 #include <nlohmann/json.hpp>
 
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops.hpp>
@@ -11,7 +12,6 @@
 #include <set>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -23,7 +23,7 @@ Tensor numbers(std::initializer_list<double> values, const Shape& shape) {
   return Tensor::from(values, shape, {.dtype = DType::f64});
 }
 
-Tensor draw(const Shape& shape, uint64_t seed) { return tests::RandomTensors(tests::seed(seed)).floating(shape); }
+Tensor draw(const Shape& shape, uint64_t seed) { return detail::RandomTensors(tests::seed(seed)).floating(shape); }
 
 Tensor made(Corruption corruption, int axis, const Tensor& g) { return corrupted(corruption, axis, g).value(); }
 

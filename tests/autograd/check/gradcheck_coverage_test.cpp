@@ -2,12 +2,12 @@
 // The part of a gradcheck report that lists the code paths that ran, and why others did not.
 #include <nlohmann/json.hpp>
 
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/ops.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -16,7 +16,7 @@ using gradus::tests::contains_text;
 namespace {
 
 Tensor draw(const Shape& shape, DType dtype = DType::f64) {
-  return tests::RandomTensors(tests::seed(21)).floating(shape, dtype);
+  return detail::RandomTensors(tests::seed(21)).floating(shape, dtype);
 }
 
 const CodePath& path_of(const GradcheckReport& report, const std::string& name) {

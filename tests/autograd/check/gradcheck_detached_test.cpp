@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Values that left the tape, and where. No recorded op is wrong by itself in these functions.
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/ops.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kSteps = 4;
 
 Tensor draw(const Shape& shape, uint64_t seed) {
-  return tests::RandomTensors(tests::seed(seed)).floating(shape, DType::f64, {.low = -0.9, .high = 0.9});
+  return detail::RandomTensors(tests::seed(seed)).floating(shape, DType::f64, {.low = -0.9, .high = 0.9});
 }
 
 std::vector<NamedInput> cell_inputs() {

@@ -5,11 +5,11 @@
 #include <iostream>
 #include <random>
 
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/ops.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -98,7 +98,7 @@ class RandomFunction {
     for (int64_t i = 0; i < inputs; ++i) {
       Shape shape = {draw(1, 3), draw(1, 4)};
       if (draw(0, 3) == 0) shape = shape.inserted(0, 2);
-      inputs_.push_back({"input " + std::to_string(i), tests::RandomTensors(seed + static_cast<uint64_t>(i))
+      inputs_.push_back({"input " + std::to_string(i), detail::RandomTensors(seed + static_cast<uint64_t>(i))
                                                            .floating(shape, DType::f64, {.low = -1.5, .high = 1.5})});
     }
   }

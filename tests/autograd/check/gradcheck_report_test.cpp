@@ -2,6 +2,7 @@
 // The content of the report: labels, signatures, the first bad op, JSON, preconditions, forward mode, f32.
 #include <nlohmann/json.hpp>
 
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/inspect.hpp>
 #include <gradus/autograd/op.hpp>
@@ -9,7 +10,6 @@
 #include <gradus/autograd/ops/ops_list.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -18,7 +18,7 @@ using Inputs = std::vector<Variable>;
 namespace {
 
 Tensor draw(const Shape& shape, uint64_t seed = 3, DType dtype = DType::f64) {
-  return tests::RandomTensors(tests::seed(seed)).floating(shape, dtype);
+  return detail::RandomTensors(tests::seed(seed)).floating(shape, dtype);
 }
 
 bool mentions(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }

@@ -2,13 +2,13 @@
 // Checks functions at every scale: of values, of inputs, of both, and mixed inside one tensor.
 #include <iostream>
 
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/inspect.hpp>
 #include <gradus/autograd/ops.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -47,7 +47,7 @@ struct Scaled {
   std::vector<NamedInput> inputs(uint64_t seed) const {
     std::vector<NamedInput> named;
     for (const Shape& shape : {Shape{2, 3}, Shape{3, 2}}) {
-      Tensor x = tests::RandomTensors(seed + named.size()).floating(shape, DType::f64, {.low = -1.5, .high = 1.5});
+      Tensor x = detail::RandomTensors(seed + named.size()).floating(shape, DType::f64, {.low = -1.5, .high = 1.5});
       x.scale_(of_inputs);
       named.push_back({named.empty() ? "a" : "b", x});
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Tests the classifier of wrong gradients on gradients with known errors.
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/diagnosis/signature.hpp>
 #include <gradus/autograd/check/differences/differences.hpp>
 #include <gradus/autograd/check/report/labels.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -17,7 +17,7 @@ namespace {
 bool mentions(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 GradientPair right(const Shape& shape, uint64_t seed = 11) {
-  const Tensor drawn = tests::RandomTensors(tests::seed(seed)).floating(shape, DType::f64, {.low = 0.3, .high = 2.0});
+  const Tensor drawn = detail::RandomTensors(tests::seed(seed)).floating(shape, DType::f64, {.low = 0.3, .high = 2.0});
   GradientPair pair{.shape = shape, .analytic = {}, .numeric = detail::elements(drawn)};
   pair.analytic = pair.numeric;
   return pair;

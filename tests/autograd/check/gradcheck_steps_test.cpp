@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Signatures of errors between the steps of a recurrence, and the step number of a bad op.
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/diagnosis/step_signature.hpp>
 #include <gradus/autograd/op.hpp>
@@ -7,7 +8,6 @@
 #include <gradus/autograd/ops/ops_list.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -24,7 +24,7 @@ constexpr AtStep kZero = AtStep::zero;
 constexpr AtStep kSilent = AtStep::silent;
 
 Tensor draw(const Shape& shape, uint64_t seed) {
-  return tests::RandomTensors(tests::seed(seed)).floating(shape, DType::f64, {.low = -0.9, .high = 0.9});
+  return detail::RandomTensors(tests::seed(seed)).floating(shape, DType::f64, {.low = -0.9, .high = 0.9});
 }
 
 // y_t = tanh(x_t + a y_{t-1}), as one op of the inputs x [T, N] and a [N], with the derivative that is under test.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // gradcheck on functions with known derivatives, right and wrong.
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/grad.hpp>
@@ -9,7 +10,6 @@
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -18,7 +18,7 @@ using Inputs = std::vector<Variable>;
 namespace {
 
 Tensor draw(const Shape& shape, uint64_t seed = 3, const Domain& domain = {}) {
-  return tests::RandomTensors(tests::seed(seed)).floating(shape, DType::f64, domain);
+  return detail::RandomTensors(tests::seed(seed)).floating(shape, DType::f64, domain);
 }
 
 bool mentions(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -29,7 +29,6 @@ struct CubeAttrs {
   double shift = 0.0;
   bool constant = false;
   bool ones = false;
-  bool operator==(const CubeAttrs&) const = default;
 };
 
 const OpDef cube_op = {

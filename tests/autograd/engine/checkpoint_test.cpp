@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include <memory>
 
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/checkpoint.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops.hpp>
+#include <gradus/tensor/compare.hpp>
 #include <gradus/tensor/memory/allocator.hpp>
 #include <gradus/tensor/random/random.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/close.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -20,7 +20,7 @@ namespace {
 
 using Inputs = std::vector<Variable>;
 
-Tensor draw(const Shape& shape, uint64_t seed) { return tests::RandomTensors(tests::seed(seed)).floating(shape); }
+Tensor draw(const Shape& shape, uint64_t seed) { return detail::RandomTensors(tests::seed(seed)).floating(shape); }
 
 }  // namespace
 
@@ -70,7 +70,7 @@ TEST_CASE("random numbers are replayed, and no generator moves in the backward")
   const uint64_t counter = generator.counter();
   const Variable dx = grad({y}, {x}, {.cotangents = {ones({5}, {.dtype = DType::f64})}})[0];
   CHECK(generator.counter() == counter);
-  CHECK(tests::largest_error((y / x).value(), dx.value()) < 1e-14);
+  CHECK(largest_error((y / x).value(), dx.value()) < 1e-14);
   Generator again(7);
   CHECK(bitwise_equal(dx.value(), normal({5}, again, {.dtype = DType::f64})));
 }
@@ -131,8 +131,7 @@ TEST_CASE("a checkpoint takes any number of inputs and captured values, and noti
   };
   const std::vector<Variable> expected = gradients(product(inputs));
   const std::vector<Variable> found = gradients(checkpoint(product, inputs));
-  for (size_t i = 0; i < expected.size(); ++i)
-    CHECK(tests::largest_error(found[i].value(), expected[i].value()) < 1e-14);
+  for (size_t i = 0; i < expected.size(); ++i) CHECK(largest_error(found[i].value(), expected[i].value()) < 1e-14);
   for (const size_t changed : {size_t{3}, size_t{31}, size_t{32}, size_t{39}}) {
     const Variable loss = checkpoint(product, inputs);
     weights[changed]->assign_(full({2}, 1e6, {.dtype = DType::f64}));

@@ -6,18 +6,18 @@
 #include <iostream>
 #include <thread>
 
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/engine/node.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
+#include <gradus/tensor/compare.hpp>
 #include <gradus/tensor/memory/allocator.hpp>
 
 #include "tests/support/allocator_mode.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/support/close.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -25,7 +25,7 @@ using namespace gradus;
 namespace {
 
 Tensor draw(const Shape& shape, uint64_t seed, DType dtype = DType::f64) {
-  return tests::RandomTensors(tests::seed(seed)).floating(shape, dtype);
+  return detail::RandomTensors(tests::seed(seed)).floating(shape, dtype);
 }
 
 struct ChainTimes {
@@ -190,7 +190,7 @@ TEST_CASE("a graph may cross threads, and the order of its nodes does not depend
   const Tensor first = build(true);
   for (int i = 0; i < 20; ++i) CHECK(bitwise_equal(build(true), first));
   // On one thread the nodes have other numbers, so the same terms are added in another order.
-  CHECK(tests::largest_error(build(false), first) < 1e-14);
+  CHECK(largest_error(build(false), first) < 1e-14);
 }
 
 TEST_CASE("what a vjp has read is freed as backward goes on") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The promises of grad, backward and the recorded graph.
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
@@ -8,7 +9,6 @@
 #include <gradus/autograd/ops/views/views.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -21,7 +21,7 @@ Variable x_of(double value) { return leaf(number(value)); }
 double only(const Variable& v) { return v.item<double>(); }
 
 Tensor draw(const Shape& shape, uint64_t seed) {
-  return tests::RandomTensors(tests::seed(seed)).floating(shape, DType::f64);
+  return detail::RandomTensors(tests::seed(seed)).floating(shape, DType::f64);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <climits>
 #include <cmath>
 
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops.hpp>
@@ -10,7 +11,6 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/error_text.hpp"
 #include "tests/support/literals.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -20,7 +20,7 @@ namespace {
 
 constexpr int64_t kMany = 65536;
 
-Tensor draw(const Shape& shape, uint64_t seed) { return tests::RandomTensors(tests::seed(seed)).floating(shape); }
+Tensor draw(const Shape& shape, uint64_t seed) { return detail::RandomTensors(tests::seed(seed)).floating(shape); }
 
 // Derivatives of a sequence layer's outputs with respect to elements of gates_x [1, T, G], by differences.
 template <class Sequence>
@@ -47,7 +47,6 @@ void check_long_sequence(int64_t gates, const Sequence& sequence) {
 
 struct ManyAttrs {
   int outputs;
-  bool operator==(const ManyAttrs&) const = default;
 };
 
 // y_k = (k + 1) sum of all inputs

@@ -62,13 +62,13 @@ const OpDef saves_all_op = {.name = "saves_all",
                             .shape = like_first,
                             .forward = product_forward,
                             .derivative = reads_all,
-                            .saves = {.inputs = kAll}};
+                            .saves = {.inputs = kAllBits}};
 const OpDef by_reference_op = {.name = "by_reference",
                                .shape = like_first,
                                .forward = product_forward,
                                .derivative = vjp_via_reference,
-                               .saves = {.inputs = kAll},
-                               .optional_inputs = kAll,
+                               .saves = {.inputs = kAllBits},
+                               .optional_inputs = kAllBits,
                                .reference = product_reference};
 
 std::vector<Variable> factors(size_t count) {
@@ -96,15 +96,15 @@ std::string refusal_of(const OpDef& op, size_t count) {
 }  // namespace
 
 TEST_CASE("a vjp that reads what its op does not save is told which bit is missing") {
-  CHECK(
-      refusal_of(forgets_input_op, 2) ==
-      "[forgets_input] the vjp reads input 1, which the op does not save: expected bit 1 of saves.inputs set, or kAll");
+  CHECK(refusal_of(forgets_input_op, 2) ==
+        "[forgets_input] the vjp reads input 1, which the op does not save: expected bit 1 of saves.inputs set, or "
+        "kAllBits");
   CHECK(refusal_of(forgets_output_op, 1) ==
         "[forgets_output] the vjp reads output 0, which the op does not save: expected bit 0 of saves.outputs set, or "
-        "kAll");
-  CHECK(
-      refusal_of(saves_bits_op, 40) ==
-      "[saves_bits] the vjp reads input 31, which the op does not save: expected bit 31 of saves.inputs set, or kAll");
+        "kAllBits");
+  CHECK(refusal_of(saves_bits_op, 40) ==
+        "[saves_bits] the vjp reads input 31, which the op does not save: expected bit 31 of saves.inputs set, or "
+        "kAllBits");
 }
 
 TEST_CASE("an op of 40 inputs saves them all, and a reference serves them all") {
@@ -132,12 +132,12 @@ TEST_CASE("input 40 may be undefined when all are optional") {
         "[saves_all] input 40 is undefined: expected a tensor");
 }
 
-TEST_CASE("masks name the first 32 by bits, and all by kAll") {
+TEST_CASE("masks name the first 32 by bits, and all by kAllBits") {
   CHECK(in_mask(0b100, 2));
   CHECK_FALSE(in_mask(0b100, 1));
   CHECK(in_mask(uint32_t{1} << 31, 31));
   CHECK_FALSE(in_mask(uint32_t{1} << 31, 32));
   CHECK_FALSE(in_mask(0, 40));
-  CHECK(in_mask(kAll, 40));
-  CHECK(in_mask(kAll, 0));
+  CHECK(in_mask(kAllBits, 40));
+  CHECK(in_mask(kAllBits, 0));
 }

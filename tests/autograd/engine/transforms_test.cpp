@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops.hpp>
 #include <gradus/autograd/transforms.hpp>
+#include <gradus/tensor/compare.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/close.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -16,7 +16,7 @@ namespace {
 
 using Inputs = std::vector<Variable>;
 
-Tensor draw(const Shape& shape, uint64_t seed) { return tests::RandomTensors(tests::seed(seed)).floating(shape); }
+Tensor draw(const Shape& shape, uint64_t seed) { return detail::RandomTensors(tests::seed(seed)).floating(shape); }
 
 // y0 = tanh(A x), y1 = sum(x^2) b: two inputs that share work, two outputs.
 Inputs two_by_two(const Inputs& in) {
@@ -67,12 +67,12 @@ TEST_CASE("jvp is the adjoint of vjp, and agrees with a difference along the tan
   const auto at = [&](double h) { return two_by_two({inputs[0] + tangents[0] * h, inputs[1] + tangents[1] * h}); };
   for (size_t k = 0; k < 2; ++k) {
     const Variable difference = (at(kStep)[k] - at(-kStep)[k]) * (0.5 / kStep);
-    CHECK(tests::largest_error(difference.value(), forward.tangents[k].value()) < 1e-8);
+    CHECK(largest_error(difference.value(), forward.tangents[k].value()) < 1e-8);
   }
   // An undefined tangent is zero.
   const JvpResult partial = jvp(two_by_two, inputs, {tangents[0], Variable()});
   const JvpResult zero = jvp(two_by_two, inputs, {tangents[0], zeros({4}, {.dtype = DType::f64})});
-  CHECK(tests::largest_error(partial.tangents[0].value(), zero.tangents[0].value()) < 1e-15);
+  CHECK(largest_error(partial.tangents[0].value(), zero.tangents[0].value()) < 1e-15);
   CHECK_THROWS_WITH(jvp(two_by_two, inputs, {tangents[0]}), contains_text("[jvp] wrong number of tangents"));
 }
 
@@ -113,7 +113,7 @@ TEST_CASE("hessian and hvp agree with the formula and with each other") {
   const Tensor v = draw({2}, 11);
   const Inputs product = hvp(cubic, {x}, {v});
   const Variable expected = matmul(h, v.reshape({2, 1}));
-  CHECK(tests::largest_error(product[0].value(), expected.value().reshape({2})) < 1e-14);
+  CHECK(largest_error(product[0].value(), expected.value().reshape({2})) < 1e-14);
   CHECK_THROWS_WITH(hessian([](const Inputs& in) { return square(in[0]); }, x),
                     contains_text("[hessian] expected an output of one element, got f64 [2]"));
   CHECK_THROWS_WITH(hvp(cubic, {x}, {draw({3}, 1)}), contains_text("[hvp] wrong shape or dtype of vector 0"));

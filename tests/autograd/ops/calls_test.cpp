@@ -20,7 +20,7 @@ using namespace gradus::tests;
 namespace {
 
 const Tensor& cube() {
-  static const Tensor x = RandomTensors(5).floating({2, 3, 4}, DType::f64);
+  static const Tensor x = detail::RandomTensors(5).floating({2, 3, 4}, DType::f64);
   return x;
 }
 

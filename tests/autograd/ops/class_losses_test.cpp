@@ -125,7 +125,7 @@ TEST_CASE("losses on class numbers: what is wrong is said") {
 }
 
 TEST_CASE("softmax and log_softmax over any axis; log_softmax where softmax is 0") {
-  const Tensor x = RandomTensors(tests::seed(3)).floating({2, 3, 4});
+  const Tensor x = detail::RandomTensors(tests::seed(3)).floating({2, 3, 4});
   for (int64_t axis : {0, 1, 2, -1, -2}) {
     const Variable p = softmax(x, axis);
     CHECK(largest_error(sum(p, {static_cast<int>(axis)}).value(),

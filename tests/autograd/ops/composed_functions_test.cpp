@@ -4,6 +4,7 @@
 #include <functional>
 #include <iostream>
 
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
@@ -13,7 +14,6 @@
 #include <gradus/autograd/ops/views/views.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -99,7 +99,7 @@ std::vector<Composed> recurrent_cases() {
 void check_all(const std::vector<Composed>& cases) {
   for (const Composed& composed : cases) {
     const uint64_t seed = tests::seed(21);
-    tests::RandomTensors random(seed);
+    detail::RandomTensors random(seed);
     std::vector<NamedInput> inputs;
     for (const Shape& shape : composed.shapes) {
       const Domain domain{.low = -1.5, .high = 1.5, .keep_away = {0.0}};

@@ -6,17 +6,22 @@
 #include <set>
 #include <string>
 
+#include <gradus/autograd/check/battery/op_case.hpp>
+#include <gradus/autograd/check/battery/random_tensors.hpp>
+#include <gradus/autograd/engine/context.hpp>
+#include <gradus/autograd/engine/reference.hpp>
+#include <gradus/autograd/grad.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/tensor/random/random.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
 
 #include "tests/support/error_text.hpp"
 #include "tests/support/literals.hpp"
-#include "tests/support/op_case.hpp"
-#include "tests/support/thread_counts.hpp"
 
 using namespace gradus;
 using namespace gradus::tests;
@@ -35,9 +40,9 @@ Tensor rounded(const Tensor& drawn, DType dtype) {
 }
 
 // Whether the op took the dtype in the place of f64.
-bool takes(const OpCase& c, DType dtype) {
-  Tensors typed = c.inputs();
-  Tensors plain = typed;
+bool takes(const detail::OpCase& c, DType dtype) {
+  detail::Tensors typed = c.inputs();
+  detail::Tensors plain = typed;
   bool any_floating = false;
   for (size_t i = 0; i < typed.size(); ++i) {
     if (!typed[i].defined() || !is_floating(typed[i].dtype())) continue;
@@ -47,9 +52,9 @@ bool takes(const OpCase& c, DType dtype) {
   }
   if (!any_floating) return false;
   INFO(c.name() << " on " << dtype_name(dtype));
-  Variables got;
+  detail::Variables got;
   const std::string refusal = error_text([&] {
-    got = c.outputs(as_variables(typed));
+    got = c.outputs(detail::as_variables(typed));
     return 0;
   });
   if (got.empty() && refusal != "(no error)") {
@@ -58,7 +63,7 @@ bool takes(const OpCase& c, DType dtype) {
     CHECK_THAT(refusal, contains_text(", got "));
     return false;
   }
-  const Variables want = c.outputs(as_variables(plain));
+  const detail::Variables want = c.outputs(detail::as_variables(plain));
   for (size_t k = 0; k < got.size(); ++k) {
     REQUIRE(got[k].shape() == want[k].shape());
     CHECK(largest_error(got[k].value().to(DType::f64), want[k].value().to(DType::f64)) == 0.0);
@@ -72,7 +77,7 @@ std::set<std::string> ops_that_take(DType dtype) {
     if (op->examples == nullptr || op->complete != nullptr) continue;
     const std::vector<Example> examples = op->examples();
     for (const Example& example : examples) {
-      if (example.error.empty() && takes(OpCase{*op, example, seed(3)}, dtype)) names.insert(op->name);
+      if (example.error.empty() && takes(detail::OpCase{*op, example, seed(3)}, dtype)) names.insert(op->name);
     }
   }
   return names;
@@ -159,7 +164,7 @@ TEST_CASE("sums and extremes of many integers are exact at any number of threads
   const Tensor flags = greater(x, 0.0).value();
   const Variable exact = x.to(DType::f64);
   for (const int threads : {1, 3}) {
-    const ThreadCountScope scope(threads);
+    const detail::ThreadCountScope scope(threads);
     for (const int axis : {0, 1}) {
       CHECK(same(sum(x, axis), sum(exact, axis).value().to(DType::i64)));
       CHECK(same(max(x, axis), max(exact, axis).value().to(DType::i64)));

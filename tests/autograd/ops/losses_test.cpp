@@ -5,14 +5,13 @@
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops.hpp>
+#include <gradus/tensor/compare.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/close.hpp"
 #include "tests/support/error_text.hpp"
 
 using namespace gradus;
 using tests::error_text;
-using tests::largest_error;
 
 namespace {
 

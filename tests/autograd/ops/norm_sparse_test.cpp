@@ -9,10 +9,10 @@
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
 
 #include "tests/support/error_text.hpp"
 #include "tests/support/literals.hpp"
-#include "tests/support/thread_counts.hpp"
 
 using namespace gradus;
 using namespace gradus::tests;
@@ -56,13 +56,13 @@ TEST_CASE("layer_norm and rms_norm: known values") {
 TEST_CASE("layer_norm and rms_norm of many rows: gradients have the same bits with 1, 2 and 3 threads") {
   const uint64_t seed = tests::seed(5);
   INFO("seed " << seed);
-  RandomTensors random(seed);
+  detail::RandomTensors random(seed);
   const Tensor x = random.floating({1001, 67}, DType::f32);
   const Tensor w = random.floating({67}, DType::f32);
   const Tensor g = random.floating({1001, 67}, DType::f32);
   std::vector<Tensor> first;
   for (int threads : {1, 2, 3}) {
-    const ThreadCountScope scope(threads);
+    const detail::ThreadCountScope scope(threads);
     const Variable in = leaf(x);
     const Variable weight = leaf(w);
     std::vector<Tensor> got;
@@ -104,7 +104,7 @@ TEST_CASE("sparsemax: a tie at the threshold is outside the support, in f32 and 
 TEST_CASE("sparsemax and entmax15: rows sum to 1, shifts change nothing, and the threshold is one for all") {
   const uint64_t seed = tests::seed(6);
   INFO("seed " << seed);
-  const Tensor x = RandomTensors(seed).floating({200, 33}, DType::f64, between(-3.0, 3.0));
+  const Tensor x = detail::RandomTensors(seed).floating({200, 33}, DType::f64, between(-3.0, 3.0));
   for (int power : {1, 2}) {
     const auto f = [&](const Variable& z) { return power == 1 ? sparsemax(z) : entmax15(z); };
     const Tensor y = f(x).value();
@@ -147,11 +147,11 @@ TEST_CASE("sparsemax and entmax15: masks, infinities, NaN, any axis, threads") {
     CHECK(std::isnan(f(x, -1, {}).value().at({0, 1})));
     CHECK(std::isnan(f(f64({-kInf, -kInf}, {2}), 0, {}).value().at({1})));
     CHECK(bitwise_equal(f(f64({-kInf, 7}, {2}), 0, {}).value(), f64({0, 1}, {2})));
-    const Tensor z = RandomTensors(4).floating({3, 500, 41}, DType::f32);
+    const Tensor z = detail::RandomTensors(4).floating({3, 500, 41}, DType::f32);
     const Tensor columns = f(z, 1, {}).value();
     CHECK(bitwise_equal(columns, transpose(f(transpose(z, 1, 2), -1, {}), 1, 2).value()));
     for (int threads : {1, 2, 3}) {
-      const ThreadCountScope scope(threads);
+      const detail::ThreadCountScope scope(threads);
       CHECK(bitwise_equal(f(z, 1, {}).value(), columns));
     }
   }

@@ -6,12 +6,11 @@
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops.hpp>
+#include <gradus/tensor/compare.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/close.hpp"
 
 using namespace gradus;
-using tests::largest_error;
 
 namespace {
 

@@ -4,14 +4,14 @@
 #include <cmath>
 #include <functional>
 
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops.hpp>
+#include <gradus/tensor/compare.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/close.hpp"
 #include "tests/support/error_text.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -31,7 +31,7 @@ Tensor sample() { return numbers({0.5, -1.25, 2, 3.5, -2, 0.75, 1.5, -0.5, 4, 0.
 void check_value(const Variable& got, const Tensor& expected) {
   INFO("got " << to_string(got.value()) << ", expected " << to_string(expected));
   CHECK(got.shape() == expected.shape());
-  CHECK(tests::largest_error(got.value(), expected) <= 1e-14);
+  CHECK(largest_error(got.value(), expected) <= 1e-14);
 }
 
 void check_number(const Variable& got, double expected) { check_value(got, numbers({expected}, {})); }
@@ -180,12 +180,12 @@ TEST_CASE("norm: the derivative of a norm of 0 is 0") {
   for (const double p : {1.0, 1.5, 2.0, 3.0, kInf}) {
     INFO("p = " << p);
     const Tensor g = gradient([p](const Variable& v) { return norm(v, {1}, {.p = p}); }, x);
-    CHECK(tests::all_finite(g));
+    CHECK(all_finite(g));
     CHECK((g.at({0, 0}) == 0 && g.at({0, 1}) == 0));
   }
   const auto two = [](const Variable& v) { return norm(v, {1}); };
   check_value(gradient(two, x), numbers({0, 0, 0.6, -0.8}, {2, 2}));
-  CHECK(tests::all_finite(second_gradient(two, x)));
+  CHECK(all_finite(second_gradient(two, x)));
   CHECK(error_text([&] { return norm(x, {.p = 0.5}); }) == "[norm] expected p >= 1, got 0.5");
   CHECK_THROWS_WITH(norm(x, {.p = kNan}), tests::contains_text("[norm] expected p >= 1"));
 }
@@ -212,7 +212,7 @@ TEST_CASE("reductions composed: first and second derivatives") {
   };
   for (const Case& c : cases) {
     const uint64_t seed = tests::seed(72);
-    tests::RandomTensors random(seed);
+    detail::RandomTensors random(seed);
     const Tensor x = random.floating({3, 4}, DType::f64, {.gap = 0.7, .phase = 0.25});
     const auto run = [&](const std::vector<Variable>& in) { return c.run(in[0]); };
     const GradcheckReport report = gradcheck(run, {{"x", x}}, {.order = 2, .seed = seed});

@@ -2,6 +2,7 @@
 // split, split_every, chunk, diagonal, flip, roll, pad, repeat, tile: values, shared bytes, edges and derivatives.
 #include <functional>
 
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops.hpp>
@@ -9,7 +10,6 @@
 
 #include "tests/support/catch.hpp"
 #include "tests/support/error_text.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -150,7 +150,7 @@ TEST_CASE("movement at rank 8, forward and back") {
 
 TEST_CASE("movement composed: first and second derivatives") {
   const uint64_t seed = tests::seed(71);
-  tests::RandomTensors random(seed);
+  detail::RandomTensors random(seed);
   const auto run = [](const std::vector<Variable>& in) {
     const Variable y = square(in[0]);
     const auto parts = chunk(y, {.axis = 1, .count = 3});

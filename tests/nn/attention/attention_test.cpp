@@ -2,14 +2,14 @@
 // Compares masks and attention with scalar loops, and tests that blocked positions have no effect.
 #include <cmath>
 
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/nn/attention/attention.hpp>
+#include <gradus/tensor/compare.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/close.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -40,7 +40,7 @@ struct Data {
     query = random.floating({kBatch, kQueries, kQuerySize});
     memory = random.floating({kBatch, kKeys, kKeySize});
   }
-  tests::RandomTensors random;
+  detail::RandomTensors random;
   Tensor query;
   Tensor memory;
 };
@@ -103,7 +103,7 @@ struct Gradients {
 // The gradients of a random combination of context and weights.
 template <class Attention>
 Gradients differentiate(Attention& attention, const Tensor& query, const Tensor& memory, const Mask& mask) {
-  tests::RandomTensors random(77);
+  detail::RandomTensors random(77);
   const Variable q = leaf(query);
   const Variable m = leaf(memory);
   for (const NamedParameter& named : attention.parameters()) named.parameter->zero_grad_();
@@ -118,7 +118,7 @@ Gradients differentiate(Attention& attention, const Tensor& query, const Tensor&
   return result;
 }
 
-bool row_is_zero(const Tensor& x, int64_t row) { return tests::all_zero(x.select(0, row)); }
+bool row_is_zero(const Tensor& x, int64_t row) { return all_zero(x.select(0, row)); }
 
 }  // namespace
 
@@ -161,8 +161,8 @@ TEST_CASE("additive attention is Bahdanau's formula") {
   });
   const AttentionOutput out = attention(data.query, attention.prepare(data.memory, lengths_mask()));
   // Measured over four seeds: at most 4.2e-16.
-  CHECK(tests::largest_error(out.weights.value(), expected.weights.value()) < 1e-14);
-  CHECK(tests::largest_error(out.context.value(), expected.context.value()) < 1e-14);
+  CHECK(largest_error(out.weights.value(), expected.weights.value()) < 1e-14);
+  CHECK(largest_error(out.context.value(), expected.context.value()) < 1e-14);
 }
 
 TEST_CASE("dot attention is Vaswani's formula, with the query projected when the sizes differ") {
@@ -182,8 +182,8 @@ TEST_CASE("dot attention is Vaswani's formula, with the query projected when the
     return score / std::sqrt(static_cast<double>(kKeySize));
   });
   const AttentionOutput out = attention(data.query, attention.prepare(data.memory, lengths_mask()));
-  CHECK(tests::largest_error(out.weights.value(), expected.weights.value()) < 1e-14);
-  CHECK(tests::largest_error(out.context.value(), expected.context.value()) < 1e-14);
+  CHECK(largest_error(out.weights.value(), expected.weights.value()) < 1e-14);
+  CHECK(largest_error(out.context.value(), expected.context.value()) < 1e-14);
   Generator other(seed);
   CHECK(DotAttention({.query_size = 4, .key_size = 4}, other).state_dict().empty());
 }
@@ -201,9 +201,9 @@ TEST_CASE("a query that may attend to nothing has output, weights and gradients 
     CHECK(!row_is_zero(result.memory.value(), 1));
     const Gradients nothing =
         differentiate(attention, data.query, data.memory, Mask::keep(bools({0}, {1}).expand({kKeys}).clone()));
-    CHECK(tests::all_zero(nothing.out.context.value()));
-    CHECK(tests::all_zero(nothing.memory.value()));
-    for (const Tensor& gradient : nothing.parameters) CHECK(tests::all_zero(gradient));
+    CHECK(all_zero(nothing.out.context.value()));
+    CHECK(all_zero(nothing.memory.value()));
+    for (const Tensor& gradient : nothing.parameters) CHECK(all_zero(gradient));
   });
 }
 
@@ -226,8 +226,8 @@ TEST_CASE("what a blocked position holds changes no bit of output or gradient, a
     for (size_t i = 0; i < before.parameters.size(); ++i) {
       CHECK(bitwise_equal(before.parameters[i], after.parameters[i]));
     }
-    CHECK(tests::all_zero(after.memory.value().select(0, 1).slice(0, 2, 4)));
-    CHECK(!tests::all_zero(after.memory.value().select(0, 1).slice(0, 0, 2)));
+    CHECK(all_zero(after.memory.value().select(0, 1).slice(0, 2, 4)));
+    CHECK(!all_zero(after.memory.value().select(0, 1).slice(0, 0, 2)));
   });
 }
 
@@ -242,7 +242,7 @@ TEST_CASE("asking for the weights does not change the context, nor do the weight
     // One query at a time, as in a decoder.
     for (int64_t i = 0; i < kQueries; ++i) {
       const Tensor one = attention(data.query.slice(1, i, i + 1).clone(), prepared).weights.value();
-      CHECK(tests::largest_error(one, out.weights.value().slice(1, i, i + 1)) < 1e-14);
+      CHECK(largest_error(one, out.weights.value().slice(1, i, i + 1)) < 1e-14);
     }
   });
 }

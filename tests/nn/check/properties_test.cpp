@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Properties of sequence layers. The layers of the library have them, layers with a planted violation do not, and the
 // report names the place.
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
@@ -14,7 +15,6 @@
 #include <gradus/tensor/runtime/parallel.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -31,7 +31,7 @@ PropertyOptions options() { return {.seed = seed()}; }
 Tensor lengths() { return Tensor::from({5, 4, 1, 0}, {kBatch}, {.dtype = DType::i64}); }
 
 Tensor drawn(const Shape& shape, DType dtype = DType::f64, uint64_t more = 0) {
-  return tests::RandomTensors(seed() + more).floating(shape, dtype, {.low = -1.0, .high = 1.0});
+  return detail::RandomTensors(seed() + more).floating(shape, dtype, {.low = -1.0, .high = 1.0});
 }
 
 NamedInput x_input(DType dtype = DType::f64) { return {"x", drawn({kBatch, kTime, kInput}, dtype)}; }
@@ -155,8 +155,8 @@ TEST_CASE("properties: symbols are padded like numbers") {
   Generator generator(seed());
   Seq2Seq layer({.source_vocab = 5, .target_vocab = 4, .embedding_size = 3, .hidden_size = 2}, generator);
   layer.eval_();
-  const Tensor source = tests::RandomTensors(seed()).integers({3, 4}, 0, 5);
-  const Tensor target = tests::RandomTensors(seed() + 1).integers({3, 3}, 0, 4);
+  const Tensor source = detail::RandomTensors(seed()).integers({3, 4}, 0, 5);
+  const Tensor target = detail::RandomTensors(seed() + 1).integers({3, 3}, 0, 4);
   const Tensor of_source = Tensor::from({4, 2, 1}, {3}, {.dtype = DType::i64});
   const auto run = [&](const Values& in) { return layer(in[0].value(), of_source, target); };
   check_passes(check_padding_invariance(run, {{"source", source}}, {.lengths = of_source}, options()));

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Seq2Seq does its products in another order than its formulas. This test computes the formulas step by step.
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
+#include <gradus/tensor/compare.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/close.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -113,13 +113,13 @@ TEST_CASE("a seq2seq is the model that its formulas state, for every cell and at
                      .attention = attention,
                      .dtype = DType::f64},
                     generator);
-      tests::RandomTensors random(seed);
+      detail::RandomTensors random(seed);
       const Tensor source = random.integers({kBatch, kSourceSteps}, 0, kVocab);
       const Tensor target = random.integers({kBatch, kTargetSteps}, 0, kVocab);
       const Tensor lengths = Tensor::from({4, 1, 3}, {kBatch}, {.dtype = DType::i64});
       const Tensor expected = by_formula(model, source, lengths, target).value();
       // Measured over four seeds: at most 2.3e-16.
-      CHECK(tests::largest_error(model(source, lengths, target).value(), expected) < 1e-14);
+      CHECK(largest_error(model(source, lengths, target).value(), expected) < 1e-14);
     }
   }
 }

@@ -8,11 +8,11 @@
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
+#include <gradus/tensor/compare.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/close.hpp"
 #include "tests/support/seed.hpp"
-#include "tests/support/thread_counts.hpp"
 
 using namespace gradus;
 
@@ -220,7 +220,7 @@ TEST_CASE("a training step gives the same bits on 1, 2 and 3 threads, and never 
   const uint64_t seed = tests::seed(65);
   INFO("seed " << seed);
   const auto train = [&](int threads) {
-    const tests::ThreadCountScope scope(threads);
+    const detail::ThreadCountScope scope(threads);
     Generator generator(seed);
     Seq2Seq model({.source_vocab = kVocab, .target_vocab = kVocab, .hidden_size = 40}, generator);
     for (int step = 0; step < 3; ++step) {
@@ -273,7 +273,7 @@ TEST_CASE("a loss whose targets are all ignored is 0, with a gradient of exactly
   for (const NamedParameter& named : model.parameters()) {
     INFO(named.name);
     REQUIRE(named.parameter->grad().defined());
-    CHECK(tests::all_zero(named.parameter->grad()));
+    CHECK(all_zero(named.parameter->grad()));
     ++seen;
   }
   CHECK(seen == 21);
@@ -286,7 +286,7 @@ TEST_CASE("sources of length 0, targets of length 0 and a maximal length of 0 ar
     const Tensor source = zeros({2, 3}, {.dtype = DType::i64});
     const Tensor lengths = zeros({2}, {.dtype = DType::i64});
     const Tensor none = zeros({2, 0}, {.dtype = DType::i64});
-    CHECK(tests::all_finite(model(source, lengths, source).value()));
+    CHECK(all_finite(model(source, lengths, source).value()));
     CHECK(model(source, lengths, none).shape() == Shape{2, 0, kVocab});
     const Decoded decoded = model.greedy(source, lengths, {.begin = kBegin, .end = kEnd, .max_length = 0});
     CHECK(decoded.symbols.shape() == Shape{2, 0});

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The recurrent layers' options and errors.
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -51,7 +51,7 @@ TEST_CASE("dropout acts between layers, in training mode only") {
 TEST_CASE("Rnn, Gru and Lstm hand every option on: each equals a Recurrent of its cell from the same generator") {
   const uint64_t seed = tests::seed(59);
   INFO("seed " << seed);
-  const Tensor x = tests::RandomTensors(seed).floating({kBatch, kSteps, kInput});
+  const Tensor x = detail::RandomTensors(seed).floating({kBatch, kSteps, kInput});
   const auto filled = [&](auto options) {
     options.input_size = kInput;
     options.hidden_size = kHidden;

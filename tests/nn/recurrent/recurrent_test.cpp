@@ -2,18 +2,18 @@
 // Compares recurrent layers with scalar loops, and tests lengths, padding, and steps against sequences.
 #include <cmath>
 
+#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
+#include <gradus/tensor/compare.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/close.hpp"
-#include "tests/support/random.hpp"
 #include "tests/support/seed.hpp"
-#include "tests/support/thread_counts.hpp"
 
 using namespace gradus;
 
@@ -124,7 +124,7 @@ Run run(Recurrent& layer, const std::vector<Tensor>& inputs, const Tensor& lengt
   const RecurrentOutput out =
       layer(targets[0], {.h0 = targets[1], .c0 = targets.size() > 2 ? targets[2] : Variable(), .lengths = lengths});
   Run result;
-  tests::RandomTensors random(5);
+  detail::RandomTensors random(5);
   Variable loss;
   for (const Variable& value :
        {out.output.size(1) > kSteps ? narrow(out.output, 1, 0, kSteps) : out.output, out.h, out.c}) {
@@ -138,7 +138,7 @@ Run run(Recurrent& layer, const std::vector<Tensor>& inputs, const Tensor& lengt
   return result;
 }
 
-std::vector<Tensor> inputs_for(const Variant& variant, int64_t layers, tests::RandomTensors& random) {
+std::vector<Tensor> inputs_for(const Variant& variant, int64_t layers, detail::RandomTensors& random) {
   std::vector<Tensor> inputs = {random.floating({kBatch, kSteps, kInput})};
   const int states = variant.cell == CellKind::lstm ? 2 : 1;
   for (int i = 0; i < states; ++i) inputs.push_back(random.floating({kBatch, 2 * layers, kHidden}));
@@ -169,7 +169,7 @@ TEST_CASE("every cell equals its formula, computed one number at a time, in both
     INFO(variant.name << ", seed " << seed);
     Generator generator(seed);
     Recurrent layer(options_of(variant, 2, true), generator);
-    const Tensor x = tests::RandomTensors(seed).floating({kBatch, kSteps, kInput});
+    const Tensor x = detail::RandomTensors(seed).floating({kBatch, kSteps, kInput});
     const StateDict state = layer.state_dict();
     const Tensor first =
         concat({by_loops(variant, state, 0, x, false), by_loops(variant, state, 4, x, true)}, -1).value();
@@ -177,7 +177,7 @@ TEST_CASE("every cell equals its formula, computed one number at a time, in both
         concat({by_loops(variant, state, 8, first, false), by_loops(variant, state, 12, first, true)}, -1).value();
     const RecurrentOutput out = layer(x, {.lengths = lengths()});
     // Measured over four seeds: at most 3.4e-16.
-    CHECK(tests::largest_error(out.output.value(), second) < 1e-14);
+    CHECK(largest_error(out.output.value(), second) < 1e-14);
     // The final state is that of the last step: the end of the row when forward, its beginning in reverse, zero at
     // length 0.
     for (int64_t b = 0; b < kBatch; ++b) {
@@ -198,14 +198,14 @@ TEST_CASE("padding is exactly zero in the output, and its content changes no bit
     INFO(variant.name << ", seed " << seed);
     Generator generator(seed);
     Recurrent layer(options_of(variant, 3, true), generator);
-    tests::RandomTensors random(seed);
+    detail::RandomTensors random(seed);
     std::vector<Tensor> inputs = inputs_for(variant, 3, random);
     const Run plain = run(layer, inputs, lengths());
     for (int64_t b = 0; b < kBatch; ++b) {
-      CHECK(tests::all_zero(plain.outputs[0].select(0, b).slice(0, kLengths[b], kSteps)));
-      CHECK(tests::all_zero(plain.gradients[0].select(0, b).slice(0, kLengths[b], kSteps)));
+      CHECK(all_zero(plain.outputs[0].select(0, b).slice(0, kLengths[b], kSteps)));
+      CHECK(all_zero(plain.gradients[0].select(0, b).slice(0, kLengths[b], kSteps)));
     }
-    CHECK(!tests::all_zero(plain.gradients[0].select(0, 2).slice(0, 0, 1)));
+    CHECK(!all_zero(plain.gradients[0].select(0, 2).slice(0, 0, 1)));
     for (double content : {0.0, -1e30, 1e300}) {
       inputs[0] = with_padding(inputs[0], content);
       const Run other = run(layer, inputs, lengths());
@@ -221,7 +221,7 @@ TEST_CASE("more padding changes neither outputs nor states nor gradients") {
     INFO(variant.name << ", seed " << seed);
     Generator generator(seed);
     Recurrent layer(options_of(variant, 3, true), generator);
-    tests::RandomTensors random(seed);
+    detail::RandomTensors random(seed);
     std::vector<Tensor> inputs = inputs_for(variant, 3, random);
     const Run plain = run(layer, inputs, lengths());
     inputs[0] = concat({inputs[0], random.floating({kBatch, 3, kInput})}, 1).value();
@@ -230,10 +230,10 @@ TEST_CASE("more padding changes neither outputs nor states nor gradients") {
     REQUIRE(plain.outputs.size() == longer.outputs.size());
     // Products over more rows may add in another order. At these sizes they do not (measured: 0).
     for (size_t i = 0; i < plain.outputs.size(); ++i) {
-      CHECK(tests::largest_error(plain.outputs[i], longer.outputs[i]) < 1e-13);
+      CHECK(largest_error(plain.outputs[i], longer.outputs[i]) < 1e-13);
     }
     for (size_t i = 0; i < plain.gradients.size(); ++i) {
-      CHECK(tests::largest_error(plain.gradients[i], longer.gradients[i]) < 1e-13);
+      CHECK(largest_error(plain.gradients[i], longer.gradients[i]) < 1e-13);
     }
   }
 }
@@ -244,7 +244,7 @@ TEST_CASE("a row of length 0 leaves the initial state as it is, bit by bit") {
     INFO(variant.name << ", seed " << seed);
     Generator generator(seed);
     Recurrent layer(options_of(variant, 3, true), generator);
-    tests::RandomTensors random(seed);
+    detail::RandomTensors random(seed);
     const std::vector<Tensor> inputs = inputs_for(variant, 3, random);
     const Run plain = run(layer, inputs, lengths());
     for (size_t state = 1; state < inputs.size(); ++state) {
@@ -259,7 +259,7 @@ TEST_CASE("step by step equals the whole sequence, and forward of length 1 to th
     INFO(variant.name << ", seed " << seed);
     Generator generator(seed);
     Recurrent layer(options_of(variant, 2), generator);
-    const Tensor x = tests::RandomTensors(seed).floating({kBatch, kSteps, kInput});
+    const Tensor x = detail::RandomTensors(seed).floating({kBatch, kSteps, kInput});
     const RecurrentOutput whole = layer(x);
     RecurrentState state = layer.initial_state(kBatch);
     for (int64_t t = 0; t < kSteps; ++t) {
@@ -267,10 +267,10 @@ TEST_CASE("step by step equals the whole sequence, and forward of length 1 to th
       state = layer.step(x.select(1, t), state);
       CHECK(bitwise_equal(one.h.value().contiguous(), state.h.value().contiguous()));
       // Products of another height may add in another order. At these sizes they do not (measured: 0).
-      CHECK(tests::largest_error(state.h.value().select(1, 1), whole.output.value().select(1, t)) < 1e-14);
+      CHECK(largest_error(state.h.value().select(1, 1), whole.output.value().select(1, t)) < 1e-14);
     }
-    CHECK(tests::largest_error(state.h.value(), whole.h.value()) < 1e-14);
-    if (variant.cell == CellKind::lstm) CHECK(tests::largest_error(state.c.value(), whole.c.value()) < 1e-14);
+    CHECK(largest_error(state.h.value(), whole.h.value()) < 1e-14);
+    if (variant.cell == CellKind::lstm) CHECK(largest_error(state.c.value(), whole.c.value()) < 1e-14);
   }
 }
 
@@ -280,13 +280,13 @@ TEST_CASE("rows do not know each other: each alone gives what it gives in the ba
     INFO(variant.name << ", seed " << seed);
     Generator generator(seed);
     Recurrent layer(options_of(variant, 2, true), generator);
-    const Tensor x = tests::RandomTensors(seed).floating({kBatch, kSteps, kInput});
+    const Tensor x = detail::RandomTensors(seed).floating({kBatch, kSteps, kInput});
     const RecurrentOutput all = layer(x, {.lengths = lengths()});
     for (int64_t b = 0; b + 1 < kBatch; ++b) {
       const Tensor row = x.slice(0, b, b + 1).slice(1, 0, kLengths[b]);
       const Tensor alone = layer(row).output.value();
       const Tensor together = all.output.value().slice(0, b, b + 1).slice(1, 0, kLengths[b]);
-      CHECK(tests::largest_error(alone, together) < 1e-14);
+      CHECK(largest_error(alone, together) < 1e-14);
     }
   }
 }
@@ -296,7 +296,7 @@ TEST_CASE("a GRU layer gives the same bits on 1, 2 and 3 threads, forward and ba
   INFO("seed " << seed);
   std::vector<Run> runs;
   for (int threads : {1, 2, 3}) {
-    const tests::ThreadCountScope scope(threads);
+    const detail::ThreadCountScope scope(threads);
     Generator generator(seed);
     Gru layer({.input_size = 40, .hidden_size = 64, .bidirectional = true}, generator);
     const Variable x = leaf(uniform({70, 9, 40}, generator, {.low = -1.0}));
@@ -321,7 +321,7 @@ TEST_CASE("symbols that are projected in their table give what their embeddings 
   INFO("seed " << seed);
   Generator generator(seed);
   Recurrent layer(options_of(kVariants[1], 2, true), generator);
-  tests::RandomTensors random(seed);
+  detail::RandomTensors random(seed);
   // There are 20 symbols. A table of 6 rows is projected as a whole; of a table of 50, the rows are looked up first.
   for (int64_t rows : {6, 50}) {
     const Tensor table = random.floating({rows, kInput});
@@ -330,13 +330,13 @@ TEST_CASE("symbols that are projected in their table give what their embeddings 
     const Variable after = leaf(table);
     const RecurrentOutput plain = layer(embedding(before, symbols), {.lengths = lengths()});
     const RecurrentOutput projected = layer(EmbeddedSymbols{after, symbols}, {.lengths = lengths()});
-    CHECK(tests::largest_error(plain.output.value(), projected.output.value()) < 1e-14);
+    CHECK(largest_error(plain.output.value(), projected.output.value()) < 1e-14);
     const Tensor weights = random.floating(plain.output.shape());
     const Tensor expected = grad({sum(plain.output * Variable(weights))}, {before})[0].value();
     const Tensor gradient = grad({sum(projected.output * Variable(weights))}, {after})[0].value();
-    CHECK(!tests::all_zero(gradient));
+    CHECK(!all_zero(gradient));
     // Measured over four seeds: at most 2.3e-16.
-    CHECK(tests::largest_error(expected, gradient) < 1e-13);
+    CHECK(largest_error(expected, gradient) < 1e-13);
   }
   CHECK_THROWS_WITH(layer(EmbeddedSymbols{zeros({4, 2}), zeros({2, 3}, {.dtype = DType::i64})}),
                     "[gru] expected a table [V, 3] and symbols [B, T], got f32 [4, 2] and i64 [2, 3] (in gru)");

@@ -8,9 +8,10 @@
 
 #include <gradus/tensor/files/replace_file.hpp>
 #include <gradus/tensor/files/safetensors.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/error_text.hpp>
-#include <tests/support/temporary_folder.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/error_text.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace gradus {
 namespace {

@@ -7,11 +7,12 @@
 #include <vector>
 
 #include <gradus/tensor/files/safetensors.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/error_text.hpp>
-#include <tests/support/random_numbers.hpp>
-#include <tests/support/seed.hpp>
-#include <tests/support/temporary_folder.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/error_text.hpp"
+#include "tests/support/random_numbers.hpp"
+#include "tests/support/seed.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace gradus {
 namespace {

@@ -17,9 +17,10 @@
 
 #include <gradus/tensor/files/safetensors.hpp>
 #include <gradus/tensor/random/random.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/error_text.hpp>
-#include <tests/support/temporary_folder.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/error_text.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace gradus {
 namespace {

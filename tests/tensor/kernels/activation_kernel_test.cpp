@@ -7,9 +7,10 @@
 
 #include <gradus/tensor/kernels/elementwise/activation.hpp>
 #include <gradus/tensor/runtime/runtime.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/random_numbers.hpp>
-#include <tests/support/seed.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/random_numbers.hpp"
+#include "tests/support/seed.hpp"
 
 namespace gradus {
 namespace {

@@ -7,16 +7,17 @@
 #include <vector>
 
 #include <gradus/tensor/kernels/sequence/gru.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/random_numbers.hpp>
-#include <tests/support/seed.hpp>
-#include <tests/support/thread_counts.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/random_numbers.hpp"
+#include "tests/support/seed.hpp"
 
 namespace gradus::kernels {
 namespace {
 
+using detail::ThreadCountScope;
 using tests::RandomNumbers;
-using tests::ThreadCountScope;
 
 struct Shape {
   int64_t batch, time, hidden;

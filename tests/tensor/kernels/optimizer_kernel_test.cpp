@@ -5,9 +5,10 @@
 #include <vector>
 
 #include <gradus/tensor/kernels/optimizer/optimizer.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/random_numbers.hpp>
-#include <tests/support/seed.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/random_numbers.hpp"
+#include "tests/support/seed.hpp"
 
 namespace gradus {
 namespace {

@@ -8,11 +8,12 @@
 
 #include <gradus/tensor/kernels/random/random.hpp>
 #include <gradus/tensor/random/random.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
 #include <gradus/tensor/runtime/runtime.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/random_numbers.hpp>
-#include <tests/support/seed.hpp>
-#include <tests/support/thread_counts.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/random_numbers.hpp"
+#include "tests/support/seed.hpp"
 
 namespace gradus::kernels {
 namespace {
@@ -131,7 +132,7 @@ TEST_CASE("random tensors: the same bits on every instruction set, at any number
     const Tensor expected = draw({kCount});
     on_each_target([&] {
       for (const int threads : {1, 3}) {
-        const tests::ThreadCountScope scope(threads);
+        const detail::ThreadCountScope scope(threads);
         REQUIRE(bitwise_equal(draw({kCount}), expected));
       }
     });

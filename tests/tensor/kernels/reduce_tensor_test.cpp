@@ -8,11 +8,12 @@
 
 #include <gradus/tensor/kernels/reduce/tensor_reduce.hpp>
 #include <gradus/tensor/random/random.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/index_map.hpp>
-#include <tests/support/random_numbers.hpp>
-#include <tests/support/seed.hpp>
-#include <tests/support/thread_counts.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/index_map.hpp"
+#include "tests/support/random_numbers.hpp"
+#include "tests/support/seed.hpp"
 
 namespace gradus {
 namespace {
@@ -177,7 +178,7 @@ TEST_CASE("reduce: large tensors have the same bits at any number of threads, an
         INFO(to_string(shape) << " to " << to_string(out) << ", function " << static_cast<int>(fn));
         Tensor first;
         for (const int threads : {1, 2, 3}) {
-          const tests::ThreadCountScope scope(threads);
+          const detail::ThreadCountScope scope(threads);
           Tensor y = Tensor::empty(out, DType::f32);
           kernels::reduce(fn, x, y);
           if (first.defined()) CHECK(bitwise_equal(first, y));

@@ -11,8 +11,9 @@
 
 #include <gradus/tensor/kernels/elementwise/elementwise.hpp>
 #include <gradus/tensor/runtime/runtime.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/seed.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/seed.hpp"
 
 namespace gradus {
 namespace {

@@ -7,10 +7,11 @@
 
 #include <gradus/tensor/kernels/reduce/row_kernels.hpp>
 #include <gradus/tensor/kernels/rows/softmax.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/random_numbers.hpp>
-#include <tests/support/seed.hpp>
-#include <tests/support/vector_tensors.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/random_numbers.hpp"
+#include "tests/support/seed.hpp"
+#include "tests/support/vector_tensors.hpp"
 
 namespace gradus {
 namespace {

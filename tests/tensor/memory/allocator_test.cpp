@@ -10,10 +10,11 @@
 
 #include <gradus/tensor/memory/allocator.hpp>
 #include <gradus/tensor/tensor.hpp>
-#include <tests/support/allocator_mode.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/random_numbers.hpp>
-#include <tests/support/seed.hpp>
+
+#include "tests/support/allocator_mode.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/random_numbers.hpp"
+#include "tests/support/seed.hpp"
 
 namespace gradus {
 namespace {

@@ -7,8 +7,9 @@
 #include <vector>
 
 #include <gradus/tensor/memory/storage.hpp>
-#include <tests/support/allocator_mode.hpp>
-#include <tests/support/catch.hpp>
+
+#include "tests/support/allocator_mode.hpp"
+#include "tests/support/catch.hpp"
 
 namespace gradus {
 

@@ -10,7 +10,6 @@
 
 #include "tests/support/catch.hpp"
 #include "tests/support/seed.hpp"
-#include "tests/support/thread_counts.hpp"
 
 namespace gradus {
 namespace {
@@ -42,7 +41,7 @@ bool succeeds_in_child(const Work& work) {
 }  // namespace
 
 TEST_CASE("fork: a kernel that the parent has split runs in the child, and gives the same bits") {
-  const tests::ThreadCountScope threads(3);
+  const detail::ThreadCountScope threads(3);
   const uint64_t seed = tests::seed(5);
   INFO("seed " << seed);
   Generator generator(seed);

@@ -10,13 +10,13 @@
 
 #include <gradus/tensor/error.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
-#include <tests/support/catch.hpp>
-#include <tests/support/thread_counts.hpp>
+
+#include "tests/support/catch.hpp"
 
 namespace gradus {
 namespace {
 
-using tests::ThreadCountScope;
+using detail::ThreadCountScope;
 
 std::set<std::pair<int64_t, int64_t>> blocks_of(int64_t n, int64_t grain) {
   std::vector<std::pair<int64_t, int64_t>> seen(static_cast<size_t>(n));

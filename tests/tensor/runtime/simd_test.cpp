@@ -5,7 +5,8 @@
 #include <gradus/tensor/error.hpp>
 #include <gradus/tensor/kernels/elementwise/elementwise.hpp>
 #include <gradus/tensor/runtime/runtime.hpp>
-#include <tests/support/catch.hpp>
+
+#include "tests/support/catch.hpp"
 
 namespace gradus {
 namespace {
