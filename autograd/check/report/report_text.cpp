@@ -57,7 +57,7 @@ std::string explanation(const ElementCheck& e) {
     case Cause::round_off:
       return "round-off: the differences are drowned in rounding";
     case Cause::kink:
-      return "the derivative does not lie between the one-sided slopes";
+      return "the derivative is not between the one-sided slopes";
     case Cause::cut:
       return "no gradient flows here, though the output depends on it";
     case Cause::none:

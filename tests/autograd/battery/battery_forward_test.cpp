@@ -89,7 +89,7 @@ TEST_CASE("battery: f32 gives what f64 gives, but for rounding") {
   std::cout << "battery: f32 against f64 over " << cases << " examples, worst error " << f32.worst_text() << "\n";
 }
 
-TEST_CASE("battery: where an input lies in memory changes nothing") {
+TEST_CASE("battery: the memory layout of an input changes nothing") {
   const OpCheck layouts = over_all_ops(detail::check_layouts);
   CHECK(layouts.count > 1000);
   std::cout << "battery: " << layouts.count << " outputs for other arrangements of inputs, " << layouts.exact

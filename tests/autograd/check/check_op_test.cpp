@@ -105,7 +105,7 @@ TEST_CASE("check_op: a sound op passes, and the report says what was checked") {
   CHECK(report.refused_examples == 1);
   for (const char* promise :
        {kDifferences, kSameBits, "the shape rule states what the forward gives", "values are those written down",
-        "where an input lies in memory changes no value", "an expanded input counts as its copy",
+        "the memory layout of an input changes no value", "an expanded input counts as its copy",
         "a cotangent of zeros gives exact zeros", "a case that must be refused is, in its words",
         "gradients in f32 are those in f64, but for rounding"}) {
     INFO(promise);
@@ -166,7 +166,7 @@ TEST_CASE("check_op: a forward that ignores strides, depends on runs or threads,
                  float* out = f.out(0).mutable_data_<float>();
                  for (int64_t i = 0; i < f.out(0).numel(); ++i) out[i] = in[i] * in[i] * in[i];
                }),
-               "where an input lies in memory changes no value", "axes 0 and 1 exchanged");
+               "the memory layout of an input changes no value", "axes 0 and 1 exchanged");
   check_caught(with_forward([](ForwardArgs& f) {
                  static int runs = 0;
                  cube_forward(f);
