@@ -17,7 +17,7 @@ TEST_CASE("battery: the memory layout of a cotangent or an input changes no grad
             << "\n";
 }
 
-TEST_CASE("battery: one Variable passed as two inputs gathers both gradients") {
+TEST_CASE("battery: one Variable passed as two inputs gets the sum of both gradients") {
   const OpCheck pairs = over_all_ops(detail::check_same_variable_twice);
   CHECK(pairs.count > 20);
   std::cout << "battery: " << pairs.count << " pairs of inputs given by one Variable\n";

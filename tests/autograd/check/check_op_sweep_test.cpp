@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* kSweep = "other sizes are right too, in any memory layout";
 constexpr const char* kZeros = "inputs that hold zeros are right too";
-constexpr const char* kUntouched = "nothing that is handed in is written to";
+constexpr const char* kUntouched = "no input or cotangent is written to";
 
 OpReport check(const OpDef& op) { return check_op(op, {.seed = tests::seed(21), .f32 = false, .layout_units = 16}); }
 
