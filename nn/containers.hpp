@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// ModuleList and Sequential: layers of layers.
+// ModuleList and Sequential: layers that contain layers.
 #pragma once
 
 #include <gradus/nn/module.hpp>
 
 namespace gradus {
 
-/// A number of modules of one type, named "0", "1", ... in their order; the number is chosen at run time. The list owns
-/// them. It is not called itself: the layer that has it calls `list[i](x)`.
+/// Modules of one type, named "0", "1", ... in their order; their number is chosen at run time. The list owns them. The
+/// list itself is not called: the layer that has it calls `list[i](x)`.
 ///
 ///   ModuleList<Linear> layers{3, {.input_size = 8, .output_size = 8}, child("layers")};  // three alike
 ///   ModuleList<Linear> layers{widths, child("layers")};                                  // std::vector<LinearOptions>
@@ -26,7 +26,8 @@ class ModuleList : public Layer<ModuleList<L>, std::vector<typename L::Options>>
   ModuleList(int64_t count, const Place& place) requires std::is_same_v<Each, NoOptions>
       : ModuleList(count, Each(), place) {}
 
-  /// Adds one at the end. A layer that has the list can then be cloned only if its own constructor did this.
+  /// Adds a module at the end. A layer that has the list can then be cloned only if its own constructor adds the same
+  /// ones.
   L& append(const Each& options, Generator& generator) {
     add(options, generator);
     this->register_module(std::to_string(size() - 1), (*this)[size() - 1]);
@@ -71,7 +72,7 @@ class ModuleList : public Layer<ModuleList<L>, std::vector<typename L::Options>>
 
 namespace detail {
 
-/// What a Sequential calls.
+/// The thing that a step of a Sequential calls.
 class SequentialStep {
  public:
   virtual ~SequentialStep() = default;
@@ -130,7 +131,7 @@ class Step {
   explicit Step(const Closure<Variable(const Variable&)>& function) : Step(of<detail::Function>(function)) {}
 
   Closure<Owned<detail::SequentialStep>(const Place&)> build_;
-  std::string name_;  // empty: its number
+  std::string name_;  // empty: the step's number is its name
 };
 
 /// A layer as a step of a Sequential.
@@ -139,8 +140,8 @@ Step layer(const typename L::Options& options = {}) {
   return Step::of<L>(options);
 }
 
-/// Calls its steps one after the other, each with the result of the one before (of a recurrent layer, its output). Each
-/// is a module below. Its name is its number, or the given name.
+/// Calls its steps one after the other, each with the result of the one before (for a recurrent layer, its output).
+/// Each step is a child module. Its name is its number, or the given name.
 ///
 ///   Sequential net{{layer<Linear>({.input_size = 2, .output_size = 8}), tanh,
 ///                   {"output", layer<Linear>({.input_size = 8, .output_size = 1})}}, child("net")};

@@ -43,7 +43,7 @@ Tensor orthogonal(const Shape& shape, Generator& generator, const InitOptions& o
   double* q = matrix.mutable_data_<double>();
   for (int64_t i = 0; i < rows; ++i) {
     double* row = q + i * cols;
-    for (int pass = 0; pass < 2; ++pass) {  // once loses orthogonality where a row is nearly dependent
+    for (int pass = 0; pass < 2; ++pass) {  // one pass loses orthogonality where a row is nearly dependent
       for (int64_t j = 0; j < i; ++j) {
         const double* other = q + j * cols;
         double dot = 0.0;

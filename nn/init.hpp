@@ -4,9 +4,9 @@
 
 #include <gradus/tensor/random/random.hpp>
 
-// Initial values of weights [out, in, ..]: fan_in is the number of elements of one row, fan_out the size of axis 0
-// times what follows axis 1. All draw from the given generator, never from a global one. (Plain `uniform` and `normal`
-// are in tensor/random/random.hpp.)
+// Initial values of weights [out, in, ..]: fan_in is the number of elements of one row, fan_out is the size of axis 0
+// times the sizes of the axes after axis 1. All functions draw from the given generator, never from a global one.
+// (Plain `uniform` and `normal` are in tensor/random/random.hpp.)
 
 namespace gradus {
 
@@ -19,11 +19,11 @@ struct InitOptions {
 GRADUS_API Tensor xavier_uniform(const Shape& shape, Generator& generator, const InitOptions& options = {});
 
 /// Uniform within gain * sqrt(3 / fan_in) (He et al. 2015; gain sqrt(2) suits relu). Requires rank >= 2. PyTorch's
-/// default for Linear, kaiming_uniform with a = sqrt(5), is a gain of 1 / sqrt(3).
+/// default for Linear is kaiming_uniform with a = sqrt(5), which is a gain of 1 / sqrt(3) here.
 GRADUS_API Tensor kaiming_uniform(const Shape& shape, Generator& generator, const InitOptions& options = {});
 
-/// Rows (columns, if there are fewer) orthonormal, times gain (Saxe et al. 2014): Gram and Schmidt, twice, in f64, on
-/// normal numbers. [rows, cols].
+/// A [rows, cols] matrix with orthonormal rows (columns, if there are fewer), times gain (Saxe et al. 2014). Applies
+/// Gram-Schmidt twice, in f64, to normal numbers.
 GRADUS_API Tensor orthogonal(const Shape& shape, Generator& generator, const InitOptions& options = {});
 
 }  // namespace gradus

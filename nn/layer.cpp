@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What Layer needs beside the tree of names: kinds from types, hooks, and a look at the first call.
+// Parts of Layer that are not the tree of names: kinds from types, hooks, and the check of the first call.
 #include <cctype>
 #include <string_view>
 

@@ -13,15 +13,15 @@ struct LinearOptions {
   DType dtype = DType::f32;
 };
 
-/// y = x weight^T + bias: x [.., in] -> [.., out]; `weight` [out, in], `bias` [out]. Both start uniform within
-/// 1 / sqrt(in), as PyTorch's do.
+/// y = x weight^T + bias: x [.., in] -> [.., out]; `weight` [out, in], `bias` [out]. Both start uniform within 1 /
+/// sqrt(in), as in PyTorch.
 class GRADUS_API Linear : public Layer<Linear, LinearOptions> {
  public:
   Linear(const LinearOptions& options, const Place& place);
   Variable forward(const Variable& x) const;
 
   const Parameter& weight() const noexcept { return weight_; }
-  /// Its variable() is undefined without a bias.
+  /// The bias. Its variable() is undefined when the layer has none.
   const Parameter& bias() const noexcept { return bias_; }
 
  private:
@@ -35,8 +35,8 @@ struct EmbeddingOptions {
   DType dtype = DType::f32;
 };
 
-/// Rows of a table: indices i64 [..] in [0, num_embeddings) -> [.., embedding_size]. `weight` [num_embeddings,
-/// embedding_size] starts as N(0, 1), as PyTorch's does. Throws naming an index that is out of range.
+/// Looks up rows of a table: indices i64 [..] in [0, num_embeddings) -> [.., embedding_size]. `weight` [num_embeddings,
+/// embedding_size] starts as N(0, 1), as in PyTorch. Throws and names an index that is out of range.
 class GRADUS_API Embedding : public Layer<Embedding, EmbeddingOptions> {
  public:
   Embedding(const EmbeddingOptions& options, const Place& place);
@@ -52,10 +52,9 @@ struct DropoutOptions {
   double p = 0.5;
 };
 
-/// In training mode each element is 0 with probability p, else divided by 1 - p (Srivastava et al. 2014); in
-/// evaluation, and with p = 0, x itself. Owns a random stream, split from the given generator, which each call in
-/// training mode advances by one draw an element; it is saved with state_dict({.generators = true}). Requires 0 <= p
-/// < 1.
+/// In training mode each element is 0 with probability p, else divided by 1 - p (Srivastava et al. 2014). In evaluation
+/// mode, or with p = 0, returns x itself. Owns a random stream, split from the given generator; state_dict({.generators
+/// = true}) saves it. A call in training mode advances it by one draw per element. Requires 0 <= p < 1.
 class GRADUS_API Dropout : public Layer<Dropout, DropoutOptions> {
  public:
   Dropout(const DropoutOptions& options, const Place& place);

@@ -52,7 +52,7 @@ GeneratorState generator_state(const Tensor& tensor) {
   return {.seed = static_cast<uint64_t>(words[0]), .counter = static_cast<uint64_t>(words[1])};
 }
 
-// What is wrong with a dictionary, gathered into one message.
+// Collects everything that is wrong with a dictionary into one message.
 class LoadProblems {
  public:
   void missing(const std::string& name) { add(missing_, name); }
@@ -79,7 +79,7 @@ class LoadProblems {
   std::string missing_, unexpected_, repeated_, misfit_;
 };
 
-// All values as if at once: one may be, or be a view of, another parameter of the same model.
+// Copies all values as if at once. This matters when a value is a parameter of the same model, or a view of one.
 void copy_in(const std::vector<std::pair<Parameter*, const Tensor*>>& values) {
   std::unordered_set<const void*> written;
   for (const auto& [parameter, value] : values) written.insert(parameter->value().storage().data());
@@ -116,7 +116,7 @@ Module::Module(const char* kind, const Place& place) : Module(kind) {
 
 Module::~Module() {
   if (place_ == nullptr) return;
-  // The construction failed, or the place is still there: nobody may find this module any more.
+  // Here the construction failed, or the place still exists: nothing may reach this module any more.
   place_->built_ = nullptr;
   if (place_->parent_ == nullptr) return;
   std::vector<Named<Module>>& siblings = place_->parent_->children_;

@@ -43,19 +43,21 @@ class [[nodiscard]] Owned {
 using StateDict = std::vector<NamedTensor>;
 
 struct StateDictOptions {
-  /// Also the position of each dropout in its random stream (i64 [2]: seed, counter), so that training resumes exactly.
+  /// Also saves the position of each dropout in its random stream (i64 [2]: seed, counter), so that training resumes
+  /// exactly.
   bool generators = false;
 };
 
 struct LoadOptions {
-  /// Every parameter must be given, and nothing else. If false, a missing one stays and an unknown one is ignored.
+  /// Every parameter must be given, and nothing else. If false, a missing parameter keeps its value and unknown names
+  /// are ignored.
   bool strict = true;
 };
 
 class Module;
 
 namespace detail {
-/// Turns off the look at the first call of `module` and of all modules below. The caller does this look itself.
+/// Turns off the check of the first call for `module` and for all modules below. The caller does this check itself.
 GRADUS_API void mark_called(Module& module);
 }  // namespace detail
 
@@ -96,28 +98,30 @@ class GRADUS_API Module {
   const std::string& name() const noexcept { return name_; }
   const char* kind() const noexcept { return kind_; }
 
-  /// This module ("") and all modules below by full path, each before those below it, in the order of registration.
+  /// This module (named "") and all modules below it by full path: parents before children, in the order of
+  /// registration.
   std::vector<NamedModule> modules();
   /// The module of that path below this one, such as "attention.query_proj". Throws when there is none.
   Module& submodule(const std::string& path);
 
-  /// All parameters below, by full path; one that is registered twice (tied) only under its first name.
+  /// All parameters below, by full path. A tied parameter (registered twice) is listed only under its first name.
   [[nodiscard]] std::vector<NamedParameter> parameters();
   int64_t parameter_count() const;
   /// The labels of the parameters' axes, by full path.
   std::vector<InputLabels> axis_labels() const;
 
-  /// Copies of all values: they do not follow the training. A tied parameter is there under each of its names.
+  /// Copies of all values, which do not change when training goes on. A tied parameter is listed under each of its
+  /// names.
   [[nodiscard]] StateDict state_dict(const StateDictOptions& options = {}) const;
   /// Copies the values in and converts them to each parameter's floating dtype; sets the generators that are given.
-  /// Throws one Error with all names that are missing, unexpected or of another shape, and then has changed nothing.
+  /// Throws one Error with all names that are missing, unexpected or of another shape, and then changes nothing.
   void load_state_dict(const StateDict& state, const LoadOptions& options = {});
 
-  /// Sets training mode (the default) or evaluation for all modules below. Dropout looks at it.
+  /// Sets training mode (the default) or evaluation mode for all modules below. Only dropout depends on it.
   void train_();
   void eval_();
   bool training() const noexcept { return training_; }
-  /// Freezes all parameters below, or unfreezes them: see Parameter::set_requires_grad_.
+  /// Freezes all parameters below, or makes them trainable again: see Parameter::set_requires_grad_.
   void freeze_();
   void unfreeze_();
   /// Converts all parameters below and drops their gradients. Checks of derivatives run in f64.
@@ -147,8 +151,8 @@ class GRADUS_API Module {
   ~Module();
 
   /// The place of a member. `Linear output{{.input_size = 3, .output_size = 2}, child("output")};` builds and registers
-  /// one. state_dict has the order of the members. Throws when the name is empty, contains a dot or is taken, and after
-  /// this module's construction.
+  /// one. state_dict has the order of the members. Throws when the name is empty, contains a dot or is taken, and when
+  /// this module's construction is over.
   [[nodiscard]] Place child(std::string name);
 
   /// `Parameter scale{parameter("scale", ones({3}))};` makes and registers a Parameter. `axes` names each axis for the
@@ -171,14 +175,14 @@ class GRADUS_API Module {
   void register_parameter(std::string name, Parameter& parameter, std::vector<AxisLabel> axes = {});
   void register_module(const std::string& name, Module& module);
   void register_generator(std::string name, Generator& generator);
-  /// For a module that holds others and is not called itself: puts its name before theirs in the paths of errors.
+  /// For a module that holds others and is not called itself: its name is added to the paths in their errors.
   void show_in_scope_of_children();
 
   const char* scope_name() const noexcept { return scope_.c_str(); }
   bool was_called() const noexcept { return __atomic_load_n(&was_called_, __ATOMIC_RELAXED); }
 
-  /// Watches the first call of a layer, whose object is the `size` bytes from `begin` on. done() throws when an op read
-  /// a Parameter within these bytes that is not registered.
+  /// Watches the first call of a layer, whose object occupies the `size` bytes from `begin` on. done() throws when an
+  /// op read a Parameter within these bytes that is not registered.
   class GRADUS_API FirstCall {
    public:
     [[nodiscard]] FirstCall(Module& module, const void* begin, size_t size);
@@ -199,7 +203,7 @@ class GRADUS_API Module {
     std::string found_;
   };
 
-  /// Shows the hooks each Variable in `result`: one itself, or what its each_variable(visit) visits.
+  /// Shows the hooks each Variable in `result`: the Variable itself, or those that its each_variable(visit) visits.
   template <class Result>
   void run_hooks(Result& result) {
     if (!has_hooks()) [[likely]]
@@ -271,7 +275,7 @@ struct NoOptions {};
 
 namespace detail {
 
-/// A layer on the heap, from whichever constructor it has.
+/// Makes a layer on the heap, by any constructor that it has.
 template <class L>
 Owned<L> build(const typename L::Options& options, const Place& place) {
   constexpr bool needs_none = std::is_same_v<typename L::Options, NoOptions>;

@@ -35,8 +35,8 @@ class GRADUS_API Optimizer {
   /// A copy of everything that the next step depends on besides parameters and gradients: "steps" and "learning_rate",
   /// and for each updated parameter "<path>.updates" and "<path>.<what>".
   [[nodiscard]] std::vector<NamedTensor> state_dict() const;
-  /// Continues, bit for bit, from where state_dict() was taken. Throws one Error with all names that do not match, and
-  /// then changes nothing.
+  /// Continues from the saved state with the same bits. Throws one Error with all names that do not match, and then
+  /// changes nothing.
   void load_state_dict(const std::vector<NamedTensor>& state);
 
  protected:

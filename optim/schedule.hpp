@@ -11,14 +11,14 @@ namespace gradus {
 struct WarmupCosineOptions {
   /// The largest rate.
   Required<double> peak;
-  /// Steps of the rise; 0: none.
+  /// The number of steps in which the rate rises; 0: none.
   int64_t warmup = 0;
-  /// All steps, the rise included; >= 1.
+  /// The number of all steps, including the rise; >= 1.
   Required<int64_t> total;
 };
 
-/// The learning rate of step 1, 2, ..: peak * step / warmup up to `warmup`, then half a cosine down to 0 at `total` and
-/// beyond. For `optimizer.set_learning_rate(warmup_cosine(step, {...}))` before each step.
+/// The learning rate of step 1, 2, ..: peak * step / warmup up to `warmup`, then half a cosine down to 0 at `total`,
+/// and 0 afterwards. Call `optimizer.set_learning_rate(warmup_cosine(step, {...}))` before each step.
 [[nodiscard]] GRADUS_API double warmup_cosine(int64_t step, const WarmupCosineOptions& options);
 
 }  // namespace gradus

@@ -63,7 +63,7 @@ class FusedCheck {
     add_path("kernel in f32", kernel_runs_[1], options_.bounds.f32 ? "no example ran it" : "f32 is not asked for");
     add_path("reference", reference_runs_, "the op has none");
     for (size_t i = 0; i < options_.bounds.threads.size(); ++i) add_threads(i);
-    if (op_.reference == nullptr) report_.checks.front().failures.push_back("the op has no reference to be held to");
+    if (op_.reference == nullptr) report_.checks.front().failures.push_back("the op has no reference to compare with");
     if (examples_.empty()) report_.checks.front().failures.push_back("there is no example: nothing can be checked");
     for (const OpCheck& check : report_.checks) report_.ok = report_.ok && check.failures.empty();
     return std::move(report_);

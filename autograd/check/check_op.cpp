@@ -22,27 +22,27 @@ std::string counted(int64_t count, const char* what) {
 
 constexpr Promise kPromises[] = {
     {"the shape rule states what the forward gives", detail::check_shapes},
-    {"values are those written down", detail::check_expected},
+    {"values are the expected ones", detail::check_expected},
     {"values are those of the reference", detail::check_against_reference},
-    {"values in f32 are those of the reference in f64, but for rounding", detail::check_f32_against_reference},
-    {"values in f32 are those in f64, but for rounding", detail::check_f32_values},
-    {"where an input lies in memory changes no value", detail::check_layouts},
+    {"values in f32 are those of the reference in f64, except for rounding", detail::check_f32_against_reference},
+    {"values in f32 are those in f64, except for rounding", detail::check_f32_values},
+    {"the memory layout of an input changes no value", detail::check_layouts},
     {"an expanded input counts as its copy", detail::check_expanded},
     {"inputs of NaN and infinity crash nothing", detail::check_not_finite},
     {"first and second derivatives are those of differences", detail::check_differences},
     {"first derivatives are those of the reference", detail::check_reference_gradients},
     {"second derivatives are those of the reference", detail::check_reference_second},
     {"first derivatives run kernels, never a reference", detail::check_kernels_only},
-    {"gradients in f32 are those in f64, but for rounding", detail::check_f32_gradients},
+    {"gradients in f32 are those in f64, except for rounding", detail::check_f32_gradients},
     {"a cotangent of zeros gives exact zeros", detail::check_zero_cotangent},
-    {"where a cotangent or an input lies in memory changes no gradient", detail::check_gradient_layouts},
-    {"one Variable passed as two inputs gathers both gradients", detail::check_same_variable_twice},
+    {"the memory layout of a cotangent or an input changes no gradient", detail::check_gradient_layouts},
+    {"one Variable passed as two inputs gets the sum of both gradients", detail::check_same_variable_twice},
     {"asking for one gradient gives the same bits", detail::check_one_gradient},
     {"every run and every number of threads gives the same bits", detail::check_same_bits},
-    {"other sizes, wherever they lie in memory, are right too", detail::check_sweep},
+    {"other sizes are right too, in any memory layout", detail::check_sweep},
     {"inputs that hold zeros are right too", detail::check_zeros},
-    {"nothing that is handed in is written to", detail::check_untouched},
-    {"a case that must be refused is, in its words", detail::check_refused, true},
+    {"no input or cotangent is written to", detail::check_untouched},
+    {"a case that must be refused throws its error message", detail::check_refused, true},
     {"an undefined input is named, unless it is optional", detail::check_undefined_inputs},
     {"a derivative that does not exist is refused with its reason", detail::check_refused_derivatives},
 };
@@ -129,7 +129,7 @@ void conclude(OpReport& report) {
   for (const OpCheck& check : report.checks) {
     report.ok = report.ok && check.failures.empty();
     for (const auto& [what, right] : check.found_right) {
-      if (!right) report.not_checked.push_back("in no example anything was found right of " + what);
+      if (!right) report.not_checked.push_back("no example shows that this is right: " + what);
     }
   }
   report.state = !report.ok                    ? CheckState::failed

@@ -7,8 +7,9 @@
 
 namespace gradus::detail {
 
-/// Whether all elements of x lie in [least, most]. The one look at numbers that functions composed of ops may take: to
-/// choose between two compositions that mean the same, of which one is faster and the other right for any number.
+/// Whether all elements of x are in [least, most]. Functions composed of ops may look at values only by this function,
+/// and only to choose between two compositions with the same meaning: a faster one, and one that is right for all
+/// numbers.
 inline bool all_within(const Variable& x, double least, double most) {
   const Tensor values = x.value().contiguous();
   return dispatch_float(values.dtype(), [&]<class T>() {

@@ -11,7 +11,7 @@ namespace gradus {
 #include <gradus/autograd/ops/ops_list.inc>
 #undef GRADUS_OP
 
-/// Every op of the library. An explicit list: objects that registered themselves would be dropped from a static
+/// Every op of the library. The list is explicit, because the linker would drop self-registering objects from a static
 /// library.
 GRADUS_API std::span<const OpDef* const> all_ops();
 

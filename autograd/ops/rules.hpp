@@ -3,7 +3,7 @@
 
 #include <gradus/autograd/op.hpp>
 
-// Pieces of shape rules that several ops share. Each throws `[op] what: expected ..., got ...`.
+// Parts of shape rules that several ops use. Each throws `[op] what: expected ..., got ...`.
 
 namespace gradus::rules {
 
@@ -12,7 +12,7 @@ inline void require_floating(const ShapeArgs& s, int i, const char* name) {
                s.describe(i), "; Tensor::to(DType::f32) converts it");
 }
 
-/// Floating or i64, not bool.
+/// Requires floating or i64, not bool.
 inline void require_numbers(const ShapeArgs& s, int i, const char* name) {
   GRADUS_CHECK(s.dtype(i) != DType::boolean, "[", s.op_name(), "] expected ", name,
                " of numbers (f32, f64 or i64), got ", s.describe(i), "; Tensor::to(DType::i64) converts it");
@@ -68,7 +68,7 @@ inline void binary_numbers(ShapeArgs& s) {
   s.output(s.shape(0), s.dtype(0));
 }
 
-/// Ops count their outputs in int.
+/// Throws when the number of outputs does not fit int.
 inline void require_output_count(int64_t count, const char* op) {
   GRADUS_CHECK(count <= INT32_MAX, "[", op, "] too many parts: expected at most ", INT32_MAX, ", got ", count);
 }

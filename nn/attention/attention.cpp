@@ -39,7 +39,8 @@ const AdditiveAttentionOptions& checked(const AdditiveAttentionOptions& options)
   return options;
 }
 
-// What a mask leaves out for good: any over the queries, [.., 1, Tk], and any over the keys, [.., Tq, 1].
+// keys [.., 1, Tk]: false for a key that no query may attend to. queries [.., Tq, 1]: false for a query that may attend
+// to no key.
 struct Kept {
   Tensor keys;
   Tensor queries;
@@ -70,7 +71,7 @@ struct Kept {
 
 Variable only(const Tensor& kept, const Variable& x) { return where(kept, x, zeros({}, {.dtype = x.dtype()})); }
 
-// The memory with 0 where no query may look, before anything is multiplied by it.
+// Sets the memory to 0 where no query may look, before anything is multiplied by it.
 PreparedMemory readable(const Variable& memory, const Mask& mask) {
   PreparedMemory out{.memory = memory, .keys = {}, .keep = mask.tensor(), .asking = {}};
   if (!mask.defined()) return out;
@@ -157,7 +158,7 @@ Variable DotAttention::weights(const Variable& query, const PreparedMemory& prep
 Variable DotAttention::masked_softmax(const Variable& query, const PreparedMemory& prepared) {
   check_query(kind(), query, options().query_size, prepared);
   const Variable read = readable(query, prepared);
-  // Keys in the query's size have its projection within.
+  // When the keys have the query's size, prepare() has already multiplied them by the projection.
   const bool projected = !query_proj_ || prepared.keys.size(1) == options().query_size;
   return softmax(matmul(projected ? read : (*query_proj_)(read), prepared.keys), -1, prepared.keep);
 }

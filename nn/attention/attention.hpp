@@ -10,17 +10,18 @@
 
 namespace gradus {
 
-/// What an attention keeps of one memory for all its queries.
+/// What an attention computes once from a memory and uses for all queries.
 struct [[nodiscard]] PreparedMemory {
-  Variable memory;  ///< [B, Tk, Dk]: what is averaged
-  Variable keys;    ///< its share of the scores, in the attention's own form
-  Variable keep;    ///< bool, broadcasts to [B, Tq, Tk]; undefined: no mask
+  Variable memory;  ///< [B, Tk, Dk]: the vectors that are averaged
+  Variable keys;    ///< what the scores need of the memory; the form depends on the kind of attention
+  Variable keep;    ///< bool, broadcasts to [B, Tq, Tk]; undefined without a mask
   Variable asking;  ///< bool, broadcasts to [B, Tq, 1]: queries that may attend to something; undefined: all may
 };
 
 /// A query that may attend to nothing has weights, context and gradients of exactly 0. Such a query, and a position of
-/// the memory that is blocked for every query, are not touched: they may hold anything, NaN included. A position that
-/// only some queries may attend to must be finite; then what it holds changes no bit for the others.
+/// the memory that is blocked for every query, are never read: they may contain anything, even NaN. A position that
+/// only some queries may attend to must be finite. Its value then does not change a bit of the results of the other
+/// queries.
 struct [[nodiscard]] AttentionOutput {
   Variable context;  ///< [B, Tq, Dk]
   Variable weights;  ///< [B, Tq, Tk]

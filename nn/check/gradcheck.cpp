@@ -9,7 +9,7 @@
 namespace gradus {
 namespace {
 
-// Where all random streams of a module stand: its state dictionary without what is no generator.
+// The current states of all random streams of a module: the generator entries of its state dictionary.
 StateDict generators_of(const Module& module) {
   StateDict streams;
   for (NamedTensor& entry : module.state_dict({.generators = true})) {
@@ -36,7 +36,7 @@ class BoundModule {
       }
     }
     streams_ = generators_of(module);
-    detail::mark_called(module);  // foreign_parameters() says more
+    detail::mark_called(module);  // foreign_parameters() gives a better message
   }
   ~BoundModule() { rewind(); }
   BoundModule(const BoundModule&) = delete;
@@ -93,7 +93,7 @@ GradcheckReport gradcheck(Module& module, const std::vector<NamedInput>& inputs,
   const BoundModule bound(module, inputs, f);
   GradcheckReport report = gradcheck(bound, bound.inputs(), options);
   report.frozen = bound.frozen();
-  // A function that could not even be called twice has said so.
+  // When f could not even be called twice, the report already says so.
   if (report.results.empty() && !report.problems.empty()) return report;
   detail::add_not_checked(report, bound.foreign_parameters());
   return report;

@@ -10,16 +10,15 @@
 
 namespace gradus {
 
-/// Checks the derivatives of f with respect to `inputs` (initial states among them, if they are to be checked) and to
-/// every parameter of `module`, which f calls: the report names them by their full paths, and apart from them those
-/// that are frozen, which are constants here. f sees `inputs` alone. The
-/// module must be f64 (`module.to_(DType::f64)`); its values and its random streams are afterwards what they were, and
-/// each call of f starts from the same random numbers, so that dropout can be checked too.
+/// Checks the derivatives of f with respect to `inputs` (give initial states as inputs to check them too) and to every
+/// parameter of `module`, which f calls. f gets only `inputs`. The report names parameters by full path, and frozen
+/// ones, which are constants here, separately. The module must be f64 (`module.to_(DType::f64)`); its values and random
+/// streams are restored. Each call of f starts from the same random numbers, so dropout can be checked.
 GRADUS_API GradcheckReport gradcheck(Module& module, const std::vector<NamedInput>& inputs, FunctionRef f,
                                      const GradcheckOptions& options = {});
 
-/// The negative controls of that check: every op that f records, each corruption in turn
-/// (autograd/check/corruptions.hpp).
+/// Tests that check itself: plants each corruption (autograd/check/corruptions.hpp) in every op that f records, one at
+/// a time.
 GRADUS_API SelfTestReport self_test(Module& module, const std::vector<NamedInput>& inputs, FunctionRef f,
                                     const GradcheckOptions& options = {});
 
@@ -27,7 +26,7 @@ namespace detail {
 
 [[noreturn]] GRADUS_API void throw_wrong_inputs(const Module& layer, size_t count);
 
-/// What a layer gave, as a list: a Variable, a list of them, or a struct with each_variable(visit).
+/// The result of a layer as a list. The result is a Variable, a list of them, or a struct with each_variable(visit).
 template <class Result>
 std::vector<Variable> variables_of(Result result) {
   std::vector<Variable> all;
@@ -63,8 +62,8 @@ std::vector<Variable> call_layer(L& layer, const std::vector<Variable>& in) {
 
 }  // namespace detail
 
-/// The same without f, for a layer that is called as `layer(x)` or `layer(x, y)`: its inputs in their order, all that
-/// it gives. Throws when it takes another number of Variables.
+/// The same without f, for a layer that is called as `layer(x)` or `layer(x, y)`: checks all its inputs, in their
+/// order, and all its results. Throws when the layer takes another number of Variables.
 template <class L>
 requires std::is_base_of_v<Module, L> GradcheckReport gradcheck(L& layer, const std::vector<NamedInput>& inputs,
                                                                 const GradcheckOptions& options = {}) {

@@ -26,7 +26,7 @@ class Sample final : public LayerSample {
   const std::vector<InputKeep>& keep() const override { return keep_; }
   std::vector<Variable> run(const std::vector<Variable>& inputs) override { return call(layer, inputs); }
 
-  // Of shape [batch, time, unit], or [batch, layer, unit] for a state.
+  // The shape is [batch, time, unit], or [batch, layer, unit] for a state.
   Sample& input(const char* name, const Shape& shape, const Tensor& keep = {}) {
     const bool state = std::string_view(name) == "h0" || std::string_view(name) == "c0";
     inputs_.push_back({.name = name,
@@ -50,14 +50,14 @@ class Sample final : public LayerSample {
   Values (*call)(L&, const Values&) = nullptr;
 
  private:
-  Generator& random_;  // used while the sample is made
+  Generator& random_;  // only while the sample is made
   std::vector<NamedInput> inputs_;
   std::vector<InputKeep> keep_;
 };
 
 template <class L, class Options>
 Sample<L>& sample(const Options& options, Generator& generator) {
-  return *new Sample<L>(options, generator);  // as_function hands it to its owner
+  return *new Sample<L>(options, generator);  // as_function takes ownership
 }
 
 Tensor integers(std::initializer_list<double> values, const Shape& shape) {
@@ -70,7 +70,7 @@ Tensor before_lengths(std::initializer_list<double> lengths, int64_t steps) {
   return Mask::from_lengths(integers(lengths, {items}), steps).tensor().reshape({items, steps, 1});
 }
 
-// [rows, columns]: false in the given row of a table.
+// [rows, columns]: true except in the given row of a table.
 Tensor all_but_row(int64_t row, int64_t rows, int64_t columns) {
   Tensor keep = ones({rows, columns}, {.dtype = DType::boolean});
   keep.select(0, row).fill_(0.0);
@@ -131,7 +131,7 @@ Owned<LayerSample> make_deep(Options options, Generator& g) {
   });
 }
 
-// Keys of different lengths, one query of row 0 that may attend to nothing, and row 2 without any key.
+// Keys of different lengths. One query of item 0 may attend to nothing, and item 2 has no keys.
 Mask sample_mask() {
   const Tensor keep =
       Tensor::from({1, 1, 1, 1, /**/ 0, 0, 0, 0, /**/ 1, 0, 1, 1}, {1, 3, 4}, {.dtype = DType::boolean});
@@ -171,7 +171,7 @@ Owned<LayerSample> make_seq2seq(Generator& g) {
                                .dropout = cell == CellKind::lstm ? 0.2 : 0.0};
   Sample<Seq2Seq>& made = sample<Seq2Seq>(options, g).blocks("source_embedding.weight", all_but_row(0, 5, 3));
   return made.as_function([](Seq2Seq& layer, const Values&) {
-    // Symbol 0 of the source stands beyond the lengths alone.
+    // Symbol 0 of the source occurs only after the end of a row.
     const Tensor source = integers({1, 2, 3, 4, /**/ 4, 3, 0, 0, /**/ 2, 0, 0, 0}, {3, 4});
     const Tensor target = integers({0, 1, 3, /**/ 0, 2, 2, /**/ 0, 3, 1}, {3, 3});
     return Values{layer(source, integers({4, 2, 0}, {3}), target)};

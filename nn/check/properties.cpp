@@ -60,7 +60,7 @@ class BatchCheck {
     for (int64_t b = 0; b < size_; ++b) compare({b}, "with item " + std::to_string(b) + " alone", false);
   }
 
-  // The output of one item, differentiated with respect to all.
+  // Differentiates the output of each item with respect to all items.
   void gradients() {
     for (int64_t b = 0; b < size_; ++b) {
       Values cotangents = check_.cotangents(outputs_);

@@ -12,18 +12,18 @@ using detail::Positions;
 using detail::PropertyCheck;
 using detail::Values;
 
-constexpr double kContents[] = {3.0, 1e3};  // what is put where nothing may depend on it, up to this
+constexpr double kContents[] = {3.0, 1e3};  // scales of the values put where they must have no influence
 
 struct Probe {
   size_t input;
   Positions changed;
-  /// One for each output.
+  /// The positions of each output that must not change.
   std::vector<Positions> still;
-  /// "input x at [0, 2]"
+  /// A text such as "input x at [0, 2]".
   std::string what;
 };
 
-// The outputs at `still` keep their bits, and their gradient at `changed` is 0.
+// Checks that the outputs at `still` keep their bits, and that their gradient at `changed` is 0.
 void run_probe(PropertyCheck& check, const Probe& probe, const Values& outputs) {
   const Tensor& input = check.values()[probe.input];
   for (double content : kContents) {
@@ -58,7 +58,7 @@ void require_sequences(const char* name, const Values& outputs, int64_t batch, i
   }
 }
 
-// Axis 1 of an input of another length, what is new drawn.
+// The input with another length of axis 1. New elements are drawn at random.
 Tensor with_time(PropertyCheck& check, const Tensor& x, int64_t time) {
   const int64_t kept = std::min(time, x.size(1));
   Tensor result = zeros(x.shape().with(1, time), {.dtype = x.dtype()});
@@ -83,7 +83,8 @@ struct PaddingCheck {
     return check.run(values);
   }
 
-  // Before each length where an output has a time axis (it follows that of the inputs), else everywhere.
+  // The positions to compare: those before each length where an output has a time axis (its size changes with T), else
+  // all.
   std::vector<Positions> valid(const Values& outputs, const Values& longer) const {
     std::vector<Positions> result;
     for (size_t k = 0; k < outputs.size(); ++k) {

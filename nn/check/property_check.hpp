@@ -10,7 +10,7 @@ namespace gradus::detail {
 
 using Values = std::vector<Tensor>;
 
-/// Which elements of a tensor [B, T, ...] count, by their first two axes; empty: all.
+/// The elements of a tensor [B, T, ...] to compare, by their first two axes; empty: all.
 struct Positions {
   int64_t batch = 0;
   int64_t time = 0;
@@ -37,19 +37,19 @@ class PropertyCheck {
   /// The verdict; a check that compared nothing has failed.
   PropertyReport finish();
 
-  /// f, recorded nowhere.
+  /// f without recording.
   Values run(const Values& values) const;
-  /// The gradient with respect to one input (zeros where nothing depends on it) for one cotangent for each output.
+  /// The gradient with respect to one input, for one cotangent per output; zeros where no output depends on the input.
   Tensor gradient(const Values& values, size_t input, const Values& cotangents) const;
-  /// Random cotangents for these outputs; undefined for integers.
+  /// Random cotangents for these outputs; undefined for integer outputs.
   Values cotangents(const Values& outputs);
   /// Other content for some positions of an input: drawn numbers times `scale`, or other elements of an i64 input.
   Tensor disturbed(const Tensor& input, const Positions& where, double scale);
 
   void violation(std::string sentence);
-  /// Same bits at the positions that count; names the first element that differs.
+  /// Requires the same bits at the given positions; names the first element that differs.
   void same_bits(const Tensor& got, const Tensor& expected, const Positions& where, const std::string& what);
-  /// The same within the bound.
+  /// Requires equal values within the bound.
   void close(const Tensor& got, const Tensor& expected, const Positions& where, const std::string& what);
   void exactly_zero(const Tensor& gradient, const Positions& where, const std::string& what);
 

@@ -11,7 +11,7 @@
 namespace gradus {
 namespace {
 
-// Everything else in a Seq2Seq does the same in both modes.
+// Turns dropout off for its lifetime. Dropout is the only part of a Seq2Seq that depends on the mode.
 class WithoutDropout {
  public:
   explicit WithoutDropout(Dropout& dropout) : dropout_(dropout), was_training_(dropout.training()) { dropout_.eval_(); }
@@ -46,7 +46,7 @@ class Transcript {
 
   bool all_ended() const { return std::find(ended_.begin(), ended_.end(), false) == ended_.end(); }
 
-  /// Takes the symbols of one step; `weights` [B, 1, Ts] or undefined.
+  /// Appends the symbols of one step; `weights` [B, 1, Ts] or undefined.
   void take(int64_t step, std::vector<int64_t> symbols, const Tensor& weights) {
     if (options_.want_attention && weights.defined()) keep_attention(step, weights);
     int64_t* written = symbols_.mutable_data_<int64_t>();

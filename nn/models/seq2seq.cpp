@@ -65,7 +65,7 @@ Seq2Seq::Seq2Seq(const Seq2SeqOptions& o, const Place& place)
       output_({.input_size = 3 * o.hidden_size + o.embedding_size, .output_size = o.target_vocab, .dtype = o.dtype},
               generator()),
       dropout_({.p = o.dropout}, generator()) {
-  // Registered in the order of the formulas; the members draw their first values in another.
+  // The members are registered in the order of the formulas, but they draw their first values in another order.
   if (o.cell == CellKind::lstm) {
     cell_bridge_.emplace(bridge_.options(), generator());
     register_module("cell_bridge", *cell_bridge_);
@@ -99,7 +99,7 @@ bool Seq2Seq::attention_has_hooks() const {
   return (additive_ && additive_->has_hooks()) || (dot_ && dot_->has_hooks());
 }
 
-// The context's share of the decoder's gates.
+// The part of the decoder's gates that comes from the context.
 Variable Seq2Seq::of_context(const Variable& x) const {
   const NameScope scope(decoder_.name().c_str());
   return linear(x, narrow(decoder_.weights(0).weight_ih, 1, options().embedding_size, 2 * options().hidden_size));
@@ -144,7 +144,7 @@ Variable Seq2Seq::context_of(const Look& look, const Source& source) const {
   return look.weights.defined() ? matmul(look.weights, source.prepared.memory) : source.context;
 }
 
-// What the decoder reads of a symbol: its share of the gates, or, to call the decoder itself, its embedding.
+// The decoder's input for a symbol: its part of the gates, or its embedding when the decoder itself is called.
 Variable Seq2Seq::symbol_input(const Symbols& symbols) const {
   if (decoder_.has_hooks()) return embedded(symbols.plain, symbols.embedded);
   const RecurrentWeights& w = decoder_.weights(0);

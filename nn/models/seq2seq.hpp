@@ -19,17 +19,18 @@ struct Seq2SeqOptions {
   int64_t source_vocab = 0;  ///< >= 1
   int64_t target_vocab = 0;  ///< >= 1
   int64_t embedding_size = 32;
-  /// Of each encoder direction, of the decoder and of the additive attention.
+  /// The size of each encoder direction, of the decoder and of the additive attention.
   int64_t hidden_size = 64;
   CellKind cell = CellKind::gru;
   AttentionKind attention = AttentionKind::additive;
-  /// On the embeddings and on what the output layer reads, in training mode.
+  /// Dropout in training mode, on the embeddings and on the input of the output layer.
   double dropout = 0.0;
   DType dtype = DType::f32;
 };
 
 struct GreedyOptions {
-  /// The symbol that starts, and the one that ends, a target, and how many symbols are decoded at most: to be given.
+  /// The start symbol and the end symbol of a target, and the largest number of decoded symbols. All three must be
+  /// given.
   int64_t begin = -1;
   int64_t end = -1;
   int64_t max_length = -1;
@@ -37,9 +38,9 @@ struct GreedyOptions {
 };
 
 struct [[nodiscard]] Decoded {
-  Tensor symbols;  ///< i64 [B, max_length], filled up with `end`
-  Tensor lengths;  ///< i64 [B], the end not counted
-  /// [B, max_length, Ts] up to the end symbol, 0 after it. Undefined unless asked for, or without attention.
+  Tensor symbols;  ///< i64 [B, max_length], filled with `end` after the end
+  Tensor lengths;  ///< i64 [B], without the end symbol
+  /// [B, max_length, Ts]; 0 after the end symbol. Undefined when not asked for, or without attention.
   Tensor attention;
 };
 
@@ -48,27 +49,28 @@ struct [[nodiscard]] Decoded {
 ///            at the first word (A.2.2); an LSTM's first cell is W_sc c_backward + b.
 ///   decoder: alpha_i = attention(s_{i-1}, h); c_i = sum_j alpha_ij h_j; s_i = cell([E y_{i-1}; c_i], s_{i-1});
 ///            logits_i = W_o [s_i; c_i; E y_{i-1}] + b (one linear layer where the paper has a maxout).
-/// Without attention, c_i is the two final encoder states, at every step.
+/// Without attention, c_i is the two final encoder states side by side, at every step.
 ///
-/// Hooks on a module below see each of its calls in these formulas, and what they return takes effect:
-/// source_embedding, encoder, bridge, cell_bridge and attention.key_proj once for a source, target_embedding and output
-/// once for a target, attention.query_proj, attention and (with attention) decoder at each step, dropout wherever it
-/// acts; greedy() calls all but the first five at each step. Without hooks, some of these calls are computed together.
+/// Hooks on a child module see each of its calls in these formulas, and can replace what it returns. The number of
+/// calls is once per source for source_embedding, encoder, bridge, cell_bridge and attention.key_proj; once per target
+/// for target_embedding and output; once per step for attention.query_proj, attention and (with attention) decoder; and
+/// each use of dropout. greedy() calls all but the first five at each step. Without hooks, some of these calls are
+/// computed together.
 class GRADUS_API Seq2Seq : public Layer<Seq2Seq, Seq2SeqOptions> {
  public:
   Seq2Seq(const Seq2SeqOptions& options, const Place& place);
 
-  /// Teacher forcing: source i64 [B, Ts] with its lengths i64 [B] (undefined: all Ts), beyond which it may hold
-  /// anything; target_in i64 [B, Tt], what the decoder reads (the target shifted by one, `begin` first) -> logits [B,
-  /// Tt, target_vocab].
+  /// Teacher forcing: source i64 [B, Ts] with its lengths i64 [B] (undefined: all Ts); symbols after a length may be
+  /// anything. target_in i64 [B, Tt] is what the decoder reads: the target shifted by one, with `begin` first. Returns
+  /// logits [B, Tt, target_vocab].
   Variable forward(const Tensor& source, const Tensor& source_lengths, const Tensor& target_in);
 
-  /// Decodes by the most probable symbol (the lowest of equal ones), in evaluation mode and unrecorded; stops when all
-  /// rows have ended.
+  /// Decodes by the most probable symbol (the lowest of equal ones), in evaluation mode and without recording. Stops
+  /// when all rows have ended.
   Decoded greedy(const Tensor& source, const Tensor& source_lengths, const GreedyOptions& options);
 
  private:
-  /// What the decoder reads of the source, prepared once.
+  /// The encoder's results that the decoder uses, prepared once.
   struct Source {
     PreparedMemory prepared;  // with attention
     Variable memory_gates;    // [B, Ts, G H]: W_c h_j; W_c c_i is then their weighted sum
@@ -81,13 +83,13 @@ class GRADUS_API Seq2Seq : public Layer<Seq2Seq, Seq2SeqOptions> {
     Variable context;  // [B, Tt or 1, 2 H]
   };
 
-  /// Symbols under one of the embeddings. `embedded` is there only where something needs it: hooks, or dropout.
+  /// Symbols with one of the embeddings. `embedded` is set only when hooks or dropout need it.
   struct Symbols {
     EmbeddedSymbols plain;
     Variable embedded;
   };
 
-  /// Where a state looks; `context` is there only where something needs it of each step: hooks.
+  /// The attention of one state. `context` is set only when hooks need it at each step.
   struct Look {
     Variable weights;  // [B, 1, Ts]
     Variable context;  // [B, 1, 2 H]

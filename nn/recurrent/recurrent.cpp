@@ -20,7 +20,7 @@ void check_options(const char* kind, const RecurrentOptions& options) {
   detail::require_size(kind, "input_size", options.input_size);
   detail::require_size(kind, "hidden_size", options.hidden_size);
   detail::require_size(kind, "num_layers", options.num_layers);
-  // Their multiples (gates, directions) are sizes of tensors.
+  // Multiples of these (by gates, by directions) are sizes of tensors.
   GRADUS_CHECK(options.hidden_size <= INT32_MAX && options.num_layers <= INT32_MAX, "[", kind,
                "] expected hidden_size and num_layers of at most ", INT32_MAX, ", got ", options.hidden_size, " and ",
                options.num_layers);
@@ -33,8 +33,8 @@ Variable initial(const Variable& state, int64_t index, const Variable& zero) {
   return state.defined() ? select(state, 1, index) : zero;
 }
 
-// x [B, T, in] with 0 beyond the lengths. The weights' derivative is a product over all steps, and 0 times what a
-// padded step holds may be NaN.
+// x [B, T, in] with 0 after each length. The weights' derivative sums over all steps, and 0 times the content of a
+// padded step may be NaN.
 Variable without_padding(const char* kind, const Variable& x, const Tensor& lengths) {
   if (!lengths.defined()) return x;
   const int64_t time = x.size(1);
@@ -42,7 +42,7 @@ Variable without_padding(const char* kind, const Variable& x, const Tensor& leng
   return where(unsqueeze(valid_steps(lengths, time), 2), x, zeros({}, {.dtype = x.dtype()}));
 }
 
-// bool [V, 1]: the rows of the table that some symbol asks for.
+// bool [V, 1]: true for the rows of the table that some symbol uses.
 Tensor asked_rows(const EmbeddedSymbols& x) {
   const Tensor symbols = x.symbols.contiguous();
   const int64_t* at = symbols.data<int64_t>();
@@ -54,7 +54,7 @@ Tensor asked_rows(const EmbeddedSymbols& x) {
   return asked;
 }
 
-// The table with 0 in the rows that no symbol asks for, should they hold what is not 0 when multiplied by 0.
+// The table with 0 in the rows that no symbol uses, if one of these rows is not finite: 0 times that would be NaN.
 Variable without_unasked_rows(const EmbeddedSymbols& x) {
   const Tensor asked = asked_rows(x);
   const Tensor table = x.table.value().contiguous();
@@ -105,7 +105,7 @@ Tensor without_padding(const Tensor& symbols, const Tensor& lengths) {
   const Tensor dense = lengths.contiguous();
   const int64_t* length = dense.data<int64_t>();
   int64_t* symbol = out.mutable_data_<int64_t>();
-  // A symbol that is read anyway.
+  // Padding gets a symbol that occurs anyway, so that no other row of the table is read.
   int64_t filler = 0;
   for (int64_t row = 0; row < rows && range.most > 0; ++row) {
     if (length[row] > 0) filler = symbol[row * time];

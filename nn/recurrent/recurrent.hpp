@@ -17,7 +17,7 @@ GRADUS_API const char* cell_name(CellKind cell);
 
 namespace detail {
 
-/// Stands for a field that the options of a cell do not have: nothing can be given for it.
+/// Replaces a field that the options of a cell do not have: it takes no value.
 struct NoField {
   constexpr NoField() = default;
   template <class T>
@@ -28,8 +28,8 @@ using FieldIf = std::conditional_t<there, T, NoField>;
 
 }  // namespace detail
 
-/// Options of a layer whose cell is one of `kCells`. With several, `cell` says which one; a field that belongs to one
-/// cell alone cannot be given where that cell is not among them.
+/// Options of a layer whose cell is one of `kCells`. If there are several, `cell` chooses one. A field that only one
+/// cell uses can be set only when that cell is among them.
 template <CellKind... kCells>
 struct RecurrentOptionsOf {
   static constexpr bool kChosenHere = sizeof...(kCells) > 1;
@@ -41,9 +41,9 @@ struct RecurrentOptionsOf {
   int64_t hidden_size = 0;  ///< >= 1
   int64_t num_layers = 1;
   bool bidirectional = false;
-  /// On the output of every layer but the last, in training mode; needs num_layers >= 2.
+  /// Dropout on the output of every layer but the last, in training mode; needs num_layers >= 2.
   double dropout = 0.0;
-  /// GRU: true is PyTorch's and cuDNN's, false that of Cho et al. 2014 (see gru_sequence).
+  /// GRU: true is the form of PyTorch and cuDNN, false that of Cho et al. 2014 (see gru_sequence).
   detail::FieldIf<kHasGru, bool> reset_after = detail::FieldIf<kHasGru, bool>(true);
   /// LSTM: added to the forget gate's bias_ih at the start.
   detail::FieldIf<kHasLstm, double> forget_bias = detail::FieldIf<kHasLstm, double>(0.0);
@@ -53,19 +53,19 @@ struct RecurrentOptionsOf {
 using RnnOptions = RecurrentOptionsOf<CellKind::rnn>;
 using GruOptions = RecurrentOptionsOf<CellKind::gru>;
 using LstmOptions = RecurrentOptionsOf<CellKind::lstm>;
-/// With the cell chosen at run time.
+/// Options of a layer whose cell is chosen at run time.
 using RecurrentOptions = RecurrentOptionsOf<CellKind::rnn, CellKind::gru, CellKind::lstm>;
 
-/// What may be given beside x; L layers in D directions.
+/// The optional inputs besides x, for L layers in D directions.
 struct RecurrentInput {
   Variable h0 = {};     ///< [B, L D, H]; zeros when undefined
   Variable c0 = {};     ///< LSTM: [B, L D, H]; zeros when undefined
-  Tensor lengths = {};  ///< i64 [B], each in [0, T]; undefined: all T. What lies beyond them is not touched
+  Tensor lengths = {};  ///< i64 [B], each in [0, T]; undefined: all T. Steps after a length are never read
 };
 
 struct [[nodiscard]] RecurrentOutput {
-  Variable output;  ///< [B, T, D H]: the last layer, both directions side by side; exactly 0 beyond a length
-  Variable h;       ///< [B, L D, H]: final states, layer by layer, forward before reverse
+  Variable output;  ///< [B, T, D H]: the last layer, both directions side by side; exactly 0 after a length
+  Variable h;       ///< [B, L D, H]: final states, layer by layer, forward first
   Variable c;       ///< LSTM: [B, L D, H]
 
   template <class Visit>
@@ -76,7 +76,7 @@ struct [[nodiscard]] RecurrentOutput {
   }
 };
 
-/// Between two steps of a unidirectional layer.
+/// The state of a unidirectional layer between two steps.
 struct [[nodiscard]] RecurrentState {
   Variable h;  ///< [B, L, H]
   Variable c;  ///< LSTM: [B, L, H]
@@ -97,33 +97,34 @@ struct EmbeddedSymbols {
   Tensor symbols;  ///< i64 [B, T]
 };
 
-/// `symbols` i64 [B, T] with a symbol that is read anyway in place of those beyond the lengths (i64 [B]), which may be
-/// anything. Throws `[without_padding] wrong lengths: ...`.
+/// `symbols` i64 [B, T], in which all symbols after the lengths (i64 [B]) are replaced by one that occurs anyway. The
+/// replaced ones may be anything. Throws `[without_padding] wrong lengths: ...`.
 GRADUS_API Tensor without_padding(const Tensor& symbols, const Tensor& lengths);
 
-/// linear(embedding(table, symbols), weight, bias), computed the cheaper way: with fewer rows in the table than
-/// symbols, the table is projected, and the look-up copies finished rows. Rows that no symbol asks for are not touched.
+/// linear(embedding(table, symbols), weight, bias), computed the cheaper way: when the table has fewer rows than there
+/// are symbols, the table is projected first, and the look-up copies projected rows. Rows that no symbol uses are never
+/// read.
 GRADUS_API Variable project_symbols(const EmbeddedSymbols& x, const Variable& weight, const Variable& bias = {});
 
-/// What all recurrent layers share: the one driver for several layers and two directions. Parameters are named as in
-/// PyTorch: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, weight_ih_l0_reverse, ...; all start uniform within
-/// 1 / sqrt(H).
+/// The common part of all recurrent layers, which runs several layers and two directions. Parameters are named as in
+/// PyTorch: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, weight_ih_l0_reverse, ...; all start uniform within 1 /
+/// sqrt(H).
 class GRADUS_API RecurrentModule : public Module {
  public:
-  /// x [B, T, in]. Each direction of each layer is one product for the input's share of all gates and one fused op over
-  /// the time steps. Throws Error naming the layer's path when shapes do not fit.
+  /// x [B, T, in]. Each direction of each layer is one product for the input's part of all gates and one fused op over
+  /// the time steps. Throws Error that names the layer's path when shapes do not fit.
   RecurrentOutput forward(const Variable& x, const RecurrentInput& input = {});
   RecurrentOutput operator()(const Variable& x, const RecurrentInput& input = {});
-  /// The same for x = embedding(table, symbols), by way of project_symbols.
+  /// The same for x = embedding(table, symbols), computed by project_symbols.
   RecurrentOutput forward(const EmbeddedSymbols& x, const RecurrentInput& input = {});
   RecurrentOutput operator()(const EmbeddedSymbols& x, const RecurrentInput& input = {});
 
-  /// Zeros.
+  /// A state of zeros.
   RecurrentState initial_state(int64_t batch) const;
-  /// One step of a unidirectional layer, x [B, in]: what forward gives for T = 1. The output is the last layer's h.
+  /// One step of a unidirectional layer, x [B, in]: equals forward with T = 1. The output is the last layer's h.
   RecurrentState step(const Variable& x, const RecurrentState& state);
 
-  /// The recurrence alone, for decoders that make their own gates_x [B, T, G H]; c0 is read by the LSTM only.
+  /// Only the recurrence, for decoders that compute their own gates_x [B, T, G H]; only the LSTM reads c0.
   SequenceOutput recur(int64_t layer, const Variable& gates_x, const Variable& h0, const Variable& c0,
                        const Tensor& lengths = {}, bool reverse = false) const;
 
@@ -154,7 +155,7 @@ class GRADUS_API RecurrentModule : public Module {
     return all;
   }
 
-  /// `project(weight, bias)`: the first layer's share of the input.
+  /// `project(weight, bias)` gives the input's part of the first layer's gates.
   template <class Project>
   RecurrentOutput run(int64_t batch, DType dtype, const Project& project, const RecurrentInput& input);
   void require_states(int64_t batch, const RecurrentInput& input) const;
@@ -179,7 +180,7 @@ using Rnn = RecurrentOf<CellKind::rnn>;
 using Gru = RecurrentOf<CellKind::gru>;
 /// LSTM (Hochreiter and Schmidhuber 1997, with forget gates), gate order i, f, g, o; formulas at lstm_sequence.
 using Lstm = RecurrentOf<CellKind::lstm>;
-/// One of these, chosen at run time.
+/// Any of these, chosen at run time.
 using Recurrent = RecurrentOf<CellKind::rnn, CellKind::gru, CellKind::lstm>;
 
 }  // namespace gradus

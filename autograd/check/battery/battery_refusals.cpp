@@ -64,7 +64,7 @@ void check_refused_derivatives(const OpCase& c, const CheckOpOptions&, OpCheck& 
   const Variables outputs = c.outputs(inputs);
   if (c.op.derivative.is_discrete()) {
     for (const Variable& output : outputs) {
-      check.require(!output.requires_grad(), c.name() + ": discrete, and yet an output is no constant");
+      check.require(!output.requires_grad(), c.name() + ": discrete, but an output is not a constant");
     }
     return;
   }

@@ -71,13 +71,13 @@ void check_shapes(const OpCase& c, const CheckOpOptions& options, OpCheck& check
                                     shapes.output_shape(index), " for output ", index, ", the forward gives ",
                                     describe(results[k])));
       check.require(c.op.is_view || results[k].value().is_contiguous(),
-                    join(c.name(), ": output ", index, " is not dense, and the op is no view"));
+                    join(c.name(), ": output ", index, " is not dense, and the op is not a view"));
     }
   }
 }
 
 void check_expected(const OpCase& c, const CheckOpOptions& options, OpCheck& check) {
-  if (c.example.expected.empty()) return check.skip("nothing is written down", c.name());
+  if (c.example.expected.empty()) return check.skip("the example has no expected values", c.name());
   const NoGrad off;
   compare(c.outputs(as_variables(c.inputs())), as_variables(c.example.expected), options.expected_units * kEps64,
           c.name(), check);

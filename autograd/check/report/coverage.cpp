@@ -33,7 +33,7 @@ std::vector<CodePath> Coverage::paths(const GradcheckReport& report) const {
   return {
       path("f64", f64 ? all : 0, f64 ? "nothing was compared" : "dtype is f32"),
       path("f32", f64 ? 0 : all,
-           f64 ? "ask for dtype f32; check_fused holds the f32 kernels of an op to f64" : "nothing was compared"),
+           f64 ? "ask for dtype f32; check_fused compares the f32 kernels of an op with f64" : "nothing was compared"),
       path("second order", higher, options.order == 1 ? "ask for order 2" : "the check ended at order 1"),
       path("forward mode", forward, options.forward_mode ? "the check ended before it" : "ask for forward_mode"),
       path("kernels of fused ops", fused, "the function applies no fused op"),

@@ -55,9 +55,9 @@ std::string explanation(const ElementCheck& e) {
     case Cause::truncation:
       return e.verdict == Verdict::pass ? "a shorter step agrees" : "truncation: the step is too long for the function";
     case Cause::round_off:
-      return "round-off: the differences are drowned in rounding";
+      return "round-off: rounding hides the differences";
     case Cause::kink:
-      return "the derivative does not lie between the one-sided slopes";
+      return "the derivative is not between the one-sided slopes";
     case Cause::cut:
       return "no gradient flows here, though the output depends on it";
     case Cause::none:

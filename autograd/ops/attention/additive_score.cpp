@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // score[b, i, j] = sum_a v[a] tanh(q[b, i, a] + k[b, j, a])   (Bahdanau et al. 2015, A.1.2, keys projected beforehand)
 // With t = tanh(q + k) and a cotangent g, d(q + k) = g v (1 - t^2):
-//   dq = its sum over j,  dk = its sum over i,  dv = sum of g t.  The backward kernel computes t again, so that nothing
-// of size Tq x Tk x A is ever stored.
+// dq = its sum over j,  dk = its sum over i,  dv = sum of g t.
+// The backward kernel computes t again, so that nothing of size Tq x Tk x A is ever stored.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/op.hpp>
@@ -18,7 +18,7 @@
 namespace gradus {
 namespace {
 
-// The inputs of the forward op, then the one that the backward op has besides. Its outputs are the gradients of the
+// The inputs of the forward op, then the additional input of the backward op. Its outputs are the gradients of the
 // forward op's inputs.
 enum Input : int { kQuery, kKey, kV, kForwardInputs, kCotangent = kForwardInputs, kBackwardInputs };
 

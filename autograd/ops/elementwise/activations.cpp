@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// tanh, sigmoid, relu. Each derivative is one op of its own, so that a step back costs one kernel, with a vjp of its
-// own:
+// tanh, sigmoid, relu. Each derivative is an op with its own vjp, so that a step of the backward pass costs one kernel:
 //   tanh_backward(y, g) = g (1 - y^2)      d/dg: the same on the new cotangent c;  d/dy = -2 c g y
 //   sigmoid_backward(y, g) = g y (1 - y)   d/dg: the same;                         d/dy = c g (1 - 2y)
 //   relu_backward(x, g) = g where x > 0    d/dg: the same;                         d/dx = 0

@@ -32,7 +32,7 @@ std::vector<Example> examples(const Domain& second) {
   };
 }
 
-// Of add, sub and mul: also the results for the integers 5, -2 and 3, 3.
+// Examples of add, sub and mul. They also give the results for the integers 5, -2 and 3, 3.
 std::vector<Example> integer_examples(double first, double second) {
   std::vector<Example> out = examples(Domain{});
   const auto numbers = [](double a, double b) { return Tensor::from({a, b}, {2}, {.dtype = DType::i64}); };
@@ -98,8 +98,8 @@ const OpDef mul_op = {
     .examples = [] { return integer_examples(15, -6); },
 };
 
-// d(a / b) = da / b - (a / b) / b db. The cotangent is multiplied by a / b before it is divided: divided first it may
-// overflow, which the 0 of a = 0 would turn into NaN.
+// d(a / b) = da / b - (a / b) / b db. The cotangent is multiplied by a / b before it is divided by b. Divided first, it
+// may overflow, and a = 0 would turn that into NaN.
 const OpDef div_op = {
     .name = "div",
     .input_names = {"a", "b"},

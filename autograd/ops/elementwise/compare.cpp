@@ -31,14 +31,15 @@ Variable compare(CompareFn fn, const Variable& a, const Variable& b) {
   return detail::broadcast_binary(compare_op, CompareAttrs{fn}, a, b);
 }
 
-/// The same comparison with a number that the tensor's dtype holds. NaN: equal to nothing, hence no answer but `ne`.
+/// The same comparison, but with a number that the tensor's dtype can hold. A comparison with NaN is false, except
+/// `ne`.
 template <class T>
 struct NumberTest {
   CompareFn fn;
   T number;
 };
 
-// For integers: less than 2.5 is less than 3, and at most 2.5 is at most 2.
+// For integers, "less than 2.5" becomes "less than 3", and "at most 2.5" becomes "at most 2".
 NumberTest<int64_t> test_of_integers(CompareFn fn, double b) {
   constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
   constexpr NumberTest<int64_t> kNever{CompareFn::lt, kLeast};
@@ -54,7 +55,7 @@ NumberTest<int64_t> test_of_integers(CompareFn fn, double b) {
   return {fn, static_cast<int64_t>(whole)};
 }
 
-// A number that is too large for float lies between its largest number and infinity; others are rounded.
+// A number that is too large for float is treated as between the largest float and infinity; others are rounded.
 NumberTest<double> test_of_floats(CompareFn fn, double b) {
   constexpr double kMost = std::numeric_limits<float>::max();
   constexpr double kRoundsToInfinity = 0x1.ffffffp127;
@@ -124,7 +125,7 @@ const OpDef compare_op = {
     .examples = compare_examples,
 };
 
-// da = g where the condition holds, else 0; db the other way round
+// da = g where the condition is true, else 0; db = g where it is false, else 0
 const OpDef where_op = {
     .name = "where",
     .input_names = {"condition", "a", "b"},

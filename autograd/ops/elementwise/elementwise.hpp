@@ -5,12 +5,12 @@
 #include <gradus/autograd/variable.hpp>
 
 // Elementwise functions of one floating input, f32 or f64, any shape; comparisons and choices. abs, sign, square,
-// floor, ceil, round and clamp take i64 too.
+// floor, ceil, round and clamp also take i64.
 
 namespace gradus {
 
 GRADUS_API Variable exp(const Variable& x);
-/// Natural logarithm; -inf at 0, NaN below.
+/// Natural logarithm; -inf at 0, NaN for negative x.
 GRADUS_API Variable log(const Variable& x);
 GRADUS_API Variable sqrt(const Variable& x);
 GRADUS_API Variable square(const Variable& x);
@@ -29,7 +29,7 @@ GRADUS_API Variable sin(const Variable& x);
 GRADUS_API Variable cos(const Variable& x);
 /// 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
 GRADUS_API Variable erf(const Variable& x);
-/// To an integer: down, up, to the nearest one (halves to the even one); derivative 0 everywhere.
+/// Rounded down, up, or to the nearest integer (halves to the even one); derivative 0 everywhere.
 GRADUS_API Variable floor(const Variable& x);
 GRADUS_API Variable ceil(const Variable& x);
 GRADUS_API Variable round(const Variable& x);
@@ -43,8 +43,8 @@ struct ClampOptions {
   double min = -__builtin_huge_val();
   double max = __builtin_huge_val();
 };
-/// min(max(x, min), max), either bound may be left out; NaN passes. The gradient passes where min <= x <= max, the
-/// bounds included. Throws when min > max.
+/// min(max(x, min), max); either bound may be left out; NaN stays NaN. The gradient passes where min <= x <= max,
+/// including the bounds. Throws when min > max.
 GRADUS_API Variable clamp(const Variable& x, const ClampOptions& options);
 
 struct LeakyReluOptions {
@@ -61,17 +61,17 @@ GRADUS_API Variable elu(const Variable& x, const EluOptions& options = {});
 
 /// x Phi(x), Phi the distribution function of the standard normal distribution (Hendrycks & Gimpel 2016).
 GRADUS_API Variable gelu(const Variable& x);
-/// Its approximation x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, from the same paper.
+/// Approximates gelu by x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, from the same paper.
 GRADUS_API Variable gelu_tanh(const Variable& x);
 /// x sigmoid(x).
 GRADUS_API Variable silu(const Variable& x);
-/// log(1 + e^x), which neither overflows nor loses what is small.
+/// log(1 + e^x), without overflow and accurate for very negative x.
 GRADUS_API Variable softplus(const Variable& x);
 /// log(sigmoid(x)) = -softplus(-x).
 GRADUS_API Variable log_sigmoid(const Variable& x);
 
-/// The derivatives as single ops, from the output y (relu: the input x) and a cotangent g:
-/// g (1 - y^2), g y (1 - y), g where x > 0.
+/// The derivatives as single ops, from the output y (relu: the input x) and a cotangent g: g (1 - y^2), g y (1 - y), g
+/// where x > 0.
 GRADUS_API Variable tanh_backward(const Variable& y, const Variable& g);
 GRADUS_API Variable sigmoid_backward(const Variable& y, const Variable& g);
 GRADUS_API Variable relu_backward(const Variable& x, const Variable& g);
@@ -85,25 +85,26 @@ GRADUS_API Variable silu_backward(const Variable& x, const Variable& g);
 GRADUS_API Variable softplus_backward(const Variable& x, const Variable& g);
 GRADUS_API Variable log_sigmoid_backward(const Variable& x, const Variable& g);
 
-// Comparisons give bool (a constant); operands broadcast and have one dtype, any.
+// Comparisons give bool, as a constant. Operands broadcast and must have the same dtype, which may be any.
 GRADUS_API Variable equal(const Variable& a, const Variable& b);
 GRADUS_API Variable not_equal(const Variable& a, const Variable& b);
 GRADUS_API Variable less(const Variable& a, const Variable& b);
 GRADUS_API Variable less_equal(const Variable& a, const Variable& b);
 GRADUS_API Variable greater(const Variable& a, const Variable& b);
 GRADUS_API Variable greater_equal(const Variable& a, const Variable& b);
-/// Compare with a number: exactly for i64 (2.5 lies between 2 and 3); rounded to f32 for f32 unless it is too large.
+/// Comparisons with a number: exact for i64 (2.5 is between 2 and 3); for f32, the number is rounded to f32 unless it
+/// is too large.
 GRADUS_API Variable equal(const Variable& a, double b);
 GRADUS_API Variable not_equal(const Variable& a, double b);
 GRADUS_API Variable less(const Variable& a, double b);
 GRADUS_API Variable less_equal(const Variable& a, double b);
 GRADUS_API Variable greater(const Variable& a, double b);
 GRADUS_API Variable greater_equal(const Variable& a, double b);
-/// x is NaN; x is infinite, of either sign (floating x).
+/// isnan: whether x is NaN. isinf: whether x is infinite, of either sign. Floating x.
 GRADUS_API Variable isnan(const Variable& x);
 GRADUS_API Variable isinf(const Variable& x);
 
-// Of bool operands, which broadcast; a constant.
+// Logical operations on bool operands, which broadcast. The result is a constant.
 GRADUS_API Variable logical_and(const Variable& a, const Variable& b);
 GRADUS_API Variable logical_or(const Variable& a, const Variable& b);
 GRADUS_API Variable logical_xor(const Variable& a, const Variable& b);
@@ -116,11 +117,10 @@ GRADUS_API Variable masked_fill(const Variable& x, const Variable& mask, double 
 
 }  // namespace gradus
 
-// Elementwise arithmetic. Operands broadcast by NumPy's rules and must have one dtype (no promotion); a C++ number
-// takes the tensor's dtype. add, sub, mul, neg, affine, maximum and minimum take i64, which wraps around and takes
-// whole numbers only; the others are floating. Each throws Error `[add] shapes do not broadcast: ...` or `[add]
-// operands differ:
-// ...`.
+// Elementwise arithmetic. Operands broadcast by NumPy's rules and must have the same dtype (no promotion); a C++ number
+// takes the tensor's dtype. add, sub, mul, neg, affine, maximum and minimum also take i64, which wraps around and
+// accepts only whole numbers; the others are floating. Each throws Error `[add] shapes do not broadcast: ...` or `[add]
+// operands differ: ...`.
 
 namespace gradus {
 
@@ -128,12 +128,12 @@ GRADUS_API Variable add(const Variable& a, const Variable& b);
 GRADUS_API Variable sub(const Variable& a, const Variable& b);
 GRADUS_API Variable mul(const Variable& a, const Variable& b);
 GRADUS_API Variable div(const Variable& a, const Variable& b);
-/// a^b as std::pow: whole powers of negative bases are right, others are NaN. The derivative with respect to the
-/// exponent is 0 at base 0, and NaN at a negative base.
+/// a^b, computed by std::pow: whole powers of negative bases are right, other powers of them are NaN. The derivative
+/// with respect to the exponent is 0 at base 0, and NaN at a negative base.
 GRADUS_API Variable pow(const Variable& a, const Variable& b);
 GRADUS_API Variable pow(const Variable& x, double exponent);
 GRADUS_API Variable pow(double base, const Variable& x);
-/// The larger, the smaller one; NaN where either is NaN. Where both are equal each takes half of the gradient.
+/// The larger (smaller) of the two; NaN where either is NaN. Where both are equal, each gets half of the gradient.
 GRADUS_API Variable maximum(const Variable& a, const Variable& b);
 GRADUS_API Variable minimum(const Variable& a, const Variable& b);
 GRADUS_API Variable maximum(const Variable& a, double b);
@@ -146,7 +146,7 @@ GRADUS_API Variable affine(const Variable& x, double scale, double shift);
 GRADUS_API Variable neg(const Variable& x);
 
 namespace detail {
-/// affine(x, scale, shift), whose errors begin with `called`.
+/// affine(x, scale, shift) with errors that begin with `called`.
 GRADUS_API Variable affine(const char* called, const Variable& x, double scale, double shift);
 }  // namespace detail
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// and, or, exclusive or of bools; not x = x xor true.
+// logical and, or and exclusive or of bools; not x is x xor true.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// y = max(a, b) and y = min(a, b): the gradient goes to the operand chosen, half to each where they are equal.
+// y = max(a, b) and y = min(a, b): the gradient goes to the chosen operand, or half to each where they are equal.
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
@@ -31,7 +31,7 @@ void vjp(VjpArgs& v) {
   if (v.needs(1)) v.set(1, where(kLoses(b, a), zero, shared));
 }
 
-// Numbers that keep a distance from those of the other input.
+// Numbers that are not close to those of the other input.
 std::vector<Example> distant_examples(bool larger) {
   std::vector<Example> out = op_examples::pair(spaced(0.6), {}, spaced(0.6, 0.5));
   const TensorOptions f64{.dtype = DType::f64};

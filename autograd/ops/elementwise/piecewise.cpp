@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // clamp, leaky_relu, elu: functions with a kink. Each derivative is one op, h(x, g) = g f'(x), with
 //   dg = h(x, c),   dx = c g f''(x):   0 for clamp and leaky_relu;   h(x, c g) where x <= 0 and 0 elsewhere for elu,
-// where c and g are left out each by itself: their product would have a derivative that multiplies by them.
+// where c and g are set to 0 each by itself (where), because the derivative of their product would multiply by them.
 #include <cmath>
 
 #include <gradus/autograd/op.hpp>
@@ -36,7 +36,7 @@ std::vector<Example> clamp_examples() {
   out.push_back({.name = "from above", .attrs = ClampOptions{.max = 0.25}, .inputs = {real({9}, off({0.25}))}});
   out.push_back({.name = "no bound", .attrs = ClampOptions{}, .inputs = {real({3})}});
   out.push_back(op_examples::known("known", {-3, -1, 0, 0.5, 7}, {-1, -1, 0, 0.5, 0.5}, kBounds));
-  out.back().no_differences = "lies on a bound";
+  out.back().no_differences = "is on a bound";
   out.push_back({.name = "bounds crossed",
                  .attrs = ClampOptions{.min = 2.0, .max = 1.0},
                  .inputs = {real({3})},
@@ -56,7 +56,7 @@ std::vector<Example> clamp_backward_examples() {
 std::vector<Example> leaky_relu_examples() {
   std::vector<Example> out = op_examples::unary(off({0.0}), kSlope);
   out.push_back(op_examples::known("known", {-3, 0, 2}, {-0.75, 0, 2}, LeakyReluOptions{.negative_slope = 0.25}));
-  out.back().no_differences = "lies on the kink";
+  out.back().no_differences = "is on the kink";
   return out;
 }
 
@@ -64,7 +64,7 @@ std::vector<Example> leaky_relu_examples() {
 std::vector<Example> elu_examples() {
   std::vector<Example> out = op_examples::unary(off({0.0}), kAlpha);
   out.push_back(op_examples::known("known", {-0.6931471805599453, 0, 2}, {-0.5, 0, 2}, EluOptions{}));
-  out.back().no_differences = "lies on the kink";
+  out.back().no_differences = "is on the kink";
   return out;
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// y = a^b and y = x^p, p a number.
+// y = a^b, and y = x^p for a number p.
 //   da = g b a^(b-1),   db = g a^b log a,   dx = g p x^(p-1)
-// At base 0 the exponent's derivative is 0 by convention, at every order: power and logarithm meet base 1 there instead
-// of 0. (The power's own output would do for the value, but its derivative is infinite there, and the convention's 0
-// times that NaN.) Where both are 0, b - 1 would be -1 and the factor b times infinity NaN: the exponent 1 gives the 0
-// that is due.
+// At base 0 the derivative by the exponent is 0 by convention, at every order. There the power and the logarithm get
+// base 1 instead of 0. (The op's own output has the right value there, but its derivative is infinite, and the
+// convention's 0 times that is NaN.) Where a and b are both 0, da would have the exponent b - 1 = -1, and the factor b
+// = 0 times infinity would be NaN. The exponent is 1 there instead, which gives the right result 0.
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
-// gelu, gelu_tanh, silu, softplus, log_sigmoid: smooth, one kernel forward and one back. Each derivative is an op of
-// its own, h(x, g) = g f'(x), with dg = h(x, c) and dx = c g f''(x); s = sigmoid(x), phi the normal density:
+// gelu, gelu_tanh, silu, softplus, log_sigmoid: smooth functions with one kernel forward and one backward. Each
+// derivative is an op of its own, h(x, g) = g f'(x), with dg = h(x, c) and dx = c g f''(x); s = sigmoid(x), phi the
+// normal density:
 //   gelu         f = x Phi(x)      f' = Phi + x phi              f'' = phi (2 - x^2)
 //   silu         f = x s           f' = s (1 + x (1 - s))        f'' = s (1 - s) (2 + x (1 - 2s))
 //   softplus     f = log(1 + e^x)  f' = s                        f'' = s (1 - s)
 //   log_sigmoid  f = log(s)        f' = sigmoid(-x)              f'' = -s (1 - s)
 //   gelu_tanh    f = x t, t = sigmoid(w), w = 2 sqrt(2 / pi) (x + 0.044715 x^3)
 //                f' = t + x t (1 - t) w'                         f'' = t (1 - t) (2w' + x ((1 - 2t) w'^2 + w''))
-// Where a factor is clamped, the product is 0 beyond the bound in f64 too: infinity times 0 must not arise.
+// A factor is clamped where the product is 0 outside the bound in f64 too, to avoid infinity times 0.
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/elementwise/unary_op.hpp>
@@ -40,7 +41,7 @@ Variable gelu_second(const Variable& x) {
   return 0.3989422804014327 * exp(-0.5 * square_x) * (2.0 - square_x);
 }
 
-// s (1 - s) as sigmoid(x) sigmoid(-x): 1 - s would have lost what is small.
+// s (1 - s) as sigmoid(x) sigmoid(-x), because 1 - s loses accuracy where s is near 1.
 Variable sigmoid_slope(const Variable& x) { return sigmoid(x) * sigmoid(-x); }
 
 Variable silu_second(const Variable& x) {
@@ -60,7 +61,7 @@ Variable softplus_second(const Variable& x) { return sigmoid_slope(x); }
 
 Variable log_sigmoid_second(const Variable& x) { return -softplus_second(x); }
 
-/// kBackward is the op itself.
+/// kBackward is the derivative's op itself.
 template <const OpDef& kBackward, Variable (*kSecond)(const Variable&)>
 void backward_vjp(VjpArgs& v) {
   const Variable x = v.in(0);
@@ -89,7 +90,7 @@ void silu_reference(const Attrs&, InputSpan in, Variable* outputs) { outputs[0] 
 void softplus_reference(const Attrs&, InputSpan in, Variable* outputs) { outputs[0] = log1p(exp(*in[0])); }
 void log_sigmoid_reference(const Attrs&, InputSpan in, Variable* outputs) { outputs[0] = log(sigmoid(*in[0])); }
 
-// Wide enough to meet both tails.
+// Wide enough to contain both tails.
 Domain wide() { return {.low = -4.0, .high = 4.0}; }
 std::vector<Example> unary_examples() { return op_examples::unary(wide()); }
 std::vector<Example> pair_examples() { return op_examples::pair(wide()); }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// y = f(x) element by element, with f'(x) from the output where the output gives it:
+// y = f(x) element by element. f'(x) is computed from the output where possible:
 //   exp: y    log: 1/x    sqrt: 1/(2y)    square: 2x    abs: sign(x)    sign, floor, ceil, round: 0
-//   rsqrt: -y^3/2    reciprocal: -y^2    expm1: e^x (not y + 1: that has lost what is small)    log1p: 1/(1 + x)
+//   rsqrt: -y^3/2    reciprocal: -y^2    expm1: e^x (y + 1 would be inaccurate where it is small)    log1p: 1/(1 + x)
 //   sin: cos x    cos: -sin x    erf: 2/sqrt(pi) e^(-x^2)
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
@@ -26,15 +26,15 @@ std::vector<Example> anywhere() { return op_examples::unary(Domain{}); }
 std::vector<Example> above_zero() { return op_examples::unary(positive()); }
 std::vector<Example> off_zero() { return op_examples::unary(Domain{.keep_away = {0.0}}); }
 
-// Away from the steps of functions that are constant between them, with the given values at halves and signed zeros.
+// Inputs away from the steps of functions that are piecewise constant, and the given values at halves and signed zeros.
 std::vector<Example> steps(const Domain& domain, std::initializer_list<double> expected) {
   std::vector<Example> out = op_examples::unary(domain);
   out.push_back(op_examples::known("halves", {-2.5, -1.5, -0.5, -0.25, 0.0, 0.5, 1.5, 2.5, 1e30}, expected));
-  out.back().no_differences = "lies on a step";
+  out.back().no_differences = "is on a step";
   return out;
 }
 
-// For functions that take integers, what they give for -2, 0 and 3 in the place of the refusal.
+// For functions that take integers: the results for -2, 0 and 3 replace the example that is refused.
 std::vector<Example> with_integers(std::vector<Example> out, std::initializer_list<double> expected) {
   const TensorOptions whole{.dtype = DType::i64};
   for (Example& example : out) {
@@ -182,7 +182,7 @@ const OpDef cos_op = {
     .examples = anywhere,
 };
 
-// Beyond the clamp e^(-x^2) is 0 in f64 too; without it a second derivative would multiply infinity by 0.
+// Outside the clamp e^(-x^2) is 0 in f64 too. Without the clamp, a second derivative would multiply infinity by 0.
 const OpDef erf_op = {
     .name = "erf",
     .input_names = {"x"},

@@ -7,11 +7,11 @@
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 
-// Pieces that ops of one floating input x share, and their backward ops, of x and a cotangent.
+// Helpers for ops of one floating input x, and for their backward ops, of x and a cotangent.
 
 namespace gradus::detail {
 
-/// What the backward op means: the derivative of the forward op's reference.
+/// The reference of the backward op: the derivative of the forward op's reference.
 template <const OpDef& kForward>
 void reference_of_unary_backward(const Attrs& attrs, InputSpan inputs, Variable* outputs) {
   const Variable cotangents[1] = {*inputs[1]};
@@ -50,7 +50,7 @@ inline std::vector<Example> pair(const Domain& first, const Attrs& attrs = {}, c
   };
 }
 
-/// What an op gives for some numbers.
+/// An example with given inputs and outputs.
 inline Example known(const char* name, std::initializer_list<double> x, std::initializer_list<double> y,
                      const Attrs& attrs = {}) {
   const TensorOptions f64{.dtype = DType::f64};

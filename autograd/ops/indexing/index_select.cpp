@@ -155,7 +155,8 @@ Tensor flat_nonzero(const Tensor& mask) {
   return kernels::true_positions(mask);
 }
 
-// How many elements are chosen depends on the mask's values, which no shape rule sees: they become indices first.
+// The number of chosen elements depends on the mask's values, which shape rules do not see. So the mask becomes indices
+// first.
 Variable masked_select(const Variable& x, const Tensor& mask) {
   const detail::CalledAs called("masked_select");
   GRADUS_CHECK(mask.dtype() == DType::boolean, "[masked_select] expected a mask of dtype bool, got ", describe(mask));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// v[j] = x[i_j], i_j the positions in sorted order (all of them, or the first k). dx = the cotangent of v put back at
-// i_j, zero elsewhere: a scatter_add at indices that are all different.
+// v[j] = x[i_j], where i_j are the positions in sorted order (all of them, or the first k). dx has the cotangent of v
+// at i_j and zero elsewhere: a scatter_add at indices that are all different.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
@@ -16,7 +16,7 @@ namespace {
 struct SortAttrs {
   int64_t axis;
   bool descending;
-  int64_t count = -1;  // of sorted elements; -1: all
+  int64_t count = -1;  // the number of sorted elements; -1: all
 };
 
 void sorted_shape(ShapeArgs& s) {

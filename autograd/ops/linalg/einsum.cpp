@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// einsum is no op of its own: each axis gets a label, repeated labels become diagonals, and operands are contracted
-// pair by pair, from left to right. With the labels of a pair sorted into those of both operands that are still needed
-// (batch), those of both that are not (summed), and those of one (left, right), a pair is
+// einsum is composed of other ops: each axis gets a label, repeated labels become diagonals, and operands are
+// contracted pair by pair, from left to right. The labels of a pair are of three kinds: in both operands and still
+// needed (batch), in both and not needed (summed), or in one only (left, right). The pair is then
 //   a [batch.., left, summed] b [batch.., summed, right]
-// or, where nothing is summed, an elementwise product.
+// or, when nothing is summed, an elementwise product.
 #include <algorithm>
 #include <string>
 
@@ -16,7 +16,8 @@
 namespace gradus {
 namespace {
 
-// 0..51: the letters in the order of their codes; 52 + k: axis k, from the right, of those that `...` stands for.
+// 0..51: the letters in the order of their codes; 52 + k: axis k, counted from the right, of the axes that `...` stands
+// for.
 using Labels = std::vector<int>;
 using LabelSet = uint64_t;
 constexpr int kLetters = 52;
@@ -76,7 +77,7 @@ Equation split(std::string_view equation) {
   }
 }
 
-// The labels of one term, given how many axes its `...` stands for.
+// The labels of one term, for a given number of axes of `...`.
 Labels parse_term(const std::string& term, int ellipsis_rank, std::string_view equation) {
   Labels labels;
   bool seen = false;
@@ -97,7 +98,7 @@ Labels parse_term(const std::string& term, int ellipsis_rank, std::string_view e
   return labels;
 }
 
-// How many axes `...` stands for in an operand of this rank.
+// The number of axes that `...` stands for in an operand of this rank.
 int ellipsis_rank(const std::string& term, const Variable& operand, size_t number, std::string_view equation) {
   const bool has = term.find("...") != std::string::npos;
   const int letters = static_cast<int>(parse_term(term, 0, equation).size());
@@ -148,7 +149,7 @@ Labels output_labels(const Equation& parts, const std::vector<Term>& terms, int 
   return out;
 }
 
-// Axis order[i] of x becomes axis i: swaps of two axes, which are views.
+// Makes axis order[i] of x axis i, by swaps of two axes, which are views.
 Variable permuted(Variable x, std::vector<int> order) {
   for (size_t i = 0; i < order.size(); ++i) {
     const int here = static_cast<int>(i);
@@ -184,7 +185,7 @@ bool find_repeat(const Labels& labels, int& first, int& second) {
   return false;
 }
 
-// Both axes of a repeated label go to the end, where the diagonal of n x n is every (n + 1)th element.
+// Moves both axes of a repeated label to the end. There the diagonal of n x n is every (n + 1)th element.
 Term without_repeats(Term term) {
   int a = 0;
   int b = 0;

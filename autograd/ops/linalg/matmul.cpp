@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// c = a b over equal leading axes;  da = g b^T,  db = a^T g. Transposes are views: the kernel reads them as they lie.
+// c = a b over equal leading axes;  da = g b^T,  db = a^T g. Transposes are views: the kernel reads them without a
+// copy.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
@@ -121,14 +122,14 @@ Variable matmul(const Variable& a, const Variable& b) {
   const detail::CalledAs called("matmul");
   GRADUS_CHECK(a.rank() >= 1 && b.rank() >= 1, "[matmul] expected vectors, matrices or batches, got ", describe(a),
                " and ", describe(b));
-  // Here too, so that the message shows the operands as they were given.
+  // Checked here too, so that the message shows the operands as they were given.
   GRADUS_CHECK(a.size(-1) == b.size(b.rank() == 1 ? 0 : -2), "[matmul] inner sizes differ: a is ", describe(a),
                ", b is ", describe(b));
   if (a.rank() == 1) return squeeze(matmul(unsqueeze(a, 0), b), b.rank() == 1 ? 0 : -2);
   if (b.rank() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
   if (a.rank() == b.rank() && batch_of(a.shape()) == batch_of(b.shape())) return apply(matmul_op, {}, {&a, &b});
   if (b.rank() == 2) {
-    // One product of all rows, instead of a batch of products whose gradients for b would have to be summed.
+    // One product of all rows. A batch of products would have to sum its gradients for b.
     const Variable rows = reshape(a, {a.shape().without(a.rank() - 1).numel(), a.size(-1)});
     const Variable flat = apply(matmul_op, {}, {&rows, &b});
     return reshape(flat, a.shape().with(a.rank() - 1, b.size(-1)));

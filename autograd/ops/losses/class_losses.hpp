@@ -3,17 +3,17 @@
 
 #include <gradus/autograd/ops/neural/neural.hpp>
 
-// What the losses on class numbers share. `op` is the name in messages.
+// Common parts of the losses on class numbers. `op` is the name in messages.
 
 namespace gradus::class_losses {
 
 /// Throws unless x is [.., C], targets i64 [..], weight [C] of x's dtype, 0 <= label_smoothing <= 1.
 void check(const Variable& x, const Variable& targets, const CrossEntropyOptions& options, const char* op);
 
-/// [N]: what each row counts: the weight of its target or 1, 0 where the target is ignored.
+/// [N]: the weight of each row: that of its target or 1, and 0 where the target is ignored.
 Variable row_weights(const Variable& targets, DType dtype, const CrossEntropyOptions& options, const char* op);
 
-/// Losses of rows [N], in which weights and ignored rows are accounted for, by options.reduction.
+/// Reduces the losses of rows [N] by options.reduction. They already include weights and ignored rows.
 Variable reduced(const Variable& losses, const Variable& targets, const CrossEntropyOptions& options);
 
 /// nll_loss after the checks.

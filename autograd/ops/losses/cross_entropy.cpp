@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // loss_i = lse_i - (1 - s) x_i[t_i] - s mean(x_i), lse_i = log sum_j exp(x_i[j]);  0 where t_i is the ignored index.
 // dx_i = (softmax(x_i) - (1 - s) onehot(t_i) - s / C) g_i, made from x and lse by the backward op. s is the smoothing.
-// The auxiliary output holds lse in two parts, the largest logit and the rest: added up they would have lost what the
-// gradient is made of when logits are large.
+// The auxiliary output holds lse in two parts, the largest logit and the rest. Their sum would lose the digits that the
+// gradient needs when logits are large.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/op.hpp>
@@ -30,9 +30,9 @@ void check_pair(const ShapeArgs& s) {
   rules::require_shape(s, 1, {s.shape(0)[0]}, "targets");
 }
 
-// loss = lse - <x, onehot>, with the largest logit of each row taken out first so that exp cannot overflow. Ignored
-// rows count as zeros: an infinity in one would come back as NaN, even with a cotangent of 0. A term with the factor 0
-// is left out, for the same reason.
+// loss = lse - <x, onehot>. The largest logit of each row is subtracted first, so that exp cannot overflow. Ignored
+// rows are replaced by zeros: an infinity in one would give NaN, even with a cotangent of 0. For the same reason a term
+// with the factor 0 is left out.
 void rows_reference(const Attrs& attrs, InputSpan inputs, Variable* outputs) {
   const Variable& targets = *inputs[1];
   const auto& rule = attrs.as<RowsAttrs>();
@@ -172,8 +172,7 @@ Variable cross_entropy_rows(const Variable& logits, const Variable& targets, con
 Variable cross_entropy(const Variable& logits, const Variable& targets, const CrossEntropyOptions& options) {
   const detail::CalledAs called("cross_entropy");
   class_losses::check(logits, targets, options, "cross_entropy");
-  // Smoothing with weights is rare: it goes through the logarithms of all probabilities, of zeros where a row is
-  // ignored.
+  // Smoothing with weights is rare, so it uses the logarithms of all probabilities. Ignored rows are replaced by zeros.
   if (options.weight.defined() && options.label_smoothing > 0.0) {
     const Tensor ignored = full({}, static_cast<double>(options.ignore_index), {.dtype = DType::i64});
     const Variable kept = unsqueeze(not_equal(targets, ignored), -1);

@@ -38,7 +38,7 @@ Variable l1_loss(const Variable& input, const Variable& target, LossOptions opti
   return reduced(abs(sub(input, target)), options.reduction);
 }
 
-// With c = clamp(d, -delta, delta) both branches are c^2 / 2 + delta |d - c|: no factor is infinite where d is.
+// With c = clamp(d, -delta, delta) both branches are c^2 / 2 + delta |d - c|. No factor is infinite when d is.
 Variable huber_loss(const Variable& input, const Variable& target, HuberOptions options) {
   const detail::CalledAs called("huber_loss");
   check_pair("huber_loss", input, target);
@@ -49,7 +49,7 @@ Variable huber_loss(const Variable& input, const Variable& target, HuberOptions 
   return reduced(add(affine(square(c), 0.5, 0.0), beyond), options.reduction);
 }
 
-// -log(s) = softplus(-x) and -log(1 - s) = softplus(x): nothing is subtracted, so nothing cancels.
+// -log(s) = softplus(-x) and -log(1 - s) = softplus(x). Nothing is subtracted, so no digits cancel.
 Variable binary_cross_entropy_with_logits(const Variable& logits, const Variable& target,
                                           const BinaryCrossEntropyOptions& options) {
   const detail::CalledAs called("binary_cross_entropy_with_logits");
@@ -71,7 +71,8 @@ Variable binary_cross_entropy_with_logits(const Variable& logits, const Variable
 Variable kl_div(const Variable& input, const Variable& target, KlDivOptions options) {
   const detail::CalledAs called("kl_div");
   check_pair("kl_div", input, target);
-  // An input of -inf is replaced where the target is 0, and the target's own logarithm: 0 times infinity would be NaN.
+  // Where the target is 0, the input (which may be -inf) and the target's logarithm are replaced: 0 times infinity
+  // would be NaN.
   const Variable nothing = equal(target, options.log_target ? -HUGE_VAL : 0.0);
   const Variable p = options.log_target ? exp(target) : target;
   const Variable log_p =

@@ -5,8 +5,8 @@
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/variable.hpp>
 
-// Losses element by element: input and target of one shape and floating dtype, both differentiable. The mean is over
-// all elements, and 0 when there are none. Each throws Error `[mse_loss] input and target differ: ...`.
+// Losses element by element: input and target have the same shape and floating dtype, and both are differentiable. The
+// mean is over all elements, and 0 when there are none. Each throws Error `[mse_loss] input and target differ: ...`.
 
 namespace gradus {
 
@@ -20,7 +20,7 @@ GRADUS_API Variable mse_loss(const Variable& input, const Variable& target, Loss
 GRADUS_API Variable l1_loss(const Variable& input, const Variable& target, LossOptions options = {});
 
 struct HuberOptions {
-  /// Where the square ends and the line begins; > 0.
+  /// The |d| at which the loss changes from quadratic to linear; > 0.
   double delta = 1.0;
   Reduction reduction = Reduction::mean;
 };
@@ -42,8 +42,9 @@ struct KlDivOptions {
   bool log_target = false;
   Reduction reduction = Reduction::mean;
 };
-/// t (log t - input), input the logarithm of a probability and t >= 0 the target; 0 where t is 0, gradients included,
-/// whatever the input. The divergence of a batch of rows is the sum over the number of rows, not the mean.
+/// t (log t - input), where input is the logarithm of a probability and t >= 0 is the target. Where t is 0, the loss
+/// and its gradients are 0 for any input. For the divergence of a batch of rows, divide the sum by the number of rows,
+/// instead of taking the mean.
 GRADUS_API Variable kl_div(const Variable& input, const Variable& target, KlDivOptions options = {});
 
 }  // namespace gradus

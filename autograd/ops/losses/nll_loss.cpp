@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// loss_i = -(1 - s) w[t_i] x_i[t_i] - s / C sum_c w[c] x_i[c], 0 where t_i is ignored; the mean is sum loss_i / sum
-// w[t_i] over the rows that are not.
+// loss_i = -(1 - s) w[t_i] x_i[t_i] - s / C sum_c w[c] x_i[c], and 0 where t_i is ignored. The mean is sum loss_i / sum
+// w[t_i], both over the rows that are not ignored.
 #include <limits>
 
 #include <gradus/autograd/engine/example.hpp>
@@ -34,7 +34,7 @@ struct ClassAttrs {
   const char* op;  // the name in messages
 };
 
-// The targets [N] with class 0 in place of what is ignored.
+// The targets [N] with class 0 in place of ignored ones.
 Variable safe_targets(const Variable& targets, int64_t classes, const CrossEntropyOptions& options, const char* op) {
   const Variable flat = reshape(targets, {targets.numel()});
   return apply(class_index_op, ClassAttrs{classes, options.ignore_index, op}, {&flat});
@@ -65,7 +65,7 @@ std::vector<Example> class_index_examples() {
 
 }  // namespace
 
-// Good indices from class numbers some of which are ignored.
+// Makes valid indices from class numbers, some of which are ignored.
 const OpDef class_index_op = {
     .name = "class_index",
     .input_names = {"targets"},
@@ -111,7 +111,7 @@ Variable reduced(const Variable& losses, const Variable& targets, const CrossEnt
   const Variable total = sum(row_weights(targets, losses.dtype(), options, "cross_entropy"));
   const Variable count = where(equal(total, 0.0), ones({}, {.dtype = losses.dtype()}), total);
   const Variable all = sum(losses);
-  // Divided first where the sum of losses is too large for their dtype: the mean need not be.
+  // Divides before adding where the sum of losses is too large for their dtype, because the mean may still fit.
   constexpr double kMost = std::numeric_limits<double>::max();
   return detail::all_within(all, -kMost, kMost) ? div(all, count) : sum(div(losses, count));
 }
@@ -123,7 +123,7 @@ Variable nll(const Variable& log_probs, const Variable& targets, const CrossEntr
   const Variable& weight = options.weight;
   const Variable kept = kept_rows(targets, options);
   const Variable zero = zero_like(rows);
-  // What an ignored row holds must not meet a weight: its product with a cotangent of 0 can be NaN.
+  // Values of an ignored row must not be multiplied by a weight: the product with a cotangent of 0 can be NaN.
   Variable losses = where(kept, neg(squeeze(take_along_axis(rows, 1, unsqueeze(index, 1)), 1)), zero);
   if (weight.defined()) losses = mul(losses, index_select(weight, 0, index));
   if (options.label_smoothing > 0.0) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// y = sum(a b) / (max(|a|, eps) max(|b|, eps)). Where a norm is not larger than eps it is a constant, whose derivative
-// is 0: y is then finite and differentiable everywhere.
+// y = sum(a b) / (max(|a|, eps) max(|b|, eps)). A norm of at most eps counts as a constant with derivative 0. So y is
+// finite and differentiable everywhere.
 #include <gradus/autograd/ops/choice.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
@@ -11,7 +11,8 @@
 namespace gradus {
 namespace {
 
-// Along an axis of `shape`, to which x broadcasts; kept. What broadcasting repeats is looked at once.
+// The norm along an axis of `shape`, to which x broadcasts; the axis is kept. Elements repeated by broadcasting are
+// read once.
 Variable bounded_norm(const Variable& x, const Shape& shape, int axis, double eps) {
   const int own = axis - (shape.rank() - x.rank());
   const bool whole = own >= 0 && x.shape()[own] == shape[axis];
@@ -33,13 +34,13 @@ Variable cosine_similarity(const Variable& a, const Variable& b, CosineOptions o
   const Variable left_norm = bounded_norm(a, shape, axis, options.eps);
   const Variable right_norm = bounded_norm(b, shape, axis, options.eps);
   const Variable norms = mul(left_norm, right_norm);
-  // Far enough from the ends of the range for third derivatives, which divide by third powers.
+  // The bounds leave room for third derivatives, which divide by third powers.
   const bool narrow = a.dtype() == DType::f32;
   if (is_ordinary(norms, narrow ? 1e12 : 1e90) && is_ordinary(left_norm, narrow ? 1e9 : 1e75) &&
       is_ordinary(right_norm, narrow ? 1e9 : 1e75)) {
     return div(sum(mul(left, right), {axis}), squeeze(norms, axis));
   }
-  // The same, in an order in which nothing over- or underflows, for a pass more over both.
+  // The same in an order in which nothing over- or underflows; it needs one more pass over both.
   return sum(mul(div(left, left_norm), div(right, right_norm)), {axis});
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// y = x m / (1 - p), m a 0-or-1 mask that is a pure function of the attributes; linear in x, so dx is the same op on g.
+// y = x m / (1 - p), where the mask m of zeros and ones is a function of the attributes only. It is linear in x, so dx
+// is the same op on g.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Rows normalised: z = (x - mean) rstd, y = z weight + bias, with mean and rstd = 1 / sqrt(mean((x - mean)^2) + eps) of
-// each row; RMS norm takes the mean as 0 and has no bias. With h = g weight:
+// Normalised rows: z = (x - mean) rstd, y = z weight + bias, with mean and rstd = 1 / sqrt(mean((x - mean)^2) + eps) of
+// each row. RMS norm uses 0 as the mean and has no bias. With h = g weight:
 //   dx = rstd (h - mean(h) - z mean(h z)), for RMS norm without the term mean(h)
 //   dweight = sum of g z over the rows,  dbias = sum of g
-// mean and rstd are auxiliary outputs: the backward op starts from them.
+// mean and rstd are auxiliary outputs, which the backward op uses.
 #include <cmath>
 
 #include <gradus/autograd/engine/example.hpp>
@@ -27,7 +27,7 @@ struct NormAttrs {
 };
 
 // Layer norm has the inputs x, weight, bias and the outputs y, mean, rstd; RMS norm x, weight and y, rstd. The backward
-// ops have x, weight, g and then what is auxiliary in the forward op.
+// ops have x, weight, g and then the auxiliary outputs of the forward op.
 template <bool kCentered>
 constexpr int kInputs = kCentered ? 3 : 2;
 template <bool kCentered>
@@ -82,7 +82,7 @@ void norm_vjp(VjpArgs& v) {
   if (weighted) v.set(1, gradients[1]);
 }
 
-// The largest |x| of each row [N, 1], not less than `least`; 1 where that is 0 or not finite. A constant.
+// The largest |x| of each row [N, 1], but at least `least`; 1 where that is 0 or not finite. A constant.
 Variable row_scale(const Variable& x, double least) {
   Variable one = ones({}, {.dtype = x.dtype()});
   if (x.numel() == 0) return one;
@@ -90,7 +90,7 @@ Variable row_scale(const Variable& x, double least) {
   return where(logical_and(greater(largest, 0.0), less(largest, HUGE_VAL)), largest, one);
 }
 
-// Numerator and denominator are divided by the scale of the row, so that squares neither over- nor underflow.
+// Numerator and denominator are divided by the scale of the row, so that squares do not over- or underflow.
 template <bool kCentered>
 void norm_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
   const Variable& x = *in[0];
@@ -202,7 +202,7 @@ Variable rows_of(const Variable& x, int axes, const char* op) {
   return reshape(x, {count, width});
 }
 
-// A weight or bias of the normalised axes' shape, as one vector.
+// A weight or bias with the shape of the normalised axes, as one vector.
 Variable flat(const Variable& parameter, const Variable& x, int axes, const char* op, const char* name) {
   if (!parameter.defined()) return parameter;
   const Shape expected(std::span<const int64_t>(x.shape().end() - axes, static_cast<size_t>(axes)));

@@ -24,8 +24,8 @@ void check_rows(const ShapeArgs& s) {
   GRADUS_CHECK(s.shape(0).rank() >= 1, "[", s.op_name(), "] expected at least one axis, got ", s.describe(0));
 }
 
-// Blocked elements are -infinity before, so that they add nothing, and after. A row that is all blocked is computed
-// from zeros: nothing in it is NaN, and no gradient passes.
+// Blocked elements are set to -infinity before, so that they add nothing to the sum, and again after. A row with all
+// elements blocked is computed from zeros: nothing in it is NaN, and no gradient passes.
 Variable of_kept(const Variable& x, int axis, const Variable& keep) {
   const Variable mask = expand(keep, x.shape());
   GRADUS_CHECK(mask.dtype() == DType::boolean, "[log_softmax] expected keep of dtype bool, got ", describe(mask));

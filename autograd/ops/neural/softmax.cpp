@@ -30,8 +30,8 @@ Variable unblocked(const Variable& x, const Variable& keep) {
   return keep.defined() ? where(keep, x, zeros({}, {.dtype = x.dtype()})) : x;
 }
 
-// What is blocked is replaced before exp, which could make an infinity of it, after it, for the sum, and at the end,
-// where the row may be NaN.
+// Blocked elements are replaced three times: before exp, which could make them infinite; after it, for the sum; and at
+// the end, because the row may be NaN.
 void softmax_reference(const Attrs&, InputSpan inputs, Variable* outputs) {
   const Variable& keep = *inputs[1];
   const Variable one = ones({}, {.dtype = inputs[0]->dtype()});
@@ -39,7 +39,7 @@ void softmax_reference(const Attrs&, InputSpan inputs, Variable* outputs) {
   const Variable shift = detail::largest_shift(keep.defined() ? where(keep, *inputs[0], lowest) : *inputs[0]);
   const Variable kept = unblocked(exp(sub(unblocked(*inputs[0], keep), shift)), keep);
   const Variable total = row_sum(kept);
-  // A row that is all blocked divides 0 by 1; one of -infinity divides 0 by 0.
+  // A row with all elements blocked divides 0 by 1; a row of -infinity divides 0 by 0.
   if (!keep.defined()) {
     outputs[0] = div(kept, total);
   } else {
@@ -106,7 +106,7 @@ const OpDef softmax_backward_op = {
           const Variable gk = unblocked(g, keep);
           const Variable ck = unblocked(c, keep);
           const Variable dy = sub(mul(ck, sub(gk, row_sum(mul(y, gk)))), mul(gk, row_sum(mul(ck, y))));
-          v.set(0, unblocked(dy, keep));  // 0 times what is not finite would be NaN
+          v.set(0, unblocked(dy, keep));  // 0 times an infinity or NaN would be NaN
         },
     .saves = {.inputs = 0b111},
     .optional_inputs = 0b100,

@@ -2,8 +2,8 @@
 // Probabilities with exact zeros; S = {i: y_i > 0} is the support.
 //   sparsemax: y = max(x - t, 0)          dx = g - mean of g over S, on S: sparsemax_backward(y, g)
 //   entmax15:  y = max(x / 2 - t, 0)^2    dx = s (g - q), s = sqrt(y), q = sum(s g) / sum(s): entmax15_backward(y, g)
-// Both backward ops are linear in g with a symmetric matrix: dg is the same op on the new cotangent c. The support is
-// taken as it is, so y matters to the second only:
+// Both backward ops are linear in g with a symmetric matrix: dg is the same op on the new cotangent c. The support
+// counts as constant, so only the second op depends on y:
 //   dy = (g - q) (c - r) / (2 s) on S, r = sum(s c) / sum(s)
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
@@ -67,7 +67,7 @@ Variable entmax15_dy(const Variable& y, const Variable& g, const Variable& c) {
   return on_support(y, div(mul(off_g, off_c), affine(root, 2.0, 0.0)), 0.0);
 }
 
-// Rows without an element near the threshold, where derivatives jump: that is why all values are given.
+// Rows without an element near the threshold, where derivatives jump. Therefore all values are given.
 Tensor clear_rows() {
   return Tensor::from({0.9, 0.3, 0.05, -0.5, 2.0, 1.9, -1.0, 0.5, 0.1, 0.2, 0.3, 0.4}, {3, 4}, {.dtype = DType::f64});
 }

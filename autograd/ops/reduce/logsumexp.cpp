@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // y = log sum e^x = m + log sum e^(x - m), m the largest x.
-// dx = g p, p = e^(x - y) the softmax: logsumexp_backward(x, g), which computes p from x, because y has rounded away
-// what p is made of when x is large. Its own vjp, for a cotangent c:
+// dx = g p, p = e^(x - y) the softmax: logsumexp_backward(x, g). It computes p from x, because when x is large, y has
+// lost the digits that p needs to rounding. Its own vjp, for a cotangent c:
 //   dg = sum(c p)        dx = p (c g - sum(p c g))
-// Where all x are -infinity, so is y, and p is 0.
+// Where all x are -infinity, y is -infinity and p is 0.
 #include <cmath>
 
 #include <gradus/autograd/engine/example.hpp>

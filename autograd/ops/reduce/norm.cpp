@@ -2,8 +2,8 @@
 // y = (sum |x|^p)^(1/p):  dx = g u, u = sign(x) (|x| / y)^(p - 1), for p = 2: x / y. norm_backward(x, g, y), with y as
 // an auxiliary input. Its own vjp, for a cotangent c:
 //   dg = sum(c u)        dx = g (p - 1) / y ((|x| / y)^(p - 2) c - u sum(c u))
-// Where y is 0 all of these are 0 by convention, and so is the power p - 2 < 0 of a single 0. Ratios to y come first: y
-// may be the smallest number or the largest.
+// Where y is 0 all of these are 0 by convention, and so is a single 0 to the power p - 2 < 0. Ratios to y are computed
+// first, because y may be the smallest number or the largest.
 #include <gradus/autograd/ops/reduce/norm.hpp>
 
 #include <cmath>
@@ -29,7 +29,7 @@ Variable norm_mask(const Variable& x, uint32_t axes, const NormOptions& options)
   return options.keepdim ? kept : drop_axes(kept, axes);
 }
 
-// r^power, 0 at 0; r >= 0
+// r^power for r >= 0, with 0 at r = 0.
 Variable power_of(const Variable& r, double power) {
   const Variable zero = zeros({}, {.dtype = r.dtype()});
   const Variable none = equal(r, 0.0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// y = sum or mean of x over a set of axes; each kept with size 1 inside the op. dx = the cotangent, expanded, divided
-// by the number of elements for a mean.
+// y = sum or mean of x over a set of axes; inside the op each reduced axis is kept with size 1. dx = the expanded
+// cotangent, for a mean divided by the number of elements.
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 
 #include <gradus/autograd/engine/example.hpp>

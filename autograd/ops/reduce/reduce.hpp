@@ -14,8 +14,8 @@ enum class Reduction : uint8_t { mean, sum, none };
 
 }  // namespace gradus
 
-// Reductions over one axis, some (`sum(x, {0, 2})`, or a vector of them) or all (`sum(x)`). An empty list means all
-// too, so that all can be kept: `sum(x, {}, {.keepdim = true})`. Floating inputs unless said otherwise. Throws Error
+// Reductions over one axis, several (`sum(x, {0, 2})`, or a vector of them) or all (`sum(x)`). An empty list also means
+// all: `sum(x, {}, {.keepdim = true})` keeps all axes. Floating inputs unless a comment says otherwise. Throws Error
 // when an axis is out of range or named twice.
 
 namespace gradus {
@@ -27,30 +27,31 @@ struct ReduceOptions {
 
 GRADUS_API Variable sum(const Variable& x, const Axes& axes, ReduceOptions options = {});
 GRADUS_API Variable sum(const Variable& x);
-/// NaN over nothing.
+/// The mean; NaN for no elements.
 GRADUS_API Variable mean(const Variable& x, const Axes& axes, ReduceOptions options = {});
 GRADUS_API Variable mean(const Variable& x);
-/// The opposite of expand: sums x over what expand(.., x.shape()) repeated, to `shape`.
+/// The opposite of expand: sums x to `shape`, over the axes on which expand(.., x.shape()) repeats elements.
 GRADUS_API Variable sum_to(const Variable& x, const Shape& shape);
-/// 1 over nothing. The derivative is right with any number of zeros, at any order.
+/// The product; 1 for no elements. The derivative is right with any number of zeros, at any order.
 GRADUS_API Variable prod(const Variable& x, const Axes& axes, ReduceOptions options = {});
 GRADUS_API Variable prod(const Variable& x);
-/// The largest and the smallest element, NaN if any is NaN. Equal ones share the derivative equally; where the result
-/// is NaN it is 0. Throws over nothing.
+/// The largest and the smallest element; NaN if any is NaN. Equal extremes share the derivative equally; it is 0 where
+/// the result is NaN. Throws for no elements.
 GRADUS_API Variable max(const Variable& x, const Axes& axes, ReduceOptions options = {});
 GRADUS_API Variable max(const Variable& x);
 GRADUS_API Variable min(const Variable& x, const Axes& axes, ReduceOptions options = {});
 GRADUS_API Variable min(const Variable& x);
-/// log sum e^x without overflow. Over -infinity only, or over nothing, -infinity with derivative 0.
+/// log sum e^x without overflow. For no elements, or only -infinity, the result is -infinity with derivative 0.
 GRADUS_API Variable logsumexp(const Variable& x, const Axes& axes, ReduceOptions options = {});
 GRADUS_API Variable logsumexp(const Variable& x);
 
-// var, stddev and norm have overloads, so that `var(x, {0, 1})` names axes and `var(x, {.correction = 0})` options.
+// var, stddev and norm have overloads, so that `var(x, {0, 1})` names axes and `var(x, {.correction = 0})` gives
+// options.
 
 struct VarOptions {
   bool keepdim = false;
-  /// The sum of squares is divided by n - correction: 1 estimates a population's variance from a sample of it, 0 is the
-  /// variance of the numbers themselves. NaN when n <= correction.
+  /// The sum of squares is divided by n - correction. 1 estimates a population's variance from a sample of it; 0 gives
+  /// the variance of the numbers themselves. NaN when n <= correction.
   double correction = 1.0;
 };
 
@@ -64,7 +65,8 @@ requires std::is_convertible_v<const A&, Axes> Variable var(const Variable& x, c
   return var(x, axes, VarOptions{});
 }
 GRADUS_API Variable var(const Variable& x, VarOptions options = {});
-/// The root of the variance, also where that is too large or small for the dtype; derivatives 0 where all are equal.
+/// The root of the variance, also where the variance is too large or too small for the dtype. Derivatives are 0 where
+/// all elements are equal.
 GRADUS_API Variable stddev(const Variable& x, const Axes& axes, VarOptions options);
 inline Variable stddev(const Variable& x, std::initializer_list<int64_t> axes, VarOptions options = {}) {
   return stddev(x, Axes(axes), options);
@@ -81,7 +83,7 @@ struct NormOptions {
   double p = 2.0;
 };
 
-/// (sum |x|^p)^(1 / p), without overflow on the way; p = infinity: the largest |x|. 0 over nothing (p = infinity:
+/// (sum |x|^p)^(1 / p), without overflow in between; p = infinity: the largest |x|. 0 for no elements (p = infinity:
 /// throws, as max does). The derivative of a norm of 0 is 0, at every order.
 GRADUS_API Variable norm(const Variable& x, const Axes& axes, NormOptions options);
 inline Variable norm(const Variable& x, std::initializer_list<int64_t> axes, NormOptions options = {}) {
@@ -93,14 +95,14 @@ requires std::is_convertible_v<const A&, Axes> Variable norm(const Variable& x, 
 }
 GRADUS_API Variable norm(const Variable& x, NormOptions options = {});
 
-/// bool -> bool, a constant: false and true over nothing.
+/// bool -> bool, a constant. For no elements: any is false, all is true.
 GRADUS_API Variable any(const Variable& x, const Axes& axes, ReduceOptions options = {});
 GRADUS_API Variable any(const Variable& x);
 GRADUS_API Variable all(const Variable& x, const Axes& axes, ReduceOptions options = {});
 GRADUS_API Variable all(const Variable& x);
 
-/// i64, a constant: where the largest or smallest element of an axis stands, the first of equal ones; a NaN wins.
-/// Without an axis: its row-major number among all elements. Throws over nothing.
+/// i64, a constant: the position of the largest or smallest element along an axis, the first of equal ones; a NaN comes
+/// before any number. Without an axis: the row-major position among all elements. Throws for no elements.
 GRADUS_API Variable argmax(const Variable& x, int64_t axis, ReduceOptions options = {});
 GRADUS_API Variable argmax(const Variable& x);
 GRADUS_API Variable argmin(const Variable& x, int64_t axis, ReduceOptions options = {});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// max, min, argmax, argmin, any, all. With k elements equal to the extreme y, each of them has derivative g / k: the
-// middle of what a step up and a step down give.
+// max, min, argmax, argmin, any, all. With k elements equal to the extreme y, each of them has derivative g / k. This
+// is the average of the slopes of a step up and a step down.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
@@ -31,14 +31,14 @@ void bool_shape(ShapeArgs& s) {
   rules::reduction(s, s.attrs<ReduceAttrs>().axes, DType::boolean);
 }
 
-// Of bools, the largest is whether any is true, the smallest whether all are.
+// For bools, the largest is whether any is true, and the smallest whether all are.
 template <ReduceFn kFn>
 void extreme_forward(ForwardArgs& f) {
   if (f.in(0).dtype() != DType::boolean) return kernels::reduce(kFn, f.in(0), f.out(0));
   kFn == ReduceFn::max ? kernels::any(f.in(0), f.out(0)) : kernels::all(f.in(0), f.out(0));
 }
 
-// The argmax of bools is that of the integers 0 and 1.
+// argmax of bools treats them as the integers 0 and 1.
 Tensor numbers_of(const Tensor& x) { return x.dtype() == DType::boolean ? x.to(DType::i64) : x; }
 
 void extreme_vjp(VjpArgs& v) {

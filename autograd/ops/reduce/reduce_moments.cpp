@@ -135,7 +135,8 @@ const OpDef var_op = {
         [](const Attrs& attrs, InputSpan inputs, Variable* outputs) {
           const auto& a = attrs.as<VarAttrs>();
           const Shape& shape = inputs[0]->shape();
-          // Divided before the squares, whose sum may be too large for their dtype where the variance is not.
+          // Divided before it is squared, because the sum of squares may be too large for the dtype where the variance
+          // is not.
           const double d = divisor(shape, a);
           const Variable scaled = 1.0 / std::sqrt(d) * center(*inputs[0], a.axes);
           const Variable squares = sum_to(square(scaled), reduced_shape(shape, a.axes));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// prod: y = product of x over a set of axes;  dx_i = g prod_{j != i} x_j, which is prod_backward(x, g): no division, so
-//   that zeros are right. The reference multiplies halves with each other, which any order of derivative goes through.
+// prod: y = product of x over a set of axes;  dx_i = g prod_{j != i} x_j, which is prod_backward(x, g): it does not
+// divide, so zeros are right. The reference multiplies two halves, again and again, so that a derivative of any order
+// can pass through it.
 // cumsum: y_i = x_0 + ... + x_i;  dx_i = g_i + ... + g_{n-1}, the cumsum of g from the other end.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// GRU over a sequence as one op, forward and backward kernels hand-written (tensor/kernels/sequence/gru.hpp has the
-// formulas). Its reference, composed from public ops, is its meaning: oracle in tests, and the way to every higher
-// derivative.
+// GRU over a sequence as one op, with hand-written forward and backward kernels (formulas in
+// tensor/kernels/sequence/gru.hpp). Its reference, composed from public ops, defines its meaning. Tests compare the
+// kernels with it, and all higher derivatives use it.
 //   gru_sequence          gates_x, h0, w_hh, b_hh, lengths              ->  y, h_n, [gate activations]
 //   gru_sequence_backward the same, dy, dh_n, [y], [gate activations]   ->  dgates_x, dh0, dw_hh, db_hh
-// What is in brackets is auxiliary: it only saves the backward kernel work, and its reference computes it again.
+// The values in brackets are auxiliary: they only save the backward kernel work, and its reference computes them again.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/op.hpp>
@@ -20,8 +20,8 @@ namespace {
 
 using recurrent::gate;
 
-// The inputs of the forward op, then those that the backward op has besides. Its outputs are the gradients of the first
-// kGradients inputs.
+// The inputs of the forward op, then the additional inputs of the backward op. Its outputs are the gradients of the
+// first kGradients inputs.
 enum Input : int {
   kGatesX,
   kH0,
@@ -44,7 +44,7 @@ struct GruAttrs {
   bool reset_after;
 };
 
-constexpr int64_t kGateArrays = 4;  // that the forward op keeps
+constexpr int64_t kGateArrays = 4;  // the number of arrays in `gates`
 
 Tensor given(const ForwardArgs& f, Input i) { return f.has(i) ? f.in(i) : Tensor(); }
 

@@ -12,34 +12,34 @@
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/tensor/detail/lengths.hpp>
 
-// What the recurrent layers over a sequence share: the walk over time that defines lengths and direction, in public
-// ops, and the shape rule.
+// Common parts of the recurrent layers over a sequence: the loop over time that defines lengths and direction, in
+// public ops, and the shape rule.
 
 namespace gradus::recurrent {
 
-/// Checks `lengths` against gates_x [B, T, G H]. They are integers, which carry no derivative.
+/// Checks `lengths` against gates_x [B, T, G H]. They are integers and have no derivative.
 inline LengthRange range_of(const char* op, const Variable& gates_x, const Variable& lengths) {
   return require_lengths(op, lengths.value(), gates_x.size(0), gates_x.size(1));
 }
 
-/// Which steps of gates_x [B, T, G H] are taken, and what is read of them.
+/// The steps of gates_x [B, T, G H] that are computed, and their contents without padding.
 class Padding {
  public:
   Padding(const char* op, const Variable& gates_x, const Variable& lengths) : time_(gates_x.size(1)), steps_(time_) {
     if (!lengths.defined()) return;
     const LengthRange range = range_of(op, gates_x, lengths);
-    // One step at least: every input then has a gradient, if only of zeros.
+    // At least one step, so that every input has a gradient, even if it is all zeros.
     steps_ = std::min(time_, std::max<int64_t>(range.most, 1));
     full_ = range.least;
     if (full_ < time_) valid_ = valid_steps(lengths.value(), steps_);
   }
 
   int64_t steps() const { return steps_; }
-  /// Some row has ended before step t.
+  /// Whether some row has ended before step t.
   bool any_ended(int64_t t) const { return valid_.defined() && t >= full_; }
-  /// bool [B, 1]: the rows that have not.
+  /// bool [B, 1]: the rows that have not ended before step t.
   Variable active(int64_t t) const { return valid_.slice(1, t, t + 1); }
-  /// The steps that are taken, with 0 in place of padding, which may hold anything.
+  /// The steps that are computed, with 0 in place of padding, which may contain anything.
   Variable read(const Variable& gates_x) const {
     if (!valid_.defined()) return gates_x;
     return where(unsqueeze(valid_, 2), narrow(gates_x, 1, 0, steps_), nothing(gates_x));
@@ -50,12 +50,12 @@ class Padding {
  private:
   int64_t time_;
   int64_t steps_;
-  int64_t full_ = 0;  // the steps that all rows take
+  int64_t full_ = 0;  // the number of steps that all rows take
   Tensor valid_;      // bool [B, steps]; undefined: all
 };
 
-/// Of no steps: the output [B, 0, H] and the states as they were, both of which depend on all inputs, with zeros for
-/// gradients.
+/// The result for no steps: the output [B, 0, H] and the initial states. Both depend on all inputs, so that these get
+/// gradients of zeros.
 template <class Step>
 SequenceOutput walk_nothing(const Variable& gates_x, std::vector<Variable> states, Step&& step) {
   const Shape& h = states[0].shape();
@@ -68,8 +68,8 @@ SequenceOutput walk_nothing(const Variable& gates_x, std::vector<Variable> state
   return {.output = reshape(next[0], empty), .h = states[0], .c = states.size() > 1 ? states[1] : Variable()};
 }
 
-/// gates_x [B, T, G H], states (h, and c for LSTM) each [B, H]. step(x_t [B, G H], states) gives the next states.
-/// At a step beyond a row's length its states stay as they are and its output is 0; the step itself sees zeros there.
+/// gates_x [B, T, G H], states (h, and c for LSTM) each [B, H]. step(x_t [B, G H], states) gives the next states. At a
+/// step after a row's length its states do not change and its output is 0; the step function gets zeros there.
 template <class Step>
 SequenceOutput walk(const char* op, const Variable& gates_x, std::vector<Variable> states, const Variable& lengths,
                     bool reverse, Step&& step) {

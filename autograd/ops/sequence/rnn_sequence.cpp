@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Elman's RNN over a sequence, composed from public ops: its meaning, and the oracle of any kernel.
+// Elman's RNN over a sequence, composed from public ops. This defines its meaning, and any kernel can be tested against
+// it.
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/sequence/recurrent.hpp>
 #include <gradus/tensor/detail/called_as.hpp>

@@ -4,10 +4,10 @@
 
 #include <gradus/autograd/variable.hpp>
 
-// Recurrent layers over a whole sequence, one direction. The input's share of the gates comes in, computed for all
-// steps by one product: gates_x [B, T, G H] = x W_ih^T + b_ih. `lengths` (i64 [B], each in [0, T], or undefined: all
-// T): beyond its length a row's output is exactly 0 and its padding is never read; the final state is that of the last
-// valid step (length 0: the initial state). `reverse` starts at the last valid step and walks to the first.
+// Recurrent layers over a whole sequence, one direction. The input's part of the gates is computed before, for all
+// steps by one product: gates_x [B, T, G H] = x W_ih^T + b_ih. `lengths` is i64 [B], each in [0, T], or undefined: all
+// T. After its length a row's output is exactly 0 and its padding is never read. The final state is that of the last
+// valid step (length 0: the initial state). `reverse` starts at the last valid step and goes back to the first.
 
 namespace gradus {
 

@@ -24,7 +24,7 @@ void concat_shape(ShapeArgs& s) {
                      s.shape(i).with(axis, 0) == s.shape(0).with(axis, 0),
                  "[concat] parts differ beside axis ", axis, ": part 0 is ", s.describe(0), ", part ", i, " is ",
                  s.describe(i));
-    // Expanded parts take no memory, so that any number of any size may come.
+    // Expanded parts take no memory, so their sizes are not limited by it and may overflow the sum.
     GRADUS_CHECK(!__builtin_add_overflow(total, s.shape(i)[axis], &total),
                  "[concat] too many elements for 64-bit addressing: ", s.num_inputs(), " parts, part ", i, " is ",
                  s.describe(i));

@@ -22,7 +22,7 @@ struct PlaceAttrs {
   DiagonalAttrs diagonal;
 };
 
-// Elements (i, i + offset); none when the offset leads out of the matrix.
+// Elements (i, i + offset); none when the offset is outside the matrix.
 Layout diagonal_layout(const Layout& x, const DiagonalAttrs& at, const char* op) {
   const int a = normalize_axis(at.a, x.rank(), op);
   const int b = normalize_axis(at.b, x.rank(), op);

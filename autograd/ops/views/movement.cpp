@@ -101,7 +101,7 @@ void pad_vjp(VjpArgs& v) {
   v.set(0, inside);
 }
 
-// Axis by axis, each as the second one of four, so that no rank is too large.
+// Works axis by axis, each as the second of four axes, so that any rank is possible.
 void repeat_vjp(VjpArgs& v) {
   const std::vector<int64_t>& counts = v.attrs<RepeatAttrs>().counts;
   Variable g = v.cotangent();

@@ -10,9 +10,9 @@
 
 namespace gradus::detail {
 
-/// The largest element of x over some axes, as a constant, 0 where it is not finite: what is taken from x before exp,
-/// so that exp neither overflows nor makes all of a row 0. The result of a function that does not depend on the shift
-/// has the same derivatives with a constant one.
+/// The largest element of x over some axes, as a constant; 0 where it is not finite. It is subtracted from x before
+/// exp, so that exp does not overflow and does not make a whole row 0. It may be a constant because the results do not
+/// depend on the shift, and so their derivatives do not either.
 inline Variable largest_shift(const Variable& x, uint32_t axes) {
   const Variable zero = zeros({}, {.dtype = x.dtype()});
   if (x.numel() == 0) return expand(zero, reduced_shape(x.shape(), axes));

@@ -24,7 +24,7 @@ struct PlaceAttrs {
   int axis;
   int64_t step;
   int64_t start;
-  /// Past the last element of `count` of them; beyond any shape where 64 bits cannot say it.
+  /// The position after the last of `count` elements; the largest 64-bit number when it does not fit.
   int64_t stop(int64_t count) const {
     int64_t past = start;
     if (count == 0) return past;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Pieces of one axis, all of them at once: with a slice for each, the way back would make as many arrays of the whole
-// size. The derivative is the pieces' cotangents one after the other.
+// All pieces of one axis at once. With a slice op for each piece, the backward pass would make an array of the whole
+// size for each. The derivative is the concatenation of the pieces' cotangents.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>

@@ -8,25 +8,25 @@
 
 #include <gradus/autograd/variable.hpp>
 
-// Functions that rearrange elements. Any dtype; the results share the bytes of x where strides can say it. Axes may be
+// Functions that rearrange elements. Any dtype; the results share the bytes of x where strides allow it. Axes may be
 // negative (-1 is the last). Each throws Error when an axis or a range is out of bounds.
 
 namespace gradus {
 
-/// Axes of size 1 stretched, new axes in front: NumPy's broadcast_to. Moves no bytes.
+/// Stretches axes of size 1 and adds new axes in front: NumPy's broadcast_to. Copies nothing.
 GRADUS_API Variable expand(const Variable& x, const Shape& shape);
-/// The same elements in row-major order; copies only when strides cannot say it. Of a list or vector of sizes, one may
-/// be -1: it is what the others leave.
+/// The same elements in row-major order; copies only when strides do not allow a view. In a list or vector of sizes,
+/// one may be -1: it is computed from the others.
 GRADUS_API Variable reshape(const Variable& x, const Shape& shape);
 GRADUS_API Variable reshape(const Variable& x, std::span<const int64_t> sizes);
 inline Variable reshape(const Variable& x, std::initializer_list<int64_t> sizes) {
   return reshape(x, std::span<const int64_t>(sizes.begin(), sizes.size()));
 }
-/// Without these axes, whose size must be 1; `{}`, or none given: without all axes of size 1.
+/// Drops these axes, whose size must be 1; with `{}`, or without axes, drops all axes of size 1.
 GRADUS_API Variable squeeze(const Variable& x, const Axes& axes = {});
-/// With a new axis of size 1, which is `axis` of the result.
+/// Adds a new axis of size 1, which is `axis` of the result.
 GRADUS_API Variable unsqueeze(const Variable& x, int64_t axis);
-/// Axis axes[i] of x becomes axis i; each axis is named once.
+/// Axis axes[i] of x becomes axis i; each axis must be named once.
 GRADUS_API Variable permute(const Variable& x, const Axes& axes);
 GRADUS_API Variable transpose(const Variable& x, int64_t a, int64_t b);
 /// Elements start, start + step, ... before stop of one axis, step >= 1. A negative bound counts from the end, kToEnd
@@ -34,20 +34,21 @@ GRADUS_API Variable transpose(const Variable& x, int64_t a, int64_t b);
 GRADUS_API Variable slice(const Variable& x, int64_t axis, int64_t start, int64_t stop = kToEnd, int64_t step = 1);
 /// `length` elements of one axis from `start`, which may be negative.
 GRADUS_API Variable narrow(const Variable& x, int64_t axis, int64_t start, int64_t length);
-/// One index of an axis; the axis goes.
+/// One index of an axis; the axis is dropped.
 GRADUS_API Variable select(const Variable& x, int64_t axis, int64_t index);
-/// All of them: x [.., T, ..] as T Variables [.., ..]. One op, so that T steps over a sequence cost T steps back.
+/// All slices of an axis: x [.., T, ..] as T Variables [.., ..]. It is one op, so that its backward pass over T steps
+/// takes a time proportional to T.
 [[nodiscard]] GRADUS_API std::vector<Variable> unbind(const Variable& x, int64_t axis = 0);
-/// Consecutive pieces of one axis, of these sizes; they sum up to that of the axis. One op, as unbind.
+/// Consecutive pieces of one axis with these sizes, which add up to the size of the axis. It is one op, like unbind.
 [[nodiscard]] GRADUS_API std::vector<Variable> split(const Variable& x, int64_t axis,
                                                      const std::vector<int64_t>& sizes);
 
-// Two numbers that others take in another order have names here.
+// These options have two numbers whose order differs between libraries, so they are named.
 struct SplitEveryOptions {
   int64_t axis = -1;
   Required<int64_t> size;  ///< >= 1
 };
-/// Pieces of `size` elements, the last possibly shorter; none of an empty axis.
+/// Pieces of `size` elements; the last one may be shorter. An empty axis gives no pieces.
 [[nodiscard]] GRADUS_API std::vector<Variable> split_every(const Variable& x, const SplitEveryOptions& options);
 
 struct ChunkOptions {
@@ -63,14 +64,14 @@ struct DiagonalOptions {
 };
 
 /// The diagonal of axes a and b (different ones) as a new last axis: x [.., M, N] with axes -2, -1 -> [.., K]. Empty
-/// when the offset leads out of the matrix.
+/// when the offset is outside the matrix.
 GRADUS_API Variable diagonal(const Variable& x, int64_t a, int64_t b, DiagonalOptions options = {});
 /// The vjp of slice: zeros of `shape` with g in the place of the slice.
 GRADUS_API Variable slice_backward(const Variable& g, const Shape& shape, int64_t axis, int64_t start, int64_t step);
 
-/// Along an existing axis; equal sizes on all others.
+/// Joins the parts along an existing axis; all other axes must have equal sizes.
 GRADUS_API Variable concat(const std::vector<Variable>& parts, int64_t axis = 0);
-/// Along a new axis; equal shapes.
+/// Joins the parts along a new axis; shapes must be equal.
 GRADUS_API Variable stack(const std::vector<Variable>& parts, int64_t axis = 0);
 
 }  // namespace gradus
@@ -87,7 +88,7 @@ struct RollOptions {
   int64_t axis = -1;
   Required<int64_t> shift;
 };
-/// Each element `shift` places further along an axis (negative: back), round the end.
+/// Moves each element `shift` places forward along an axis (negative: backward); elements at the end come round.
 GRADUS_API Variable roll(const Variable& x, const RollOptions& options);
 
 /// How many elements come before and after those of one axis; >= 0.
@@ -103,9 +104,10 @@ struct PadOptions {
 /// x with `value` around it; one Padding for each axis.
 GRADUS_API Variable pad(const Variable& x, const std::vector<Padding>& paddings, PadOptions options = {});
 
-/// The whole of x one after the other, counts[k] >= 0 times along axis k; one count for each axis.
+/// x as a whole repeated counts[k] >= 0 times along axis k; one count for each axis.
 GRADUS_API Variable repeat(const Variable& x, const std::vector<int64_t>& counts);
-/// NumPy's tile: repeat, with as many axes of size 1 in front of x, or counts of 1 in front of these, as are missing.
+/// NumPy's tile: like repeat, but missing axes of size 1 are added in front of x, or missing counts of 1 in front of
+/// `counts`.
 GRADUS_API Variable tile(const Variable& x, const std::vector<int64_t>& counts);
 
 }  // namespace gradus

@@ -16,7 +16,7 @@
 #define GRADUS_TENSOR_KERNELS_ADDITIVE_SCORE_ROW
 namespace gradus::kernels {
 
-/// One query with the keys it may attend, by number.
+/// One query, and the numbers of the keys that it may attend to.
 template <class T>
 struct ScoreRow {
   int64_t width = 0;
@@ -27,7 +27,7 @@ struct ScoreRow {
   int64_t count = 0;
 };
 
-/// Where the derivatives of one query's scores go; null: nowhere.
+/// Where the derivatives of one query's scores are written. A null pointer: this one is not needed.
 template <class T>
 struct ScoreRowDerivatives {
   T* q = nullptr;  // [A], overwritten
@@ -46,7 +46,7 @@ void ScoresOfRow(const ScoreRow<T>& row, T* scores) {
   const hn::ScalableTag<T> d;
   const int64_t width = row.width;
   for (int64_t i = 0; i < row.count; i += 4) {
-    // Four keys at once; beyond the last one, it is scored again.
+    // Four keys at once. After the last key, it is scored again to fill the four.
     int64_t key[4];
     for (int64_t e = 0; e < 4; ++e) key[e] = row.keys[HWY_MIN(i + e, row.count - 1)];
     const T *k0 = row.k + key[0] * width, *k1 = row.k + key[1] * width;
@@ -94,10 +94,10 @@ HWY_AFTER_NAMESPACE();
 namespace gradus::kernels {
 namespace {
 
-// So many tanh take about 20 us.
+// The number of tanh evaluations that take about 20 us.
 constexpr int64_t kTaskWork = int64_t{1} << 16;
 
-// Fills row.keys with the keys that query i of batch element b may attend.
+// Fills row.keys with the keys that query i of batch element b may attend to.
 template <class T>
 ScoreRow<T> score_row(const AdditiveScore<T>& in, int64_t b, int64_t i, int64_t* keys) {
   ScoreRow<T> row{.width = in.width,
@@ -133,7 +133,7 @@ void additive_score_forward(const AdditiveScore<T>& in, T* scores) {
 template <class T>
 void additive_score_backward(const AdditiveScore<T>& in, const T* dscores, const AdditiveScoreDerivatives<T>& out) {
   const int64_t width = in.width;
-  // d v: a part for each batch element, summed in their order.
+  // d v: one part for each batch element, added up in their order.
   detail::Scratch parts(static_cast<size_t>(out.v == nullptr ? 0 : in.batch * width) * sizeof(T));
   const auto run_batch = [&](int64_t begin, int64_t end) {
     detail::Scratch keys(static_cast<size_t>(in.keys) * sizeof(int64_t));

@@ -5,10 +5,10 @@
 
 namespace gradus::kernels {
 
-/// Additive attention scores (Bahdanau et al. 2015), nothing of size Tq x Tk x A being stored:
-///   s(b, i, j) = sum_a v(a) tanh(q(b, i, a) + k(b, j, a))
-/// All arrays are dense except the mask: position (b, i, j) may be attended if its byte, at
-/// b * keep_batch + i * keep_query + j * keep_key, is not 0. A blocked score is 0, is not computed and has no gradient.
+/// Additive attention scores (Bahdanau et al. 2015), computed without storing anything of size Tq x Tk x A:
+///  s(b, i, j) = sum_a v(a) tanh(q(b, i, a) + k(b, j, a))
+/// All arrays are dense except the mask: position (b, i, j) may be attended to if its byte, at b * keep_batch + i *
+/// keep_query + j * keep_key, is not 0. A blocked score is 0, is not computed and has no gradient.
 template <class T>
 struct AdditiveScore {
   int64_t batch = 0;
@@ -28,7 +28,7 @@ struct AdditiveScore {
 template <class T>
 void additive_score_forward(const AdditiveScore<T>& in, T* scores);
 
-/// The derivatives by the inputs, overwritten; a null one is not written.
+/// The derivatives by the inputs. They are overwritten; a null one is not written.
 template <class T>
 struct AdditiveScoreDerivatives {
   T* q = nullptr;
@@ -36,7 +36,7 @@ struct AdditiveScoreDerivatives {
   T* v = nullptr;
 };
 
-/// From dscores [B, Tq, Tk]; computes the tanh again. dscores is not read where blocked.
+/// Computes the derivatives from dscores [B, Tq, Tk], and for that the tanh again. dscores is not read where blocked.
 template <class T>
 void additive_score_backward(const AdditiveScore<T>& in, const T* dscores, const AdditiveScoreDerivatives<T>& out);
 

@@ -7,7 +7,7 @@
 namespace gradus::kernels {
 namespace {
 
-// The dense operands, alive while the kernel reads their bytes.
+// Dense copies of the operands, which must live as long as the kernel reads their bytes.
 struct Operands {
   Tensor q;
   Tensor k;

@@ -10,8 +10,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
-// Outside these bounds Phi, or sigmoid(2u), is 0 or 1 in f64 too: clamping there changes no result, and keeps infinity
-// times 0 out.
+// Outside these bounds Phi, or sigmoid(2u), is 0 or 1 in f64 too. Clamping to them changes no result and avoids
+// infinity times 0.
 constexpr double kGeluRange = 40.0;
 constexpr double kGeluTanhRange = 25.0;
 
@@ -25,7 +25,7 @@ HWY_INLINE V Within(D d, V x, double bound) {
   return AtMost(d, AtLeast(d, x, -limit), limit);
 }
 
-/// w = 2u, so that (1 + tanh u) / 2 = sigmoid(w), which loses nothing where tanh is near -1.
+/// w = 2u, so that (1 + tanh u) / 2 = sigmoid(w). Sigmoid keeps its accuracy where tanh is near -1.
 template <class D, class V>
 HWY_INLINE V GeluTanhArgument(D d, V x) {
   using T = hn::TFromD<D>;
@@ -33,7 +33,7 @@ HWY_INLINE V GeluTanhArgument(D d, V x) {
   return hn::Mul(hn::Mul(x, inner), hn::Set(d, static_cast<T>(2 * kTanhScale)));
 }
 
-/// sigmoid(x) and 1 - sigmoid(x), both with their relative accuracy.
+/// sigmoid(x) and 1 - sigmoid(x), both to full relative accuracy.
 template <class V>
 struct Gates {
   V on;
@@ -50,7 +50,7 @@ HWY_INLINE Gates<V> SigmoidGates(D d, V x) {
   return {hn::IfThenElse(negative, smaller, larger), hn::IfThenElse(negative, larger, smaller)};
 }
 
-/// log(1 + e^-|x|): what softplus is more than max(x, 0).
+/// log(1 + e^-|x|), the difference between softplus(x) and max(x, 0).
 template <class D, class V>
 HWY_INLINE V SoftplusTail(D d, V x) {
   return Log1p(d, Exp(d, hn::Neg(hn::Abs(x))));
@@ -137,7 +137,7 @@ HWY_NOINLINE void RunActivationBackward(T p, T q, const T* x, int64_t x_stride, 
   });
 }
 
-/// The loops of all functions, each compiled for one.
+/// The loops of all functions; each is compiled for one function.
 template <class T, class Fns = std::make_index_sequence<static_cast<size_t>(ActivationFn::clamp) + 1>>
 struct ActivationLoops;
 template <class T, size_t... kFns>
@@ -159,7 +159,7 @@ void ActivationBackward(ActivationFn fn, T p, T q, const T* x, int64_t x_stride,
   ActivationLoops<T>::kBackward[static_cast<size_t>(fn)](p, q, x, x_stride, g, g_stride, y, n);
 }
 
-/// a + w (b - a), from the nearer end.
+/// a + w (b - a), computed from the nearer of a and b.
 template <class D, class V>
 HWY_INLINE V Lerp(D d, V a, V b, V w) {
   using T = hn::TFromD<D>;

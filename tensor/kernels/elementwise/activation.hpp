@@ -4,12 +4,12 @@
 #include <cstdint>
 
 // Activations and their derivatives over n elements, for float and double, in one pass each. As in elementwise.hpp, the
-// result for one element depends on its values only, an output may be the same array as an input, and n may be 0.
-// Limits at infinity are reached, NaN passes.
+// result for one element depends only on its values, an output may be the same array as an input, and n may be 0.
+// Infinite inputs give the limits, and NaN gives NaN.
 
 namespace gradus::kernels {
 
-/// p and q are the parameters; those not named are ignored.
+/// p and q are the parameters; a function ignores those that it does not name.
 enum class ActivationFn : uint8_t {
   leaky_relu,   // x where x > 0, else p x
   elu,          // x where x > 0, else p (e^x - 1)
@@ -30,7 +30,7 @@ template <class T>
 void activation_backward(ActivationFn fn, T p, T q, const T* x, int64_t x_stride, const T* g, int64_t g_stride, T* y,
                          int64_t n);
 
-/// y[i] = a + w (b - a), a and b to the last bit at w = 0 and w = 1; each stride is 0 or 1.
+/// y[i] = a + w (b - a): exactly a at w = 0 and exactly b at w = 1. Each stride is 0 or 1.
 template <class T>
 void lerp(const T* a, int64_t a_stride, const T* b, int64_t b_stride, const T* w, int64_t w_stride, T* y, int64_t n);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// The loops that every elementwise kernel shares. Whole vectors, then one partial vector computed by the same
+// The loops that all elementwise kernels share. They process whole vectors, then one partial vector with the same
 // instructions, so that an element's result does not depend on its position.
 
 #include <hwy/cache_control.h>
@@ -17,8 +17,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
-/// How far ahead of a long computation memory is asked for: the machine's own prefetching sees too few loads a
-/// microsecond to keep up. Beyond an array's end it is harmless.
+/// How many elements ahead a long computation prefetches memory. The hardware prefetcher sees too few loads per
+/// microsecond to keep up. A prefetch after an array's end is harmless.
 inline constexpr size_t kPrefetchElements = 256;
 
 /// y[i] = op(x[i]).
@@ -36,7 +36,7 @@ HWY_INLINE void MapUnary(Op op, const T* x, T* y, int64_t n) {
   if (i < count) StorePart(d, op(d, LoadPart(d, x + i, count - i)), y + i, count - i);
 }
 
-/// y[i] = op(a[i], b[i]); a and b are ArrayOperands or their like.
+/// y[i] = op(a[i], b[i]); a and b are ArrayOperands or similar types.
 template <class T, class Op, class A, class B>
 HWY_INLINE void MapBinary(Op op, A a, B b, T* y, int64_t n) {
   const hn::ScalableTag<T> d;

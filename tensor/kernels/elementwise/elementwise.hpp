@@ -4,15 +4,15 @@
 #include <cstdint>
 
 // Inner loops over n elements, for float and double. Pointers need only the alignment of their type. An output may be
-// the same array as an input, element for element, but must not overlap it otherwise. The result for one element
-// depends on its values only, never on its position, on n or on the alignment. n may be 0.
+// the same array as an input, but must not overlap it in any other way. The result for one element depends only on its
+// values, not on its position, on n or on the alignment. n may be 0.
 
 namespace gradus::kernels {
 
 enum class UnaryFn : uint8_t {
   neg,
   abs,
-  sign,  // -1, 0 or 1; zeros and NaN pass
+  sign,  // -1, 0 or 1; zeros and NaN are unchanged
   square,
   sqrt,
   rsqrt,  // 1 / sqrt(x)
@@ -23,7 +23,7 @@ enum class UnaryFn : uint8_t {
   log1p,
   tanh,
   sigmoid,
-  relu,  // NaN passes
+  relu,  // NaN stays NaN
   sin,
   cos,
   erf,
@@ -73,7 +73,7 @@ void scale(T alpha, const T* x, T* y, int64_t n);
 
 enum class CompareFn : uint8_t { eq, ne, lt, le, gt, ge };
 
-/// y[i] = fn(a[i a_stride], b[i b_stride]) as 0 or 1; each stride is 0 or 1. With NaN only `ne` holds.
+/// y[i] = fn(a[i a_stride], b[i b_stride]) as 0 or 1; each stride is 0 or 1. When an operand is NaN, only `ne` is 1.
 template <class T>
 void compare(CompareFn fn, const T* a, int64_t a_stride, const T* b, int64_t b_stride, uint8_t* y, int64_t n);
 

@@ -10,9 +10,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
-/// The nearest integer, halves to the even one: adding 2^p rounds to an integer, if p is the number of bits after the
-/// first. Larger numbers are integers already; infinities and NaN pass. (Highway's one-lane Round rounds the largest
-/// number below 0.5 up.)
+/// The nearest integer; halves go to the even one. Adding 2^p rounds to an integer, where p is the number of stored
+/// mantissa bits. Larger numbers are integers already; infinities and NaN are unchanged. (Highway's one-lane Round
+/// rounds the largest number below 0.5 up.)
 template <class D, class V>
 HWY_INLINE V RoundToEven(D d, V x) {
   const V big = hn::Set(d, LogConstants<hn::TFromD<D>>::kInteger);
@@ -48,7 +48,7 @@ struct UnaryOp {
     if constexpr (kFn == UnaryFn::log1p) return Log1p(d, x);
     if constexpr (kFn == UnaryFn::tanh) return Tanh(d, x);
     if constexpr (kFn == UnaryFn::sigmoid) return Sigmoid(d, x);
-    // NaN is not <= 0, so it passes.
+    // NaN <= 0 is false, so NaN stays NaN.
     if constexpr (kFn == UnaryFn::relu) return hn::IfThenZeroElse(hn::Le(x, zero), x);
     if constexpr (kFn == UnaryFn::sin) return Sin(d, x);
     if constexpr (kFn == UnaryFn::cos) return Cos(d, x);

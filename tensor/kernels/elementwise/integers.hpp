@@ -6,7 +6,7 @@
 #include <gradus/tensor/dtype.hpp>
 #include <gradus/tensor/kernels/elementwise/elementwise.hpp>
 
-// The loops of elementwise.hpp for i64 and bool. A sum, difference or product that i64 cannot hold wraps around, as in
+// The loops of elementwise.hpp for i64 and bool. A sum, difference or product that does not fit i64 wraps around, as in
 // NumPy and PyTorch.
 
 namespace gradus::kernels {
@@ -18,7 +18,7 @@ inline int64_t wrapping_mul(int64_t a, int64_t b) {
   return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
 }
 
-/// neg, abs, sign and square; floor, ceil and round leave an integer as it is.
+/// neg, abs, sign and square; floor, ceil and round do not change an integer.
 template <>
 void unary<int64_t>(UnaryFn fn, const int64_t* x, int64_t* y, int64_t n);
 

@@ -11,10 +11,11 @@
 namespace gradus::kernels {
 namespace {
 
-constexpr int64_t kGrain = 32 << 10;  // elements: below this, starting a second thread costs more than it gives
+constexpr int64_t kGrain = 32 << 10;  // elements: with fewer, starting a second thread costs more than it saves
 constexpr int64_t kChunk = 256;
 
-// A run of an operand as the inner loops want it: stride 0 or 1. Any other stride is gathered into a buffer.
+// A run of an operand in the form that the inner loops need: stride 0 or 1. Elements with any other stride are copied
+// to a buffer.
 template <class T>
 struct Run {
   const T* data;
@@ -29,7 +30,7 @@ template <class T>
   return {buffer, 1};
 }
 
-// The same with a stride of 0 spread out as well.
+// The same, but elements with stride 0 are copied out too.
 template <class T>
 [[gnu::noinline]] const T* dense_run(const T* run, int64_t stride, int64_t begin, int64_t count, T* buffer) {
   if (stride == 1) return run + begin;
@@ -42,7 +43,7 @@ T* base(const Tensor& t) {
   return static_cast<T*>(t.storage().data());
 }
 
-// Splits the work of a loop by size alone: one long run into chunks, many runs into groups of them.
+// Splits the work of a loop by size only: one long run into chunks, many runs into groups.
 template <class Body>
 void for_runs(const StridedLoop& loop, bool any_stride, Body&& body) {
   const int64_t length = loop.run_length();
@@ -71,7 +72,7 @@ bool odd_stride(const StridedLoop& loop, int operands) {
   return false;
 }
 
-// Calls write(count, y) for each piece, y dense; scatters it when the output's stride is not 1.
+// Calls write(count, y) for each piece, with y dense; copies y to its place when the output's stride is not 1.
 template <class T, class Write>
 void store_run(T* run, int64_t stride, int64_t begin, int64_t count, Write&& write) {
   if (stride == 1) return write(run + begin);
@@ -109,7 +110,7 @@ void binary_loop(const Tensor& a, const Tensor& b, Tensor& y, Fn&& fn) {
   });
 }
 
-// Calls body with the type of the bytes: that of numbers, or uint8_t for bool.
+// Calls body with the element type: a number type, or uint8_t for bool.
 template <class F>
 void dispatch_bytes(DType dtype, F&& body) {
   if (dtype == DType::boolean) return body.template operator()<uint8_t>();

@@ -6,14 +6,14 @@
 #include <gradus/tensor/tensor.hpp>
 
 // The loops of elementwise.hpp over whole tensors with any strides. Operands have equal shapes (an expanded operand has
-// stride 0 and is not copied) and equal floating dtypes unless said otherwise; the caller has checked them. What
-// integers.hpp has runs on i64 as well.
+// stride 0 and is not copied) and equal floating dtypes unless a comment says otherwise. The caller has checked both.
+// The functions in integers.hpp run on i64 as well.
 
 namespace gradus::kernels {
 
 void unary(UnaryFn fn, const Tensor& x, Tensor& y);
 void binary(BinaryFn fn, const Tensor& a, const Tensor& b, Tensor& y);
-/// y = a^b, as std::pow.
+/// y = a^b, computed by std::pow.
 void pow(const Tensor& a, const Tensor& b, Tensor& y);
 /// y = fn(x) and y = g fn'(x).
 void activation(ActivationFn fn, double p, double q, const Tensor& x, Tensor& y);
@@ -27,7 +27,7 @@ void logical(LogicalFn fn, const Tensor& a, const Tensor& b, Tensor& y);
 void compare(CompareFn fn, const Tensor& a, const Tensor& b, Tensor& y);
 /// y = keep ? a : b; keep: bool. Any dtype.
 void where(const Tensor& keep, const Tensor& a, const Tensor& b, Tensor& y);
-/// y = scale * x + shift; for i64 both are whole numbers that it holds.
+/// y = scale * x + shift; for i64, both must be whole numbers that fit i64.
 void affine(const Tensor& x, double scale, double shift, Tensor& y);
 /// y += scale * x, y *= scale, in place.
 void add_scaled(Tensor& y, const Tensor& x, double scale);

@@ -19,20 +19,21 @@ namespace {
 
 constexpr int kOpenMpFlavour = 2;  // what openblas_get_parallel() says of a build on OpenMP
 
-// OpenBLAS is loaded at the first product that wants it. Most small models never do, and its usual build starts a
-// thread for each core when it is loaded, after which every reference count in the process has to be atomic.
+// OpenBLAS is loaded at the first product that uses it. Most small models never do. Its usual build starts a thread for
+// each core when it is loaded, and then every reference count in the process has to be atomic.
 struct OpenBlas {
   decltype(&cblas_sgemm) sgemm;
   decltype(&cblas_dgemm) dgemm;
   const char* core;  // the core type that it runs
-  // A build on pthreads, or a serial one, obeys one call for the whole process. A build on OpenMP asks OpenMP for the
-  // number of threads at each product, so that each product has to be guarded.
+  // A build with pthreads, and a serial one, use one thread after a single call for the whole process. A build with
+  // OpenMP asks OpenMP for the number of threads at each product, so each product has to be guarded.
   bool needs_guard;
 
   explicit OpenBlas(const char* file) {
     void* library = open(file, nullptr);
-    // Versions older than the processor take it for one of the oldest, a fifth as fast. It is asked only when it is
-    // loaded, so it is loaded a second time. A core type that the user has set is kept.
+    // A version older than the processor takes it for one of the oldest types, and is then five times slower. OpenBLAS
+    // reads the core type only when it is loaded, so it is loaded a second time. A core type that the user has set is
+    // kept.
     const char* wider = wider_blas_core(core_of(library, file), simd_targets().back());
     if (wider != nullptr && std::getenv("OPENBLAS_CORETYPE") == nullptr) {
       dlclose(library);
@@ -50,7 +51,7 @@ struct OpenBlas {
   }
 
  private:
-  // Told that one thread will do, it starts no threads at all.
+  // Loads OpenBLAS with the number of threads set to one, so that it starts no threads.
   static void* open(const char* file, const char* core_type) {
     const std::string core = std::string("OPENBLAS_CORETYPE=") + (core_type == nullptr ? "" : core_type);
     const char* assignments[] = {"OPENBLAS_NUM_THREADS=1", core.c_str()};

@@ -19,17 +19,17 @@ struct Gemm {
   int64_t lda = 0;
   const T* b = nullptr;
   int64_t ldb = 0;
-  T beta = 0;  ///< 0 overwrites C, whatever it holds
+  T beta = 0;  ///< 0 overwrites C without reading it
   T* c = nullptr;
   int64_t ldc = 0;
 };
 
-/// Loads the library of this name; throws when there is none, or when it is no OpenBLAS. What blas_gemm does at its
-/// first call with the one that the build found.
+/// Loads the library of this name; throws when it does not exist or is not OpenBLAS. The first call of blas_gemm does
+/// this with the library that the build found.
 void require_openblas(const char* file);
 
-/// The product by OpenBLAS on the calling thread alone, whichever flavour of it is loaded. Sizes and lds must be below
-/// 2^31 and none of m, n, k zero.
+/// Computes the product with OpenBLAS, on the calling thread only, for every build of OpenBLAS. Sizes and lds must be
+/// below 2^31, and m, n and k must not be zero.
 template <class T>
 void blas_gemm(const Gemm<T>& product);
 

@@ -32,8 +32,8 @@ const char* wider_blas_core(std::string_view chosen, std::string_view target) {
   return nullptr;
 }
 
-// The process gets another list of names for the time of loading. setenv would change the list itself, which another
-// thread may be reading; here the old list stays whole. The new one is kept for ever, for the same reason.
+// Replaces the process's list of environment variables during loading. setenv would change the list itself, which
+// another thread may be reading; here the old list is not changed. For the same reason the new list is never freed.
 void* open_with_environment(const char* file, std::span<const char* const> assignments) {
   static auto* const kept = new std::vector<std::vector<char*>*>();
   auto* names = new std::vector<char*>();

@@ -42,7 +42,7 @@ void RunPacked(const PackedGemm<T>& p) {
 template void RunPacked<float>(const PackedGemm<float>&);
 template void RunPacked<double>(const PackedGemm<double>&);
 
-/// c[j] = alpha * sum_p a[p] B(j, p) + beta * c[j] for one row of A and the rows of a transposed B: here packing B
+/// c[j] = alpha * sum_p a[p] B(j, p) + beta * c[j] for one row of A and the rows of a transposed B. Here packing B
 /// would cost more than the product.
 template <class T>
 void RunDots(const Gemm<T>& p) {
@@ -52,7 +52,7 @@ void RunDots(const Gemm<T>& p) {
   const auto rest = static_cast<size_t>(p.k - whole);
   const auto a_rest = LoadPart(d, p.a + whole, rest);
   for (int64_t j = 0; j < p.n; j += 4) {
-    // Beyond the last row of B, the last one is summed again.
+    // After the last row of B, that row is summed again.
     const T* b0 = p.b + j * p.ldb;
     const T* b1 = j + 1 < p.n ? b0 + p.ldb : b0;
     const T* b2 = j + 2 < p.n ? b1 + p.ldb : b1;
@@ -76,7 +76,7 @@ void RunDots(const Gemm<T>& p) {
   }
 }
 
-/// The product on the calling thread; `panel` is room for one panel of B, or null to read B as it lies.
+/// The product on the calling thread; `panel` has room for one panel of B, or is null to read B without packing.
 template <class T>
 void RunBlock(const Gemm<T>& p, T* panel) {
   const hn::ScalableTag<T> d;
@@ -98,7 +98,7 @@ void RunBlock(const Gemm<T>& p, T* panel) {
     tile.b_panel = width;
     return RunProduct(d, tile);
   }
-  // Parts of k, so that the part of A that all panels read fits the second cache.
+  // Splits k into parts, so that the part of A that all panels read fits the second-level cache.
   constexpr int64_t kPart = 256;
   const bool in_parts = p.alpha == T{1} && p.beta == T{0};
   tile.b_row = width;
@@ -144,7 +144,7 @@ namespace {
 
 // The multiply-adds of one block of a large product or of a batch: about 20 us.
 constexpr int64_t kBlockWork = int64_t{1} << 20;
-// Cutting the rows means packing B once more for each block.
+// The least number of rows in a block: B is packed again for each block of rows.
 constexpr int64_t kBlockRows = 256;
 
 constexpr int64_t ceil_div(int64_t n, int64_t divisor) { return (n + divisor - 1) / divisor; }
@@ -153,18 +153,18 @@ constexpr int64_t round_up(int64_t n, int64_t multiple) { return ceil_div(n, mul
 template <class T>
 constexpr int64_t kPanelWidth = 128 / sizeof(T);  // two of the widest vectors
 
-// Reading B as it lies is best while its rows stay in the caches for the few row tiles that use them.
+// Without packing, B is read fast as long as its rows stay in the caches for the few row tiles that use them.
 template <class T>
 bool packs_panels(const Gemm<T>& p) {
   return p.trans_b || (p.k >= 192 && p.m > 64);
 }
 
-// From here on OpenBLAS is the faster one on some machines (by 15 % at 1024 on a Sapphire Rapids).
+// For larger products OpenBLAS is faster on some machines (by 15 % at 1024 on a Sapphire Rapids).
 constexpr double kBlasWork = 600.0 * 600.0 * 600.0;
 
-// Asked of a whole product, never of a block of it. Below kBlasWork our kernels are the faster ones, by 3 to 40 %, but
-// do not pack A: a long transposed A costs a new page at each step. And a baseline without vectors is no match for
-// OpenBLAS.
+// This decides for a whole product, never for a block of it. Below kBlasWork our kernels are 3 to 40 % faster, but they
+// do not pack A: with a long transposed A each step reads a new page. Our kernels for a baseline without vectors are
+// much slower than OpenBLAS.
 template <class T>
 bool uses_blas(const Gemm<T>& p) {
   constexpr bool kPlainBaseline = HWY_STATIC_TARGET > HWY_AVX2;
@@ -184,13 +184,13 @@ Gemm<T> batch_item(const BatchedGemm<T>& batch, int64_t i) {
   return p;
 }
 
-// Asked of a whole product, never of a block that may by chance have one row.
+// This decides for a whole product, never for a block, which may have one row by chance.
 template <class T>
 bool is_dots(const Gemm<T>& p) {
   return p.m == 1 && p.trans_b && (!p.trans_a || p.lda == 1);
 }
 
-// What is decided for a whole product and holds for its blocks.
+// Decisions for a whole product, which all its blocks use.
 struct Way {
   bool blas;
   bool dots;
@@ -214,7 +214,7 @@ void run_batch(const BatchedGemm<T>& batch, int64_t begin, int64_t end, Way way)
   }
 }
 
-// How C is cut: `rows` x `columns` blocks of C, each but the last of a side of the same size.
+// How C is cut into blocks of `rows` x `columns`; only the last block in each direction may be smaller.
 struct Cut {
   int64_t rows, columns, across;
 };
@@ -222,7 +222,7 @@ struct Cut {
 template <class T>
 Cut cut_product(const Gemm<T>& p) {
   if (uses_blas(p)) {
-    // Each block packs its part of A and of B anew: few and large ones, at least two.
+    // Each block packs its part of A and of B again, so there are few large blocks, but at least two.
     const int64_t pieces = std::max<int64_t>(2, std::max(p.m, p.n) / (3 * kBlockRows));
     if (p.m >= p.n) return {round_up(ceil_div(p.m, pieces), 16), p.n, 1};
     const int64_t columns = round_up(ceil_div(p.n, pieces), 16);
@@ -230,7 +230,7 @@ Cut cut_product(const Gemm<T>& p) {
   }
   int64_t rows = p.m < 2 * kBlockRows ? p.m : round_up(ceil_div(p.m, p.m / kBlockRows), 8);
   const int64_t panels = ceil_div(p.n, kPanelWidth<T>), panel_work = kPanelWidth<T> * p.k;
-  // Several panels use what they read of A while it is in the second cache, but eight blocks come first.
+  // Panels in one block share the part of A in the second-level cache, but having eight blocks is more important.
   const int64_t shared = std::min({p.k / 128, int64_t{8}, ceil_div(panels * ceil_div(p.m, rows), 8)});
   const int64_t columns = kPanelWidth<T> * std::max(ceil_div(kBlockWork, rows * panel_work), shared);
   const int64_t across = ceil_div(p.n, columns);

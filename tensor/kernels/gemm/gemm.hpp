@@ -7,10 +7,9 @@
 
 namespace gradus::kernels {
 
-/// The product p (see Gemm in blas.hpp), any sizes >= 0 (with k = 0, C = beta * C); C overlaps neither A nor B. Most
-/// products run in kernels of ours, where a row of C has the same bits whatever the number of rows, two exceptions
-/// apart: a single row times a transposed B, and long transposed A (k > 1024), which go to OpenBLAS. Large products are
-/// cut into blocks of C, by their sizes alone, that parallel_for spreads over the threads.
+/// The product p (see Gemm in blas.hpp), any sizes >= 0 (with k = 0, C = beta * C); C overlaps neither A nor B. In our
+/// kernels a row of C has the same bits for any number of rows. The exceptions are a single row times a transposed B,
+/// and a long transposed A (k > 1024) or a large product, which may use OpenBLAS. Blocks of C run on several threads.
 template <class T>
 void gemm(const Gemm<T>& p);
 
@@ -28,17 +27,17 @@ struct BatchedGemm {
 template <class T>
 void batched_gemm(const BatchedGemm<T>& p);
 
-/// How many elements a packed B [k, n] takes; the buffer must be 64-byte aligned.
+/// The number of elements of a packed B [k, n]; the buffer must be 64-byte aligned.
 template <class T>
 int64_t packed_b_size(int64_t k, int64_t n);
 
-/// Arranges B [k, n], element (p, j) at b[p * row_stride + j * col_stride], for gemm_packed: a weight that several
-/// products use is packed once. The arrangement depends on the machine; it never leaves memory.
+/// Packs B [k, n], element (p, j) at b[p * row_stride + j * col_stride], for gemm_packed, so that a weight used in
+/// several products is packed once. The packed form depends on the machine and is never saved.
 template <class T>
 void pack_b(int64_t k, int64_t n, const T* b, int64_t row_stride, int64_t col_stride, T* packed);
 
-/// C [m, n] = A [m, k] * B, or C += A * B when `accumulate`; on the calling thread alone. A row of C has the same bits
-/// whatever m is.
+/// C [m, n] = A [m, k] * B, or C += A * B when `accumulate`; on the calling thread only. A row of C has the same bits
+/// for any m.
 template <class T>
 struct PackedGemm {
   int64_t m = 0;

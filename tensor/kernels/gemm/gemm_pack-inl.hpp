@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Packing of B into panels two vectors wide: panel j / width holds rows 0 .. k - 1, `width` elements each. What
-// stands in columns beyond n has no meaning.
+// Packs B into panels two vectors wide: panel j / width holds rows 0 .. k - 1, with `width` elements each. The values
+// in columns after n have no meaning.
 
 #include <cstdint>
 
@@ -25,7 +25,7 @@ struct PackSource {
 };
 
 #if HWY_TARGET != HWY_SCALAR
-/// Rows p .. of the columns j, j + kSide, j + 2 kSide, ... (kSide: the lanes of a 128-bit block), one column a block.
+/// Rows p .. of the columns j, j + kSide, j + 2 kSide, ... (kSide: the lanes of a 128-bit block), one column per block.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE hn::Vec<D> LoadColumns(D d, const PackSource<T>& s, int64_t p, int64_t j) {
   constexpr int64_t kSide = 16 / sizeof(T);
@@ -61,7 +61,7 @@ HWY_INLINE void Transpose(D d, const PackSource<T>& s, int64_t p, int64_t j, int
 }
 #endif
 
-// One panel of a B whose columns are contiguous (a transposed weight): whole vectors, blocks, then what is left.
+// One panel of a B whose columns are contiguous (a transposed weight): whole vectors, then blocks, then the rest.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void PackColumns([[maybe_unused]] D d, const PackSource<T>& s, int64_t column, int64_t columns,
                             int64_t width, T* panel) {

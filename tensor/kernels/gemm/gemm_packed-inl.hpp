@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// gemm_packed for code that is itself compiled once per target: the same function without the dispatch. Defined in
-// gemm.cpp.
+// gemm_packed for code that is itself compiled once per target: the same function without the dispatch. It is defined
+// in gemm.cpp.
 
 #include <gradus/tensor/kernels/gemm/gemm.hpp>
 #include <gradus/tensor/kernels/simd/simd-inl.hpp>

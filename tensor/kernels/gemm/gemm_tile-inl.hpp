@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// The register tile under every product of ours: C(i, j) = alpha * sum_p A(i, p) B(p, j) + beta * C(i, j) for a few
-// rows and a few vectors of columns. Each element has one accumulator that runs over p in ascending order, whatever the
-// tile's shape, so a row of C has the same bits whatever the number of rows.
+// The register tile of all our products: C(i, j) = alpha * sum_p A(i, p) B(p, j) + beta * C(i, j) for a few rows and a
+// few vectors of columns. Each element has one accumulator, which adds the terms in ascending order of p for every tile
+// shape. So a row of C has the same bits for any number of rows.
 
 #include <hwy/cache_control.h>
 
@@ -20,8 +20,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
-/// One product as the tiles see it. B comes in panels two vectors wide: inside a panel, row p starts at p * b_row; the
-/// next panel is b_panel further. A plain matrix is the case b_row = ldb, b_panel = two vectors.
+/// One product as the tiles read it. B comes in panels two vectors wide: inside a panel, row p starts at p * b_row, and
+/// the next panel starts b_panel after this one. A plain matrix has b_row = ldb and b_panel = two vectors.
 template <class T>
 struct TileProduct {
   int64_t m, n, k;
@@ -32,20 +32,20 @@ struct TileProduct {
   int64_t b_row, b_panel;
   T* c;
   int64_t c_row;
-  bool resumes = false;  // the sums go on from what C holds: with alpha 1 and beta 0, p can be run in several parts
+  bool resumes = false;  // starts the sums from C, so that p can run in several parts; needs alpha 1 and beta 0
 };
 
-// 16 or 32 vector registers: accumulators, one row of B and one element of A must fit.
+// The machine has 16 or 32 vector registers, for accumulators, one row of B and one element of A.
 inline constexpr int kTileRows = HWY_CAP_GE512 ? 8 : 6;
 
-// Few rows take more vectors each, so that enough accumulators are in flight to hide the latency of an FMA.
+// A tile of few rows has more vectors per row, so that enough accumulators hide the latency of an FMA.
 constexpr int tile_vectors(int rows) {
   const int accumulators = HWY_CAP_GE512 ? 16 : 12;
   return rows * 8 <= accumulators || rows == 1 ? 8 : rows * 4 <= accumulators ? 4 : 2;
 }
 
-/// How much of the last vector of columns there is. A half has loads and stores of its own; a masked load in each round
-/// costs a small product a twentieth.
+/// Which part of the last vector of columns is used. A half has its own loads and stores, because a masked load in each
+/// round costs a small product 5 % of its time.
 enum class Last : uint8_t { whole, half, part };
 
 template <Last kLast, class D, class T = hn::TFromD<D>>
@@ -135,8 +135,8 @@ HWY_INLINE void RunTile(D d, const TileProduct<T>& t, const T* HWY_RESTRICT a, c
   StoreTile<kRows, kVectors, kLast>(d, t, acc, c, last);
 }
 
-/// kRows rows from row `i` on, as many whole groups of kVectors vectors of columns as there are from `column` on;
-/// returns where they end.
+/// kRows rows from row `i` on, and as many whole groups of kVectors vectors of columns as there are from `column` on.
+/// Returns the column after them.
 template <int kRows, int kVectors, class D, class T = hn::TFromD<D>>
 HWY_INLINE int64_t RunFlatGroups(D d, const TileProduct<T>& t, int64_t i, int64_t column) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -149,8 +149,8 @@ HWY_INLINE int64_t RunFlatGroups(D d, const TileProduct<T>& t, int64_t i, int64_
   return column;
 }
 
-/// As many groups of kRows rows as there are from row `i` on, the kVectors vectors of columns from `column` on, which
-/// stand at `b` (the last one may be shorter); returns where the rows end.
+/// As many groups of kRows rows as there are from row `i` on, for kVectors vectors of columns from `column` on, which
+/// start at `b` (the last one may be shorter). Returns the row after them.
 template <int kRows, int kVectors, class D, class T = hn::TFromD<D>>
 HWY_NOINLINE int64_t RunRows(D d, const TileProduct<T>& t, const T* b, int64_t column, int64_t i) {
   constexpr bool kHasHalf = hn::MaxLanes(d) * sizeof(T) > 16;
@@ -170,8 +170,8 @@ HWY_NOINLINE int64_t RunRows(D d, const TileProduct<T>& t, const T* b, int64_t c
   return i;
 }
 
-/// The rows from row `i` on by fours, twos and ones: a tile for each number would take longer to compile than it ever
-/// saves.
+/// The rows from row `i` on in groups of four, two and one. A tile for each number of rows would take too long to
+/// compile.
 template <int kVectors, class D, class T = hn::TFromD<D>>
 HWY_INLINE void RunFewRows(D d, const TileProduct<T>& t, const T* b, int64_t column, int64_t i) {
   if (i + 4 <= t.m) i = RunRows<4, kVectors>(d, t, b, column, i);
@@ -179,7 +179,7 @@ HWY_INLINE void RunFewRows(D d, const TileProduct<T>& t, const T* b, int64_t col
   if (i < t.m) RunRows<1, kVectors>(d, t, b, column, i);
 }
 
-/// All rows, at most one vector of columns: the narrowest one that holds them.
+/// All rows of at most one vector of columns, with the narrowest vector that holds these columns.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void RunNarrow(D d, const TileProduct<T>& t, const T* b, int64_t column) {
   if constexpr (hn::MaxLanes(d) * sizeof(T) > 16) {
@@ -188,7 +188,7 @@ HWY_INLINE void RunNarrow(D d, const TileProduct<T>& t, const T* b, int64_t colu
   RunFewRows<1>(d, t, b, column, RunRows<8, 1>(d, t, b, column, 0));
 }
 
-/// All rows, the columns of one panel, which stays in the first cache.
+/// All rows of the columns of one panel, which stays in the first-level cache.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void RunPanel(D d, const TileProduct<T>& t, const T* b, int64_t column) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));

@@ -10,14 +10,14 @@
 namespace gradus::kernels {
 namespace {
 
-// How BLAS reads the last two axes: by rows, or as the transpose of a matrix stored by rows.
+// How BLAS reads the last two axes: as a matrix stored by rows, or as the transpose of one.
 struct MatrixView {
   Tensor tensor;
   bool transposed;
   int64_t ld;
 };
 
-// A dense copy of the different matrices only: an expanded batch axis stays expanded.
+// A dense copy that copies each matrix once: an expanded batch axis stays expanded.
 Tensor dense_matrices(const Tensor& x) {
   Tensor different = x;
   for (int axis = 0; axis < x.rank() - 2; ++axis) {
@@ -41,7 +41,7 @@ MatrixView matrix_view(const Tensor& x) {
   return {dense_matrices(x), false, std::max<int64_t>(1, cols)};
 }
 
-// The batch axes of all three operands fused into one stride each, when they lie evenly.
+// Merges the batch axes into one with a single stride, if their strides allow it.
 bool fuse_batch(const Tensor& x, int64_t count, int64_t& stride) {
   const int batch_rank = x.rank() - 2;
   stride = 0;
@@ -86,7 +86,7 @@ void run_batches(const MatrixView& a, const MatrixView& b, Tensor& c) {
   if (count == 1) return gemm(work.item);
   const bool even = fuse_batch(a.tensor, count, work.stride_a) && fuse_batch(b.tensor, count, work.stride_b);
   if (even && work.stride_b == 0 && !a.transposed && work.stride_a == m * a.ld) {
-    work.item.m = m * count;  // one b for all: the rows of a are one tall matrix
+    work.item.m = m * count;  // one b for all items: the rows of a form one tall matrix
     return gemm(work.item);
   }
   if (even) return batched_gemm(work);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kGrainElements = 64 << 10;
 
-// A plain cast of NaN or of a number beyond int64 would be undefined.
+// A plain cast of NaN, or of a number outside int64, would be undefined.
 template <class To, class From>
 To converted(From value) {
   if constexpr (std::is_same_v<To, int64_t> && std::is_floating_point_v<From>) {
@@ -30,7 +30,7 @@ void copy_run(const From* from, int64_t from_stride, To* to, int64_t to_stride, 
   for (int64_t i = 0; i < count; ++i) to[i * to_stride] = converted<To>(from[i * from_stride]);
 }
 
-// Elements of one size are copied as unsigned words: no dtype is looked at.
+// Elements of the same size are copied as unsigned words, whatever their dtype.
 template <class Word>
 void copy_words(const Tensor& from, Tensor& to) {
   const StridedLoop loop({&to.layout(), &from.layout()});

@@ -14,7 +14,7 @@ namespace gradus::kernels {
 namespace {
 
 constexpr int64_t kGrain = 8 << 10;  // elements to a piece of work
-constexpr int64_t kRun = 16;         // neighbouring lines that are worth walking together
+constexpr int64_t kRun = 16;         // at least so many neighbouring lines are processed together
 
 // A dense tensor as [outer, size, inner] around one axis.
 struct Around {
@@ -46,7 +46,7 @@ void add_to(T& sum, T added) {
   }
 }
 
-// Calls body(o, begin, end) for lines begin..end of each outer index. A line is what one thread does alone, so that
+// Calls body(o, begin, end) for the lines begin..end of each outer index. One thread processes a whole line, so that
 // additions along it keep their order.
 template <class Body>
 void for_lines(const Around& around, int64_t length, Body&& body) {

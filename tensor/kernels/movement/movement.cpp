@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kGrain = 64 << 10;
 constexpr int kMaxAxes = 2 * kMaxRank;
 
-// Axes without those of size 1, neighbours fused where they lie evenly; at least one.
+// The axes without those of size 1, and with neighbours merged where their strides allow it; at least one axis.
 struct Axes {
   GatherAxis at[kMaxAxes];
   int count = 0;

@@ -28,12 +28,12 @@ void cumsum_cols(const T* x, int64_t n, int64_t cols, int64_t step, T* y) {
 
 template <class T>
 void products_of_others(const T* x, int64_t n, T g, T* y) {
-  T product = g;  // of g and all before
+  T product = g;  // g times the product of all elements before i
   for (int64_t i = 0; i < n; ++i) {
     y[i] = product;
     product *= x[i];
   }
-  product = T{1};  // of all after
+  product = T{1};  // the product of all elements after i
   for (int64_t i = n - 1; i >= 0; --i) {
     y[i] *= product;
     product *= x[i];
@@ -61,7 +61,8 @@ template <class T>
 T norm_of_run(const T* x, int64_t n, double p) {
   if (p == 2.0) {
     const double squares = sum_squares(x, n);
-    // Beyond these, squares of doubles over- or underflow (squares of floats never do); the scaled sum is slower.
+    // Outside these bounds, squares of doubles over- or underflow (squares of floats never do); the scaled sum is
+    // slower.
     if (squares == 0.0 ? sizeof(T) == sizeof(float) : squares > 1e-280 && squares < 1e300) {
       return static_cast<T>(std::sqrt(squares));
     }

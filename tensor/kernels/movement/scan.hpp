@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-// Plain loops along rows, for float and double: what depends on the element before cannot be split into lanes. cumsum
-// takes i64 too.
+// Plain loops along rows, for float and double: each element depends on the one before, so the work cannot be split
+// into lanes. cumsum takes i64 too.
 
 namespace gradus::kernels {
 
@@ -13,11 +13,12 @@ namespace gradus::kernels {
 template <class T>
 void cumsum_cols(const T* x, int64_t n, int64_t cols, int64_t step, T* y);
 
-/// y[i] = g times the product of x[j] over all j != i; no division, so that zeros are right. y apart from x.
+/// y[i] = g times the product of x[j] over all j != i. It does not divide, so zeros give the right result. y must not
+/// overlap x.
 template <class T>
 void products_of_others(const T* x, int64_t n, T g, T* y);
 
-/// A norm as the largest |x_i| times a ratio of 1 or more, which may be too large for any double where both are not.
+/// A norm as two factors: the largest |x_i| and a ratio of at least 1. Their product may be too large for a double.
 struct ScaledNorm {
   double largest;
   double ratio;
@@ -27,7 +28,7 @@ struct ScaledNorm {
 template <class T>
 ScaledNorm scaled_norm(const T* x, int64_t n, double p);
 
-/// The same as one number, without overflow on the way.
+/// The norm as one number, without overflow in between.
 template <class T>
 T norm_of_run(const T* x, int64_t n, double p);
 

@@ -18,7 +18,7 @@ struct Entry {
   int64_t index;
 };
 
-// A total order: the index decides between equals, which makes any sort a stable one.
+// A total order: the index decides between equal values, so any sort is stable.
 template <class T, bool kDescending>
 bool before(const Entry<T>& a, const Entry<T>& b) {
   bool a_nan = false;
@@ -34,7 +34,7 @@ bool before(const Entry<T>& a, const Entry<T>& b) {
 template <class T, bool kDescending>
 void sort_entries(std::vector<Entry<T>>& entries, int64_t count) {
   const auto middle = entries.begin() + count;
-  // A heap of the first few is cheaper than sorting all, as long as they are few.
+  // A heap is cheaper than sorting all elements when only a few are needed.
   if (count < static_cast<int64_t>(entries.size()) / 4) {
     std::partial_sort(entries.begin(), middle, entries.end(), before<T, kDescending>);
   } else {

@@ -5,8 +5,9 @@
 
 namespace gradus::kernels {
 
-/// The first elements of every line of x along `axis` in sorted order, as many as `values` has, and where they stood
-/// (indices, i64). Equal elements keep their order; NaN comes last in either direction. Outputs are dense; floating.
+/// Sorts every line of x along `axis`, and writes its first elements, as many as `values` has, and their positions in x
+/// (indices, i64). Equal elements keep their order; NaN comes last in either direction. Outputs are dense; x is
+/// floating.
 void sort(const Tensor& x, int axis, bool descending, Tensor& values, Tensor& indices);
 
 }  // namespace gradus::kernels

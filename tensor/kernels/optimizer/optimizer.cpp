@@ -33,7 +33,7 @@ struct AdamLoop {
   HWY_INLINE void Step(D d, AdamLanes<V>& x) const {
     const V g = hn::MulAdd(hn::Set(d, l2), x.p, x.g);
     x.m = hn::MulAdd(hn::Set(d, one_minus_beta1), hn::Sub(g, x.m), x.m);
-    // In this order v is finite whenever its value is: g^2 alone may not be.
+    // This order keeps v finite whenever its true value is; g^2 by itself may overflow.
     x.v = hn::MulAdd(hn::Mul(g, hn::Set(d, one_minus_beta2)), g, hn::Mul(x.v, hn::Set(d, beta2)));
     const V root = hn::MulAdd(hn::Sqrt(x.v), hn::Set(d, inverse_root_correction2), hn::Set(d, eps));
     const V kept = hn::Mul(x.p, hn::Set(d, keep));

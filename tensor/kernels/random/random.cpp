@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Random bits come from Highway code and are integers, hence the same on every target. The numbers made of them are
-// computed by plain loops, compiled once for the baseline: fused multiply-adds, which some targets have and others do
-// not, would give normals other last bits there.
+// Random bits come from Highway code and are integers, so they are the same on every target. The numbers are computed
+// from them by plain loops that are compiled once, for the baseline. Only some targets have fused multiply-adds, which
+// would change the last bits of normal numbers there.
 #include <gradus/tensor/kernels/random/random.hpp>
 
 #include <algorithm>
@@ -50,7 +50,7 @@ void PhiloxBlock(uint64_t key, uint64_t counter, uint64_t upper, uint32_t* words
 void Philox(uint64_t key, uint64_t counter, uint64_t upper, uint32_t* words, int64_t blocks) {
   int64_t b = 0;
 #if HWY_TARGET != HWY_SCALAR
-  // Each word in the lower half of a 64-bit lane; what gathers in the upper halves is never looked at.
+  // Each word is in the lower half of a 64-bit lane; the upper halves are never used.
   const hn::ScalableTag<uint64_t> d;
   const hn::RepartitionToNarrow<decltype(d)> d32;
   const auto multiply = [&](auto c, auto m) { return hn::MulEven(hn::BitCast(d32, c), hn::BitCast(d32, m)); };
@@ -94,7 +94,7 @@ namespace {
 constexpr int64_t kTileWords = 1024;
 constexpr int64_t kGrainElements = 32 << 10;  // a multiple of every number of elements to a tile
 
-// Calls body(words, begin, count) for tiles of elements: element begin + i owns words[i * kWords], ....
+// Calls body(words, begin, count) for tiles of elements: element begin + i uses words[i * kWords], ....
 template <int64_t kWords, class Body>
 void for_tiles(uint64_t key, uint64_t counter, int64_t n, const Body& body) {
   constexpr int64_t kTile = kTileWords / kWords;
@@ -114,7 +114,7 @@ void for_tiles(uint64_t key, uint64_t counter, int64_t n, const Body& body) {
 
 uint64_t join(const uint32_t* words) { return words[0] | static_cast<uint64_t>(words[1]) << 32; }
 
-// The bits of a double in [1, 2) out of the upper 52 of 64.
+// A double in [1, 2) made from the upper 52 of the 64 bits.
 double one_to_two(uint64_t bits) { return std::bit_cast<double>(bits >> 12 | 0x3FF0000000000000u); }
 
 // u in [0, 1).
@@ -126,7 +126,7 @@ constexpr int64_t kWordsPerUniform = sizeof(T) / 4;
 template <class T>
 constexpr int64_t kWordsPerNormal = sizeof(T) / 2;
 
-// Draws for one normal: u in (0, 1], and v in [-1/2, 1/2), exact.
+// Two random numbers for one normal number: u in (0, 1], and v in [-1/2, 1/2); both exact.
 template <class T>
 struct NormalDraws {
   T u;
@@ -179,7 +179,7 @@ T log_of(T u) {
   return parts.exponent * static_cast<T>(0.693147180559945309417) + 2 * s * sum;
 }
 
-// cos(2 pi v) = sin(2 pi (1/4 - |v|)), by the Taylor series of sin, whose argument is within pi / 2.
+// cos(2 pi v) = sin(2 pi (1/4 - |v|)), by the Taylor series of sin for arguments within pi / 2.
 template <class T>
 T cos_of_turns(T v) {
   constexpr int kTerms = sizeof(T) == 4 ? 7 : 11;
@@ -190,7 +190,7 @@ T cos_of_turns(T v) {
   return x * sum;
 }
 
-// The word below which an event of probability p < 1 happens.
+// An event of probability p < 1 happens when a random word is below this.
 uint32_t threshold(double p) { return static_cast<uint32_t>(std::min(std::round(p * 0x1p32), 0x1p32 - 1)); }
 
 // Upper half of a 128-bit product.
@@ -270,7 +270,7 @@ void permutation(uint64_t key, uint64_t counter, Tensor& y) {
     const uint64_t first = counter + static_cast<uint64_t>(begin / 2);
     philox(key, first, static_cast<uint64_t>(RandomStream::values), words, (count + 1) / 2);
     for (int64_t i = begin; i < begin + count; ++i) {
-      // Element i goes to a random place among 0, ..., i; what stood there moves to place i.
+      // Element i moves to a random place among 0, ..., i, and the element there moves to place i.
       const auto place =
           static_cast<int64_t>(multiply_high(join(words + 2 * (i - begin)), static_cast<uint64_t>(i) + 1));
       out[i] = out[place];

@@ -16,12 +16,12 @@ void LogSumExpRows(const T* x, T* y, int64_t rows, int64_t n) {
   }
 }
 
-/// dx = g e^(x - lse) as g / sum e^(x - shift) times e^(x - shift): lse itself is rounded.
+/// dx = g e^(x - lse), computed as (g / sum e^(x - shift)) e^(x - shift), because lse itself is rounded.
 template <class T>
 void LogSumExpBackward(const T* x, const T* g, T* dx, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; ++r, x += n, dx += n) {
     const T sum = SumOf(hn::ScalableTag<T>(), n, ExpTerms<T>{x, RowShift(x, n), dx});
-    // Where all are -infinity, so is lse, and dx is 0 already.
+    // In a row of -infinity, lse is -infinity too, and dx is 0 already.
     if (sum != 0) ScaleRow(dx, g[r] / sum, n);
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Sums and extremes along one run, for kernels that reduce. `terms(io, i)` is the vector of the terms from i on, with
-// the neutral element after the last one.
+// Sums and extremes along one run, for kernels that reduce. `terms(io, i)` is the vector of the terms from i on; lanes
+// after the last term hold the neutral element.
 
 #include <gradus/tensor/kernels/simd/vectors-inl.hpp>
 
@@ -15,7 +15,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
-/// How many numbers one accumulator takes before it is added to the total, which bounds the rounding error.
+/// How many numbers one accumulator adds up before it is added to the total. This limits the rounding error.
 constexpr size_t kSumBlock = 128;
 
 /// The sum of all terms.
@@ -42,7 +42,7 @@ HWY_INLINE hn::TFromD<D> SumOf(D d, int64_t n, const Terms& terms) {
   return hn::GetLane(hn::SumOfLanes(d, total));
 }
 
-/// The terms x[i], with `neutral` after the last one.
+/// The terms x[i]; lanes after the last one hold `neutral`.
 template <class T>
 struct ExtremeTerms {
   const T* x;
@@ -53,7 +53,7 @@ struct ExtremeTerms {
   }
 };
 
-/// max and min of lanes where NaN plays no part: which one of the two a NaN operand gives differs between targets.
+/// max and min of lanes without a rule for NaN: targets differ in which operand they return when one is NaN.
 struct MaxLanes {
   template <class D>
   static HWY_INLINE hn::TFromD<D> Across(D d, hn::Vec<D> v) {
@@ -76,7 +76,7 @@ struct MinLanes {
   }
 };
 
-/// The extreme of all terms, `neutral` when there is none. With a NaN among them the result is some term, or NaN.
+/// The extreme of all terms, or `neutral` when there is none. If a term is NaN, the result is one of the terms or NaN.
 template <class Op, class D, class Terms>
 HWY_INLINE hn::TFromD<D> ExtremeOf(Op op, D d, int64_t n, const Terms& terms, hn::TFromD<D> neutral) {
   const auto whole = [&](size_t i) GRADUS_INLINE_LAMBDA { return terms(WholeVector<D>{d}, static_cast<int64_t>(i)); };
@@ -103,8 +103,9 @@ HWY_NOINLINE bool HasNan(const T* x, size_t n) {
   return false;
 }
 
-/// The extreme of x[0..n), `neutral` for none, NaN if any is NaN. A sum beside the extreme shows it for less than a
-/// comparison of each element: it is NaN where one of them is, or where infinities meet, and then they are looked at.
+/// The extreme of x[0..n), `neutral` for n = 0, NaN if any is NaN. A sum finds NaN at less cost than a comparison of
+/// each element. It is NaN when an element is, or when infinities of both signs are added; only then each element is
+/// checked.
 template <class Op, class T>
 HWY_INLINE T ExtremeOfRun(Op op, const T* x, size_t n, T neutral) {
   const hn::ScalableTag<T> d;

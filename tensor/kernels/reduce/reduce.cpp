@@ -19,7 +19,7 @@ struct FnLanes<ReduceFn::min> {
   using Extreme = MinLanes;
 };
 
-/// What fn gives for no elements.
+/// The result of fn for no elements.
 template <ReduceFn kFn, class T>
 HWY_INLINE T Neutral() {
   if constexpr (kFn == ReduceFn::sum) return T{0};
@@ -75,7 +75,7 @@ HWY_INLINE T ReduceRun(const T* x, size_t n) {
   }
 }
 
-/// A row shorter than a vector.
+/// Reduces one row that is shorter than a vector.
 template <ReduceFn kFn, class T>
 HWY_INLINE T ReduceShortRun(const T* x, int64_t n) {
   T value = Neutral<kFn, T>();
@@ -83,14 +83,14 @@ HWY_INLINE T ReduceShortRun(const T* x, int64_t n) {
     const T v = x[i];
     if constexpr (kFn == ReduceFn::sum) value += v;
     if constexpr (kFn == ReduceFn::prod) value *= v;
-    // A NaN is taken, and kept: nothing compares with it.
+    // A NaN is taken and then kept, because every comparison with it is false.
     if constexpr (kFn == ReduceFn::max) value = v > value || !(v == v) ? v : value;
     if constexpr (kFn == ReduceFn::min) value = v < value || !(v == v) ? v : value;
   }
   return value;
 }
 
-/// Rows shorter than a vector: a vector takes one element of as many rows as it has lanes.
+/// Reduces rows that are shorter than a vector. A vector holds one element from each of several rows, one row per lane.
 template <ReduceFn kFn, class T>
 HWY_INLINE void ShortRowsOf(const T* x, int64_t rows, int64_t n, int64_t pitch, T* y) {
   const hn::ScalableTag<T> d;
@@ -170,8 +170,8 @@ HWY_INLINE void OneColumnVector(D d, const T* x, int64_t n, int64_t pitch, size_
   StorePart(d, total, y, count);
 }
 
-/// Whole vectors of columns, row after row: memory is read in order, the results stay in the cache. Eight rows are
-/// combined before they reach their accumulator, which so takes at most kStreamRows / 8 numbers.
+/// Reduces whole vectors of columns, row after row: memory is read in order, and the results stay in the cache. Eight
+/// rows are combined before they are added to an accumulator, which so takes at most kStreamRows / 8 numbers.
 constexpr int64_t kStreamRows = 8 * int64_t{kSumBlock};
 
 template <ReduceFn kFn, class D, class T>
@@ -237,7 +237,7 @@ double SumSquares(const T* x, int64_t n) {
   });
 }
 
-/// The first i with x[i] equal to `value`, or NaN where `value` is NaN.
+/// The first i with x[i] equal to `value`; if `value` is NaN, the first NaN.
 template <class T>
 HWY_INLINE int64_t FirstIndexOf(const T* x, size_t n, T value) {
   const hn::ScalableTag<T> d;

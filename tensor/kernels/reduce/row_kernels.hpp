@@ -7,8 +7,8 @@
 
 namespace gradus::kernels {
 
-/// y[r] = sum_i (x[r, i] - mean_r)^2 / divisor, or the square root of that; n > 0. The mean first: the difference of
-/// two large sums, which one pass would take, loses all digits. What rounding the mean does is taken back.
+/// y[r] = sum_i (x[r, i] - mean_r)^2 / divisor, or the square root of that; n > 0. Computes the mean first, because a
+/// single pass would subtract two large sums and lose all digits. Corrects for the rounding of the mean.
 template <class T>
 void variance_rows(const T* x, int64_t rows, int64_t n, double divisor, bool root, T* y);
 
@@ -20,7 +20,7 @@ void center_rows(const T* x, int64_t rows, int64_t n, T* y);
 template <class T>
 void center_cols(const T* x, int64_t n, int64_t pitch, int64_t cols, T* y);
 
-/// y[r] = log sum e^x[r, :]: -infinity for a row of -infinity, as for n = 0.
+/// y[r] = log sum e^x[r, :]: -infinity for a row of -infinity, and for n = 0.
 template <class T>
 void logsumexp_rows(const T* x, T* y, int64_t rows, int64_t n);
 

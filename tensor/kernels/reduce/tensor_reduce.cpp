@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Any set of axes of any strides comes down to two forms, each with a kernel of its own: rows [outer, n], whose n
-// elements are adjacent, and columns [outer, n, cols], whose cols are. Axes are taken in the order in which they lie in
-// memory and fused where they can be; the innermost reduced group goes first, what it leaves is dense and small.
+// Any set of axes with any strides becomes one of two forms, each with its own kernel: rows [outer, n], whose n
+// elements are adjacent, and columns [outer, n, cols], whose cols elements are. Axes are taken in their order in memory
+// and merged where possible. The innermost reduced group is done first; its result is dense and small.
 #include <gradus/tensor/kernels/reduce/tensor_reduce.hpp>
 
 #include <algorithm>
@@ -16,12 +16,12 @@
 namespace gradus::kernels {
 namespace {
 
-constexpr int64_t kGrain = 32 << 10;     // elements: below this, starting a second thread costs more than it gives
+constexpr int64_t kGrain = 32 << 10;     // elements: with fewer, starting a second thread costs more than it saves
 constexpr int64_t kBlock = 64 << 10;     // elements of one slab that one thread reduces by itself
-constexpr int64_t kBlockColumns = 4096;  // their results stay in the first cache
-constexpr int64_t kMaxBlockRows = 1024;  // what reduce_cols reads in order of memory
+constexpr int64_t kBlockColumns = 4096;  // the results for so many columns stay in the first-level cache
+constexpr int64_t kMaxBlockRows = 1024;  // reduce_cols reads up to so many rows in order of memory
 
-// Neighbouring axes that lie evenly in memory.
+// Neighbouring axes that are merged into one, with one stride.
 struct Group {
   int64_t size;
   int64_t stride;
@@ -58,7 +58,7 @@ struct NumberFn {
   void cols(const T* x, int64_t n, int64_t pitch, int64_t cols, T* y) const { reduce_cols(fn, x, n, pitch, cols, y); }
 };
 
-// The same of integers, which wrap around.
+// The same for integers, which wrap around.
 struct IntegerFn {
   ReduceFn fn;
   DType dtype = DType::i64;
@@ -89,7 +89,7 @@ struct IntegerFn {
   }
 };
 
-// The same of bools, which are bytes of 0 and 1: `any` looks for a 1, `all` for a 0.
+// The same for bools, which are bytes of 0 and 1: `any` looks for a 1, `all` for a 0.
 struct BoolFn {
   bool any;
   DType dtype = DType::boolean;
@@ -109,7 +109,8 @@ struct BoolFn {
   }
 };
 
-// `count` slabs x [n, cols] to be reduced over n; rows have cols = 1. The first `outer` groups say where a slab begins.
+// `count` slabs x [n, cols] to be reduced over n; for rows, cols is 1. The first `outer` groups give the start of each
+// slab.
 template <class T>
 struct Slabs {
   const T* x;
@@ -130,7 +131,7 @@ struct Slabs {
   }
 };
 
-// Slabs that are one piece of work each, or less.
+// Reduces slabs that are at most one piece of work each.
 template <class Fn, class T>
 void reduce_small_slabs(const Fn& fn, const Slabs<T>& s, bool rows, T* y) {
   const auto body = [&](int64_t begin, int64_t end) {
@@ -141,7 +142,7 @@ void reduce_small_slabs(const Fn& fn, const Slabs<T>& s, bool rows, T* y) {
         ++begin;
         continue;
       }
-      // As many rows at once as lie evenly.
+      // As many rows at once as have the same distance from one to the next.
       const int64_t inner = s.outer == 0 ? 1 : s.groups.at[s.outer - 1].size;
       const int64_t run = std::min(end - begin, inner - begin % inner);
       fn.rows(slab, run, s.n, s.outer == 0 ? 0 : s.groups.at[s.outer - 1].stride, y + begin);
@@ -179,7 +180,7 @@ void reduce_large_slabs(const Fn& fn, const Slabs<T>& s, T* y) {
   const auto body = [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t column = task % across * width;
-      const int64_t band = task / across;  // of all bands of all slabs
+      const int64_t band = task / across;  // the number of the band among those of all slabs
       const int64_t row = band % down * height;
       fn.cols(s.x + s.offset(band / down) + row * s.pitch + column, std::min(height, s.n - row), s.pitch,
               std::min(width, s.cols - column), parts + band * s.cols + column);
@@ -195,8 +196,8 @@ void reduce_large_slabs(const Fn& fn, const Slabs<T>& s, T* y) {
 bool is_rows(const Groups& g) { return g.last().reduced && g.last().stride == 1; }
 bool is_cols(const Groups& g) { return g.count >= 2 && !g.last().reduced && g.last().stride == 1 && g.last(2).reduced; }
 
-// y, dense over the groups that are kept, in their order. Some group is reduced, and the innermost of them is rows or
-// columns.
+// y is dense over the groups that are kept, in their order. At least one group is reduced, and the innermost of these
+// groups is rows or columns.
 template <class Fn, class T>
 void reduce_groups(const Fn& fn, const T* x, const Groups& g, T* y) {
   const bool rows = is_rows(g);
@@ -247,7 +248,8 @@ MemoryOrder memory_order(const Layout& x) {
   return order;
 }
 
-// Results that lie dense in the order of `kept`, seen with the shape of y: every other axis is new, and stretched.
+// The layout with the shape of y for results that are dense in the order of `kept`: every other axis is added and
+// expanded.
 Layout seen_as(const Shape& y, const Shape& x, const MemoryOrder& kept) {
   int64_t sizes[kMaxRank];
   int places[kMaxRank];
@@ -292,7 +294,7 @@ void reduce_tensor(const Fn& fn, const Tensor& x, Tensor& y) {
   copy(held.view(seen_as(y.shape(), x.shape(), kept)), y);
 }
 
-// x with each axis that is reduced and only repeats its elements cut to one of them; `repeats`: how many those were.
+// x with each reduced axis of stride 0 cut to one element. `repeats` counts how often that element was repeated.
 Tensor without_repeats(const Tensor& x, const Tensor& y, int64_t& repeats) {
   Tensor out = x;
   for (int axis = 0; axis < x.rank(); ++axis) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reductions whose kernels want rows: the reduced axes are moved last and merged, by a copy where strides cannot say
-// it.
+// Reductions whose kernels take rows: the reduced axes are moved to the end and merged, with a copy where strides do
+// not allow a view.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr int64_t kGrain = 16 << 10;
 
-// The order of axes in which those that y reduces come last; false in `moved` when they do already.
+// The order of axes that puts the axes reduced in y last. `moved` is false when they are last already.
 struct RowOrder {
   int axes[kMaxRank];
   int rank;
@@ -43,7 +43,7 @@ Tensor reordered(const Tensor& x, const RowOrder& order) {
   return order.moved ? x.view(x.layout().permute(order.span())) : x;
 }
 
-// Calls fn(rows of x, how many, their length, number of the first) for pieces of the rows that `y` reduces.
+// Calls fn(rows of x, how many, their length, number of the first) for pieces of the rows that are reduced to `y`.
 template <class Fn>
 void by_rows(const Tensor& x, const Shape& y, const Fn& fn) {
   if (y.numel() == 0) return;
@@ -61,8 +61,8 @@ T* elements(const Tensor& y) {
   return static_cast<T*>(y.raw_data());
 }
 
-// The same where each row gives a row of y, which has the shape of x: fn takes their place as well. `reduced` has size
-// 1 where rows run.
+// The same where y has the shape of x and each row gives a row of y: fn also gets the place of these rows in y.
+// `reduced` has size 1 on the axes of the rows.
 template <class Fn>
 void to_rows(const Tensor& x, const Shape& reduced, Tensor& y, const Fn& fn) {
   if (x.numel() == 0) return;
@@ -112,7 +112,7 @@ void mean(const Tensor& x, Tensor& y) {
 
 namespace {
 
-// A dense shape as [slabs, n, cols] of which n is reduced; cols is 0 where it is not so.
+// A dense shape as [slabs, n, cols] where n is reduced; cols is 0 when the shape does not have this form.
 struct Columns {
   int64_t slabs = 1;
   int64_t n = 1;
@@ -167,14 +167,14 @@ void variance_by_rows(const Tensor& x, double correction, Root root, Tensor& y) 
   });
 }
 
-// Columns, in passes over the whole tensor.
+// Handles columns in several passes over the whole tensor.
 void variance_by_columns(const Tensor& x, double correction, double n, Tensor& y) {
   Tensor mean = Tensor::empty(y.shape(), y.dtype());
   sum(x, mean);
   scale(mean, 1.0 / n);
   Tensor centred = Tensor::empty(x.shape(), x.dtype());
   binary(BinaryFn::sub, x, mean.expand(x.shape()), centred);
-  Tensor& rest = mean;  // what the rounded mean leaves, as in variance_rows
+  Tensor& rest = mean;  // the correction for the rounded mean, as in variance_rows
   sum(centred, rest);
   unary(UnaryFn::square, rest, rest);
   unary(UnaryFn::square, centred, centred);
@@ -200,7 +200,7 @@ void variance(const Tensor& x, double correction, Root root, Tensor& y) {
 
 namespace {
 
-// e^(x - shift), shift the largest x of those that are reduced, or 0 where that is not finite; and their sums.
+// e^(x - shift) and its sums. The shift is the largest reduced x, or 0 where that is not finite.
 struct Exponentials {
   Tensor shift;
   Tensor terms;
@@ -222,7 +222,7 @@ Exponentials exponentials(const Tensor& x, const Shape& reduced) {
   return out;
 }
 
-// Rows have a kernel of their own; what is not rows would have to be copied for it.
+// Rows have their own kernel. Anything else would have to be copied for it.
 bool are_rows(const Tensor& x, const Shape& reduced) {
   return x.numel() == 0 || (x.is_contiguous() && !row_order(x.shape(), reduced).moved);
 }
@@ -274,8 +274,8 @@ void power_of_ratios(Tensor& r, double power) {
   unary(UnaryFn::exp, r, r);
 }
 
-// The rows' factors g / y, 0 where y is 0. Where one leaves the range of its dtype, it is g alone, and by[row] is y
-// instead of 1: the elements are to be divided first. False when there is no such row.
+// The factor g / y of each row, 0 where y is 0. Where it overflows or underflows, the factor is g and by[row] is y
+// instead of 1: the elements are then divided by y first. Returns false when there is no such row.
 bool norm_factors(const Tensor& y, const Tensor& g, Tensor& factors, Tensor& by) {
   bool divided = false;
   dispatch_float(y.dtype(), [&]<class T>() {

@@ -30,10 +30,10 @@ void VarianceRows(const T* x, int64_t rows, int64_t n, double divisor, bool root
     const T* row = x + r * n;
     const T mean = SumOf(d, n, ArrayOperand<T>{row}) / static_cast<T>(n);
     const T squares = SumOf(d, n, Centred<true, T>{row, mean});
-    // What the rounded mean leaves: with c = mean - true mean, squares is too large by n c^2, and rest = -n c.
+    // Corrects for the rounded mean: with c = mean - true mean, squares is too large by n c^2, and rest = -n c.
     const T rest = SumOf(d, n, Centred<false, T>{row, mean});
     const T total = squares - rest * rest / static_cast<T>(n);
-    // A variance that is too small for T is 0, but its root need not be.
+    // A variance that is too small for T is 0, but its root may still be representable.
     if (squares_in_range(total) || (!root && squares == 0)) {
       const T variance = total / static_cast<T>(divisor);
       y[r] = root ? std::sqrt(variance) : variance;
@@ -96,7 +96,7 @@ HWY_INLINE void CenterColumns(D d, const T* x, int64_t n, int64_t pitch, size_t 
   }
 }
 
-/// Four vectors of columns, which are read together.
+/// Four vectors of columns, read together.
 template <class D, class T>
 HWY_INLINE void CenterFourColumns(D d, const T* x, int64_t n, int64_t pitch, T* y) {
   using V = hn::Vec<D>;

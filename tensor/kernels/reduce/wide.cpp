@@ -25,7 +25,7 @@ Wide<T> squares_about(const T* x, int64_t n, Wide<T> mean) {
   return sum;
 }
 
-// What normalises a row: z = (x - mean) rstd.
+// The numbers that normalise a row: z = (x - mean) rstd.
 template <class T>
 struct Statistics {
   Wide<T> mean;

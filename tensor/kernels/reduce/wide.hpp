@@ -4,16 +4,17 @@
 #include <cstdint>
 #include <type_traits>
 
-// Statistics of one row in a wider type, for rows whose sums or squares leave the range of float or double. Plain
-// loops: kernels come here only when what they have computed says that they must.
+// Statistics of one row in a wider type, for rows whose sums or squares overflow or underflow float or double. These
+// are plain loops, because kernels call them only when their own result shows that it is needed.
 
 namespace gradus::kernels {
 
-/// Holds the square of every T, and sums of them.
+/// A type that holds the square of every T, and sums of such squares.
 template <class T>
 using Wide = std::conditional_t<sizeof(T) == sizeof(float), double, long double>;
 
-/// Between these a sum of squares has lost nothing that counts; squares of T beyond them may have become 0 or infinite.
+/// A sum of squares between these bounds has lost no accuracy. Outside them, squares of T may have become 0 or
+/// infinite.
 template <class T>
 inline constexpr T kLeastSquares = sizeof(T) == sizeof(float) ? T(1e-30) : T(1e-280);
 template <class T>
@@ -27,7 +28,7 @@ bool squares_in_range(T sum) {
 template <class T>
 T wide_mean(const T* x, int64_t n);
 
-/// y = x - mean, of n elements of which each lies `step` after the one before.
+/// y = x - mean, for n elements at a distance of `step`.
 template <class T>
 void wide_center(const T* x, int64_t n, int64_t step, T* y);
 

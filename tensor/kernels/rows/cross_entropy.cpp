@@ -18,9 +18,10 @@ void CrossEntropy(const T* x, const int64_t* target, const ClassTargets& rule, T
     const LogSumExp<T> row = RowLogSumExp(x, n);
     lse[2 * r] = row.shift;
     lse[2 * r + 1] = row.log_sum;
-    // Not (shift + log_sum) - x: the sum has rounded away what x and the shift differ by.
+    // This order is exact enough; in (shift + log_sum) - x, the sum would round away the difference of x and the shift.
     loss[r] = target[r] == rule.ignored ? T{0} : (row.shift - x[target[r]]) + row.log_sum;
-    // Apart, so that without smoothing a logit of -infinity stays without effect. An infinite loss stays one.
+    // This term is separate, so that without smoothing a logit of -infinity has no effect. An infinite loss stays
+    // infinite.
     if (spread > 0 && target[r] != rule.ignored && loss[r] - loss[r] == 0) {
       const auto below = [&](const auto& io, int64_t i) GRADUS_INLINE_LAMBDA {
         return io.within(hn::Sub(hn::Set(io.d, row.shift), io.load(x + i)));
@@ -30,7 +31,7 @@ void CrossEntropy(const T* x, const int64_t* target, const ClassTargets& rule, T
   }
 }
 
-/// (e^(x - lse) - share) g. The two parts of lse are taken off one by one, as in LogSoftmaxOp.
+/// (e^(x - lse) - share) g. The two parts of lse are subtracted one by one, as in LogSoftmaxOp.
 template <class T>
 struct ProbabilityTimesOp {
   LogSumExp<T> lse;
@@ -56,7 +57,7 @@ void CrossEntropyBackward(const T* x, const T* lse, const int64_t* target, const
     const T at_target = x[target[r]];
     const LogSumExp<T> row{lse[2 * r], lse[2 * r + 1]};
     MapUnary(ProbabilityTimesOp<T>{row, weight, share}, x, dx, n);
-    // p - 1 by expm1, for a target that is all but certain.
+    // p - 1 computed by expm1, to be accurate when the probability p of the target is near 1.
     const T beyond = hn::GetLane(Expm1(d, hn::Set(d, (at_target - row.shift) - row.log_sum)));
     dx[target[r]] = (beyond + (static_cast<T>(rule.smoothing) - share)) * weight;
   }

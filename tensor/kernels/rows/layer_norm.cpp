@@ -84,7 +84,7 @@ HWY_AFTER_NAMESPACE();
 namespace gradus::kernels {
 namespace {
 
-// At least 8: each piece has sums of its own for dweight.
+// At least 8 rows, because each piece has its own sums for dweight.
 int64_t grain_of(int64_t n) { return std::max<int64_t>(8, rows_of_piece(16 << 10, n)); }
 
 }  // namespace
@@ -106,7 +106,7 @@ void layer_norm_backward(const Tensor& x, const Tensor* weight, const Tensor& g,
                          double eps, Tensor& dx, Tensor* dweight) {
   const Tensor in = dense(x), w = dense(weight), cotangent = dense(g), means = dense(mean), scales = dense(rstd);
   const int64_t rows = x.size(0), n = x.size(1), grain = grain_of(n);
-  // One row of sums for each piece, added up in their order: the same bits at any number of threads.
+  // One row of sums for each piece, added up in order, so that the bits do not depend on the number of threads.
   const int64_t pieces = std::max<int64_t>(1, (rows + grain - 1) / grain);
   Tensor parts = dweight != nullptr ? Tensor::empty({pieces, n}, x.dtype()) : Tensor();
   dispatch_float(x.dtype(), [&]<class T>() {

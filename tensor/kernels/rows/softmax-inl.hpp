@@ -17,7 +17,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
-/// e^(x - shift), also written to y unless that is null.
+/// e^(x - shift). Also writes it to y unless y is null.
 template <class T>
 struct ExpTerms {
   const T* x;
@@ -37,14 +37,14 @@ HWY_INLINE T RowMax(const T* x, int64_t n) {
   return ExtremeOf(MaxLanes(), hn::ScalableTag<T>(), n, ExtremeTerms<T>{x, lowest}, lowest);
 }
 
-/// The largest x, or 0 where that is infinite or NaN, which leaves the rules for infinities and NaN to exp and log.
+/// The largest x, or 0 where that is infinite or NaN; then exp and log give the right infinities and NaN.
 template <class T>
 HWY_INLINE T RowShift(const T* x, int64_t n) {
   const T largest = RowMax(x, n);
   return largest - largest == 0 ? largest : T{0};
 }
 
-/// log sum e^x = shift + log_sum, shift as RowShift gives it.
+/// log sum e^x = shift + log_sum, with the shift from RowShift.
 template <class T>
 struct LogSumExp {
   T shift;
@@ -58,7 +58,7 @@ HWY_INLINE LogSumExp<T> RowLogSumExp(const T* x, int64_t n) {
   return {shift, hn::GetLane(Log(d, hn::Set(d, SumOf(d, n, ExpTerms<T>{x, shift, nullptr}))))};
 }
 
-/// (x - shift) - log_sum: two steps, so that a large common part of x costs no accuracy.
+/// (x - shift) - log_sum: in two steps, so that a large common part of x loses no accuracy.
 template <class T>
 struct LogSoftmaxOp {
   LogSumExp<T> lse;

@@ -18,7 +18,7 @@ void Softmax(const T* x, T* y, int64_t rows, int64_t n) {
   }
 }
 
-/// e^(x - shift), exact 0 where keep is 0; also written to y.
+/// e^(x - shift), or exactly 0 where keep is 0. Also writes it to y.
 template <class T>
 struct MaskedExpTerms {
   const T* x;
@@ -51,7 +51,7 @@ void MaskedSoftmax(const T* x, const uint8_t* keep, T* y, int64_t rows, int64_t 
   for (int64_t r = 0; r < rows; ++r, x += n, y += n, keep += n) {
     const T largest = ExtremeOf(MaxLanes(), d, n, MaskedMaxTerms<T>{x, keep}, -InfinityOf<T>());
     const T sum = SumOf(d, n, MaskedExpTerms<T>{x, keep, largest, y});
-    // Without a kept position y is 0 already. A NaN sum times the exact zeros would spoil them.
+    // Without a kept position y is 0 already. A NaN sum must not be multiplied with the exact zeros.
     if (sum > 0 && sum - sum == 0) {
       ScaleRow(y, T{1} / sum, n);
     } else if (!(sum == 0)) {
@@ -60,7 +60,7 @@ void MaskedSoftmax(const T* x, const uint8_t* keep, T* y, int64_t rows, int64_t 
   }
 }
 
-/// An array with exact 0 where keep is 0.
+/// The elements of an array, or exactly 0 where keep is 0.
 template <class T>
 struct KeptOperand {
   const T* data;
@@ -103,7 +103,7 @@ void MaskedSoftmaxBackward(const T* y, const T* g, const uint8_t* keep, T* dx, i
     const KeptOperand<T> cotangent{g, keep};
     const T dot = DotOfRow(y, cotangent, n);
     MapBinary(SoftmaxBackwardOp<T>{dot}, ArrayOperand<T>{y}, cotangent, dx, n);
-    // 0 times what is not finite would be NaN.
+    // 0 times an infinity or NaN would be NaN.
     if (!(dot - dot == 0)) {
       for (int64_t i = 0; i < n; ++i) dx[i] = keep[i] != 0 ? dx[i] : T{0};
     }
@@ -115,8 +115,8 @@ void LogSoftmax(const T* x, T* y, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; ++r, x += n, y += n) MapUnary(LogSoftmaxOp<T>{RowLogSumExp(x, n)}, x, y, n);
 }
 
-/// g - e^y sum. Where e^y is near 1, g is often near sum, and what is left of both must not be rounded away: there it
-/// is (g - sum) - (e^y - 1) sum.
+/// g - e^y sum. Where e^y is near 1, g is often near sum, and the subtraction would lose the digits of the result.
+/// There it is computed as (g - sum) - (e^y - 1) sum.
 template <class T>
 struct LogSoftmaxBackwardOp {
   T sum;

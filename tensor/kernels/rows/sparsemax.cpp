@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // sparsemax:  y = max(x - t, 0),  dx = g - (the mean of g over y > 0) where y > 0, else 0
 // entmax15:   y = max(x / 2 - t, 0)^2,  dx = s (g - sum(s g) / sum(s)) where y > 0, else 0, s = sqrt(y)
-// with t such that a row sums to 1. It is found by sorting as many elements as the support has. That takes the time, so
-// these are plain loops; sums are formed in double.
+// with t such that a row sums to 1. To find t, as many elements are sorted as the support has. The sorting takes most
+// of the time, so these are plain loops; sums are formed in double.
 #include <gradus/tensor/kernels/rows/sparsemax.hpp>
 
 #include <cmath>
@@ -20,7 +20,7 @@ struct Threshold {
   double least;
 };
 
-// The elements of a row in descending order, as far as they are asked for.
+// Gives the elements of a row in descending order, and sorts only as many as are asked for.
 class Descending {
  public:
   explicit Descending(std::vector<double>& values) : heap_(values) { std::make_heap(heap_.begin(), heap_.end()); }
@@ -57,7 +57,7 @@ struct Sparsemax {
 };
 
 // Over the first k: mean m, ss = sum (z - m)^2, t_k = m - sqrt((1 - ss) / k). The support is the longest run with t_k
-// below z_k. y' goes to 0 at the threshold: here rounding can move a tie to either side.
+// below z_k. y' is 0 at the threshold, so rounding may put a tie on either side.
 struct Entmax15 {
   static constexpr double kScale = 0.5;
   static double value(double above) { return above * above; }
@@ -104,7 +104,7 @@ void row(const T* x, const uint8_t* keep, T* y, int64_t n, std::vector<double>& 
   const auto shifted = [&](int64_t i) {
     return Rule::kScale * (static_cast<double>(x[i]) - static_cast<double>(largest));
   };
-  // The largest element alone puts the threshold at -1: what lies below is never in the support.
+  // With only the largest element the threshold is -1, so elements below -1 are never in the support.
   candidates.clear();
   for (int64_t i = 0; i < n; ++i) {
     if (kept(keep, i) && shifted(i) > -1.0) candidates.push_back(shifted(i));
@@ -117,7 +117,7 @@ void row(const T* x, const uint8_t* keep, T* y, int64_t n, std::vector<double>& 
   }
 }
 
-// dx = s (g - sum(s g) / sum(s)) on y != 0 (a NaN is passed on), s = root(y).
+// dx = s (g - sum(s g) / sum(s)) where y != 0 (so also where y is NaN), s = root(y).
 template <class T, class Root>
 void backward_rows(const T* y, const T* g, T* dx, int64_t rows, int64_t n, Root root) {
   for (int64_t r = 0; r < rows; ++r, y += n, g += n, dx += n) {

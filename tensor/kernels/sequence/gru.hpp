@@ -12,8 +12,8 @@ namespace gradus::kernels {
 ///   n  = tanh(x_n + r * (W_hn h + b_hn))   reset_after = true (PyTorch, cuDNN)
 ///   n  = tanh(x_n + W_hn (r * h) + b_hn)   reset_after = false (Cho et al. 2014)
 ///   h' = (1 - z) * n + z * h
-/// All arrays are dense. Row b takes lengths[b] steps, 0 <= lengths[b] <= time, in any order (null: all of them);
-/// `reverse` starts at the last valid step and walks to step 0. What stands in gates_x beyond a length is never read.
+/// All arrays are dense. Row b takes lengths[b] steps, 0 <= lengths[b] <= time, in any order (null: all of them).
+/// `reverse` starts at the last valid step and goes back to step 0. gates_x is never read after a length.
 template <class T>
 struct GruSequence {
   int64_t batch = 0;
@@ -30,15 +30,15 @@ struct GruSequence {
 
 template <class T>
 struct GruResults {
-  T* y = nullptr;      ///< [B, T, H]: the state after step t, at t; 0 beyond a length
+  T* y = nullptr;      ///< [B, T, H]: the state after step t, at t; 0 after a length
   T* h_n = nullptr;    ///< [B, H]: the state after the last valid step; h0 at length 0
-  T* gates = nullptr;  ///< [B, T, 4H], or null: r, z, n and W_hn h + b_hn (reset_after) or r * h; 0 beyond a length
+  T* gates = nullptr;  ///< [B, T, 4H], or null: r, z, n and W_hn h + b_hn (reset_after) or r * h; 0 after a length
 };
 
 template <class T>
 void gru_forward(const GruSequence<T>& in, const GruResults<T>& out);
 
-/// What the forward gave, and the derivatives of a scalar by its results; dy and dh_n may be null, meaning 0.
+/// The forward's results, and the derivatives of a scalar by these results; dy and dh_n may be null, which means 0.
 template <class T>
 struct GruCotangents {
   const T* y = nullptr;
@@ -50,13 +50,13 @@ struct GruCotangents {
 /// The derivatives by the inputs, overwritten; a null one is not computed.
 template <class T>
 struct GruDerivatives {
-  T* gates_x = nullptr;  ///< [B, T, 3H]: 0 beyond a length
+  T* gates_x = nullptr;  ///< [B, T, 3H]: 0 after a length
   T* h0 = nullptr;       ///< [B, H]
   T* w_hh = nullptr;     ///< [3H, H]
   T* b_hh = nullptr;     ///< [3H]
 };
 
-/// gates and y beyond a length are never read, and neither is dy.
+/// gates, y and dy are never read after a length.
 template <class T>
 void gru_backward(const GruSequence<T>& in, const GruCotangents<T>& saved, const GruDerivatives<T>& out);
 

@@ -17,15 +17,16 @@
 #define GRADUS_TENSOR_KERNELS_GRU_BACKWARD_TASK
 namespace gradus::kernels {
 
-/// One chunk of rows through all steps, last to first. With `keeps`, what the derivatives of the weights need is kept
-/// for each valid cell of the chunk: those of a step stand together, steps ascending. Without, one step's is enough.
+/// One chunk of rows through all steps, from the last to the first. With `keeps`, the arrays for the weights'
+/// derivatives have an entry for each valid cell of the chunk, step after step in ascending order. Otherwise they have
+/// room for one step only.
 template <class T>
 struct GruBackwardTask {
   GruSequence<T> in;
   GruCotangents<T> saved;
   GruDerivatives<T> out;
   const T* packed = nullptr;        // W_hh [3H, H], or its first 2H rows when reset comes before the product
-  const T* packed_reset = nullptr;  // then W_hn [H, H]
+  const T* packed_reset = nullptr;  // the same case: W_hn [H, H]
   SequencePlan::Chunk chunk{};
   bool keeps = false;
   T* dproducts = nullptr;    // [cells, 3H]
@@ -71,7 +72,7 @@ void AddRows(const T* a, int64_t rows, int64_t columns, T* sum) {
   });
 }
 
-/// dh += da W for the first `gates` gates of the cells from `kept` on.
+/// dh += da W for the first `gates` gates of the cells that start at `kept`.
 template <class T>
 void AddProducts(const GruBackwardTask<T>& task, int64_t active, int64_t kept, int64_t gates) {
   const int64_t hidden = task.in.hidden;
@@ -169,7 +170,7 @@ void recurrent_weight_derivative(const GruBackwardTask<T>& task, int64_t cells) 
   product.c = task.out.w_hh;
   product.ldc = hidden;
   gemm(product);
-  // Reset before the product: W_hn saw r * h.
+  // Reset before the product: the input of W_hn was r * h.
   product.m = 3 * hidden - together;
   product.a += together;
   product.b = task.reset_saved;

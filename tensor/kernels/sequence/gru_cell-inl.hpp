@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// One row of one step of a GRU, forward and backward, over the hidden units (formulas: gru.hpp). The products with the
-// weights are done by the callers, for all rows of a chunk at once.
+// One row of one step of a GRU, forward and backward, over the hidden units (formulas: gru.hpp). The callers compute
+// the products with the weights, for all rows of a chunk at once.
 
 #include <cstdint>
 
@@ -22,7 +22,7 @@ template <class T>
 struct GruForwardRow {
   int64_t hidden;
   const T* x;         // [3H]
-  const T* products;  // W_hh h: [3H], or [2H] of r and z; then W_hn (r * h): [H]
+  const T* products;  // W_hh h: [3H]; reset before the product: first r and z [2H], then W_hn (r * h) [H]
   const T* bias;      // [3H]
   T* h;               // [H]: the state, overwritten by the new one
   T* y;               // [H]
@@ -63,7 +63,7 @@ struct GruForwardAfter {
   }
 };
 
-/// The first half of a step with reset before the product: r, z and r * h.
+/// The first half of a step with reset before the product: computes r, z and r * h.
 template <class D, class T = hn::TFromD<D>>
 struct GruForwardReset {
   D d;
@@ -103,11 +103,11 @@ struct GruBackwardRow {
   const T* gates;   // [4H]
   const T* h;       // [H]: the state before the step
   const T* dy;      // [H], or null
-  T* dh;            // [H]: in: dh'; out: what reaches h past the products
+  T* dh;            // [H]: in: dh'; out: the part of dh that does not pass through the products
   T* dx;            // [3H]: d gates_x, or null
   T* dproducts;     // [3H]: d (W_hh h), or d (x + ...) of the gates where they are equal
-  T* h_saved;       // [H]: h, beside dproducts, or null
-  T* reset_saved;   // [H]: r * h, likewise
+  T* h_saved;       // [H]: h, stored with dproducts, or null
+  T* reset_saved;   // [H]: r * h, stored likewise, or null
   const T* dreset;  // [H]: d (r * h)
 };
 
@@ -153,7 +153,7 @@ struct GruBackwardAfter {
   }
 };
 
-/// The first half of a step with reset before the product: all but r.
+/// The first half of a step with reset before the product: everything but r.
 template <class D, class T = hn::TFromD<D>>
 struct GruBackwardBefore {
   D d;

@@ -23,12 +23,12 @@ struct GruForwardTask {
   GruSequence<T> in;
   GruResults<T> out;
   const T* packed = nullptr;        // W_hh^T [H, 3H], or its first 2H columns when reset comes before the product
-  const T* packed_reset = nullptr;  // then W_hn^T [H, H]
+  const T* packed_reset = nullptr;  // the same case: W_hn^T [H, H]
   SequencePlan::Chunk chunk{};
   T* h = nullptr;         // [rows, H]
   T* products = nullptr;  // [rows, 3H]
   T* reset = nullptr;     // [rows, H]
-  T* gates = nullptr;     // [rows, 4H], where the caller keeps none
+  T* gates = nullptr;     // [rows, 4H], used when the caller does not keep the gates
 };
 
 }  // namespace gradus::kernels

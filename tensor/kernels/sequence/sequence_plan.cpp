@@ -6,13 +6,14 @@
 namespace gradus::kernels {
 namespace {
 
-// About 20 us of work.
+// The multiply-adds that take about 20 us.
 constexpr int64_t kTaskWork = int64_t{1} << 20;
 
 constexpr int64_t ceil_div(int64_t n, int64_t divisor) { return (n + divisor - 1) / divisor; }
 
-// Chunks of at most 16 rows, so that two chunks occupy two threads at common batch sizes; of 32 where the weights do
-// not fit the second cache and are read from the third once for each chunk and step. Multiples of 4 suit the tiles.
+// Chunks of at most 16 rows, so that common batch sizes give two chunks for two threads. At most 32 rows when the
+// weights do not fit the second-level cache, because each chunk then reads them from the third-level cache at every
+// step. Multiples of 4 suit the tiles.
 int64_t rows_of_a_chunk(int64_t batch, int64_t hidden) {
   const int64_t most = hidden < 256 ? 16 : 32;
   const int64_t chunks = std::max<int64_t>(1, ceil_div(batch, most));

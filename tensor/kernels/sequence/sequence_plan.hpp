@@ -7,19 +7,20 @@
 
 namespace gradus::kernels {
 
-/// How a recurrent kernel cuts a batch: the rows sorted by falling length (equal ones keep their order), in chunks that
-/// depend on the sizes alone. Within a chunk the rows still running at a step are therefore the first ones.
+/// How a recurrent kernel cuts a batch into chunks. The rows are sorted by falling length (equal ones keep their
+/// order), and the chunks depend only on the sizes. So in each chunk the rows that are still running at a step come
+/// first.
 class SequencePlan {
  public:
-  /// `row_work`: the multiply-adds of one row over the whole sequence; `hidden` says how large the weights are.
+  /// `row_work`: the multiply-adds of one row over the whole sequence; `hidden` gives the size of the weights.
   SequencePlan(int64_t batch, int64_t time, int64_t hidden, const int64_t* lengths, int64_t row_work);
 
   struct Chunk {
-    const int64_t* rows;     ///< which rows of the batch
+    const int64_t* rows;     ///< the row numbers in the batch
     const int64_t* lengths;  ///< of these rows, falling
     int64_t count;
-    int64_t first_cell;  ///< the valid cells (row, step) of the chunks before this one
-    int64_t cells;       ///< the valid cells of this one
+    int64_t first_cell;  ///< the number of valid cells (row, step) in the chunks before this one
+    int64_t cells;       ///< the number of valid cells in this chunk
   };
 
   int64_t chunks() const { return chunks_; }

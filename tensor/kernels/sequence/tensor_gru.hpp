@@ -24,10 +24,10 @@ struct GruGradients {
   Tensor b_hh;
 };
 
-/// y [B, T, H], h_n [B, H], gates [B, T, 4H] for the backward.
+/// Computes y [B, T, H], h_n [B, H], and gates [B, T, 4H] for the backward.
 void gru_forward(const GruInputs& in, Tensor& y, Tensor& h_n, Tensor& gates);
 
-/// dy [B, T, H] and dh_n [B, H] may be undefined (zero); y and gates as the forward gave them; fills `out`, all dense.
+/// dy [B, T, H] and dh_n [B, H] may be undefined (zero); y and gates are the forward's results; fills `out`, all dense.
 void gru_backward(const GruInputs& in, const Tensor& dy, const Tensor& dh_n, const Tensor& y, const Tensor& gates,
                   GruGradients out);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Sums over the lanes of four vectors at once: four results for little more than the shuffles of one.
+// Sums over the lanes of four vectors at once. Four results cost little more than the shuffles of one.
 
 #include <cstdint>
 

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 
-// The one door to Highway. A kernel .cpp defines HWY_TARGET_INCLUDE as its own path and includes this file first, which
-// compiles that .cpp once per target; the -inl.hpp files include it too. Hence no #pragma once: one part is guarded to
-// be seen once, the other once per target.
+// The only place that includes Highway. A kernel .cpp defines HWY_TARGET_INCLUDE as its own path and includes this file
+// first, which compiles that .cpp once per target. The -inl.hpp files include it too. So there is no #pragma once: one
+// part is guarded to be read once, the other once per target.
 
 #ifndef GRADUS_TENSOR_KERNELS_SIMD_ONCE
 #define GRADUS_TENSOR_KERNELS_SIMD_ONCE
 
-// Without SSE2 (Highway before 1.0.4) the baseline is Highway's one-lane code with every compiler: its emulated 128-bit
-// vectors are broken under GCC before 12.3, and two kinds of baseline would be tested half as well.
+// Without SSE2 (Highway before 1.0.4), use Highway's one-lane code as the baseline with every compiler. Its emulated
+// 128-bit vectors are broken under GCC before 12.3, and a second kind of baseline would need tests of its own.
 #undef HWY_BROKEN_EMU128
 #define HWY_BROKEN_EMU128 1
 #include <hwy/detect_targets.h>
 
-// Three targets serve any x86-64 and keep compile time down: the compiler's baseline, AVX2 with FMA, and AVX-512.
-// Highway expands this macro only where it is used, so it may still be set here.
+// Three targets are enough for any x86-64 and keep compile time short: the compiler's baseline, AVX2 with FMA, and
+// AVX-512. Highway expands this macro only where it is used, so it can still be set here.
 #undef HWY_DISABLED_TARGETS
 #if defined(HWY_AVX3_ZEN4) && defined(HWY_AVX3_SPR)
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL | HWY_AVX3_ZEN4 | HWY_AVX3_SPR)
@@ -27,7 +27,7 @@
 #include <cstddef>
 #include <cstdint>
 
-// Behind the parameters of a lambda: compiled for the target and made part of the loop that calls it.
+// Goes after the parameters of a lambda: compiles it for the target and inlines it into the loop that calls it.
 #define GRADUS_INLINE_LAMBDA HWY_ATTR __attribute__((always_inline))
 
 #include <gradus/tensor/kernels/simd/simd_dispatch.hpp>
@@ -49,7 +49,7 @@ namespace gradus::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Loads the first `count` < Lanes(d) lanes from p, the others as zero; touches no byte beyond them.
+/// Loads the first `count` < Lanes(d) lanes from p and sets the others to zero. Reads no byte after them.
 template <class D>
 HWY_INLINE hn::Vec<D> LoadPart(D d, const hn::TFromD<D>* p, size_t count) {
 #if HWY_TARGET <= HWY_AVX2
@@ -62,8 +62,8 @@ HWY_INLINE hn::Vec<D> LoadPart(D d, const hn::TFromD<D>* p, size_t count) {
   return hn::Load(d, lanes);
 }
 
-/// Stores the first `count` < Lanes(d) lanes of v to p; touches no byte beyond them. Without AVX-512 by halves: masked
-/// stores take some machines longer than all of them.
+/// Stores the first `count` < Lanes(d) lanes of v to p. Writes no byte after them. With AVX2 it stores halves, because
+/// masked stores are slower than several plain ones on some machines.
 template <class D>
 HWY_INLINE void StorePart(D d, hn::Vec<D> v, hn::TFromD<D>* p, size_t count) {
 #if HWY_TARGET < HWY_AVX2

@@ -8,10 +8,11 @@
 
 namespace gradus::kernels {
 
-/// What this machine runs. 0: the baseline, 1: AVX2, 2: AVX-512. Zero until static initialisation: always safe to run.
+/// The instruction set in use. 0: the baseline, 1: AVX2, 2: AVX-512. It is zero until static initialisation, which is
+/// always safe.
 extern std::atomic<int> simd_level;
 
-/// The version of one function for the level in use; a level is never in use when the build lacks its versions.
+/// The version of one function for the level in use. A level is never in use when the build has no version for it.
 template <class F>
 inline F* select_target(F* baseline, std::type_identity_t<F>* avx2, std::type_identity_t<F>* avx512) {
   const int level = simd_level.load(std::memory_order_relaxed);
@@ -20,9 +21,9 @@ inline F* select_target(F* baseline, std::type_identity_t<F>* avx2, std::type_id
 
 }  // namespace gradus::kernels
 
-/// GRADUS_SIMD(name)(arguments...) calls gradus::kernels::N_<target>::name; templates are welcome: GRADUS_SIMD(run<T>).
-/// For use inside namespace gradus::kernels, in the part of a kernel file under `#if HWY_ONCE`. A build whose flags
-/// raise the baseline has no lower or equal versions besides it.
+/// GRADUS_SIMD(name)(arguments...) calls gradus::kernels::N_<target>::name; for templates write GRADUS_SIMD(run<T>).
+/// Use it inside namespace gradus::kernels, in the part of a kernel file under `#if HWY_ONCE`. A build whose flags
+/// raise the baseline has no other versions at or below that level.
 #define GRADUS_SIMD(...)                                                                             \
   ::gradus::kernels::select_target(&HWY_STATIC_DISPATCH(__VA_ARGS__), GRADUS_SIMD_AVX2(__VA_ARGS__), \
                                    GRADUS_SIMD_AVX512(__VA_ARGS__))

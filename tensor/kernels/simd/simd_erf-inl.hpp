@@ -21,7 +21,7 @@ namespace gradus::kernels::HWY_NAMESPACE {
 template <class T>
 struct ErfConstants;
 
-// Beyond kErfOne erf is 1 to the last bit, beyond kNoTail 1 - erf (1e-36, 1e-295) counts as 0; kCentre is the c above.
+// Above kErfOne erf is 1 to the last bit. Above kNoTail 1 - erf (1e-36, 1e-295) counts as 0. kCentre is the c above.
 template <>
 struct ErfConstants<float> {
   static constexpr float kErfOne = 4.0f;
@@ -57,7 +57,7 @@ HWY_INLINE V ErfInner(D d, V x) {
   return hn::MulAdd(x, Polynomial(d, hn::Mul(x, x), ErfConstants<hn::TFromD<D>>::kA), x);
 }
 
-/// 1 - erf y for y >= 1 as a product of two factors, so that a caller can add it with one rounding.
+/// 1 - erf y for y >= 1 as two factors, so that a caller can multiply and add with one rounding.
 template <class V>
 struct ErfTail {
   V exponential;
@@ -81,9 +81,9 @@ HWY_INLINE V Erf(D d, V x) {
   return hn::IfThenElse(hn::Lt(hn::Abs(x), one), ErfInner(d, x), hn::CopySign(outer, x));
 }
 
-/// Phi(x) = (1 + erf(x / sqrt 2)) / 2, the distribution function of the normal distribution, whose small values keep
-/// their digits: below -1 the sum would cancel. B is good far beyond the arguments at which erf itself needs it (its
-/// relative error grows to 1e-3 where Phi leaves the numbers of T, and is taken for 0).
+/// Phi(x) = (1 + erf(x / sqrt 2)) / 2, the distribution function of the normal distribution. Small values keep their
+/// accuracy: below -1, where this sum would cancel, B is used. B is accurate far outside the range that erf needs. (Its
+/// relative error grows to 1e-3 where Phi is too small for T and becomes 0.)
 template <class D, class V>
 HWY_INLINE V NormalDistribution(D d, V x) {
   using T = hn::TFromD<D>;

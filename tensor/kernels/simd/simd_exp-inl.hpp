@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// exp, expm1, tanh and sigmoid for any vector of float or double. All share one reduction and one polynomial:
+// exp, expm1, tanh and sigmoid for any vector of float or double. All use one argument reduction and one polynomial:
 //   x = n ln2 + r, n an integer, |r| <= ln2 / 2;   e^r = 1 + r + r^2 P(r)
 // P is a minimax polynomial (Remez, weighted by the relative error of e^r): 3.2e-9 in f32, 3.9e-18 in f64.
 
@@ -22,10 +22,10 @@ struct ExpConstants;
 template <>
 struct ExpConstants<float> {
   static constexpr float kLog2e = 1.44269502f;
-  // ln2 in two parts; the first has so few bits that n times it is exact without FMA.
+  // ln2 in two parts. The first part has so few bits that n times it is exact without FMA.
   static constexpr float kLn2Hi = 0.693115234375f;
   static constexpr float kLn2Lo = 3.19461833e-05f;
-  // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
+  // Adding 1.5 * 2^23 rounds to an integer and puts it into the low bits.
   static constexpr float kRound = 12582912.0f;
   static constexpr int kMantissaBits = 23;
   static constexpr int kBias = 127;
@@ -67,7 +67,8 @@ HWY_INLINE V Polynomial(D d, V x, const T (&c)[kCount]) {
   return sum;
 }
 
-/// min(x, bound) that passes NaN on: x86 returns the second operand when one is NaN, other targets need the comparison.
+/// min(x, bound), but NaN if x is NaN: x86 returns the second operand when one is NaN, other targets need the
+/// comparison.
 template <class D, class V>
 HWY_INLINE V AtMost(D d, V x, hn::TFromD<D> bound) {
 #if HWY_TARGET == HWY_SCALAR || !HWY_ARCH_X86
@@ -77,7 +78,7 @@ HWY_INLINE V AtMost(D d, V x, hn::TFromD<D> bound) {
 #endif
 }
 
-/// max(x, bound) that passes NaN on.
+/// max(x, bound), but NaN if x is NaN.
 template <class D, class V>
 HWY_INLINE V AtLeast(D d, V x, hn::TFromD<D> bound) {
 #if HWY_TARGET == HWY_SCALAR || !HWY_ARCH_X86
@@ -111,12 +112,12 @@ template <class D, class V>
 HWY_INLINE V PowerOfTwo(D d, V shifted) {
   using C = ExpConstants<hn::TFromD<D>>;
   const hn::RebindToUnsigned<D> du;
-  // The shift drops all bits of kRound, so that only n + bias is left, as an exponent.
+  // The shift removes all bits of kRound. What remains is n + bias, in the place of the exponent.
   const auto bits = hn::Add(hn::BitCast(du, shifted), hn::Set(du, C::kBias));
   return hn::BitCast(d, hn::ShiftLeft<C::kMantissaBits>(bits));
 }
 
-/// v 2^n, rounded once, also where that is infinite, subnormal or 0.
+/// v 2^n, rounded once, also when the result is infinite, subnormal or 0.
 template <class D, class V>
 HWY_INLINE V ScalePow2(D d, V v, const ExpReduction<V>& reduced) {
   using T = hn::TFromD<D>;
@@ -138,7 +139,7 @@ HWY_INLINE V ScalePow2(D d, V v, const ExpReduction<V>& reduced) {
   using C = ExpConstants<T>;
   using TU = hwy::MakeUnsigned<T>;
   const hn::RebindToUnsigned<D> du;
-  // Two factors 2^a 2^b with a + b = n, each of them normal; only the second product can round.
+  // Two factors 2^a 2^b with a + b = n, both normal numbers; only the second product can round.
   const auto sum = hn::Sub(hn::BitCast(du, reduced.shifted),
                            hn::Sub(hn::BitCast(du, hn::Set(d, C::kRound)), hn::Set(du, TU{2} * TU{C::kBias})));
   const auto half = hn::ShiftRight<1>(sum);
@@ -172,7 +173,7 @@ HWY_INLINE V Expm1(D d, V x) {
   const ExpReduction<V> reduced = ReduceExp(d, AtLeast(d, AtMost(d, x, C::kHighest), C::kExpm1Lowest));
   const V r = reduced.r;
   const V expm1_r = hn::MulAdd(hn::Mul(r, r), Polynomial(d, r, C::kP), r);
-  // 2^n alone overflows before the result does: half of everything is computed, and doubled.
+  // 2^n alone overflows before the result does, so half of the result is computed and then doubled.
   const V half_scale = PowerOfTwo(d, hn::Sub(reduced.shifted, hn::Set(d, 1)));
   const V half = hn::MulAdd(half_scale, expm1_r, hn::Sub(half_scale, hn::Set(d, hn::TFromD<D>{0.5})));
   return hn::IfThenElse(hn::Lt(hn::Abs(x), hn::Set(d, C::kTiny)), x, hn::Add(half, half));

@@ -25,7 +25,7 @@ struct LogConstants<float> {
   static constexpr uint32_t kOne = 0x3f800000u;
   static constexpr uint32_t kSqrtHalf = 0x3f3504f3u;
   static constexpr uint32_t kMantissa = 0x007fffffu;
-  // 2^23: an integer or-ed into its mantissa is that integer added to it.
+  // 2^23: writing an integer into its mantissa bits (by or) adds that integer to it.
   static constexpr float kInteger = 8388608.0f;
   static constexpr float kMinNormal = 1.17549435e-38f;
   static constexpr float kP[] = {0.6666677594184875f, 0.39977264404296875f, 0.2987978756427765f};
@@ -63,7 +63,7 @@ HWY_INLINE V LogNormal(D d, V x, V offset, V correction) {
   return hn::MulAdd(k, hn::Set(d, E::kLn2Hi), hn::Sub(f, hn::Sub(half_f2, low)));
 }
 
-/// What log(x) is where x is not positive and finite: -inf at 0, NaN below, x at +inf and NaN.
+/// log(x) for x that is not positive and finite: -inf at 0, NaN for negative x, x for +inf and NaN.
 template <class D, class V>
 HWY_INLINE V LogSpecial(D d, V x) {
   const V below = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::NaN(d), x);

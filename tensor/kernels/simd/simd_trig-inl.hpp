@@ -2,7 +2,7 @@
 
 // sin and cos for any vector of float or double: x = n pi/2 + r, |r| <= pi/4 (Cody and Waite), then
 //   sin r = r + r z S(z),   cos r = 1 - z/2 + z^2 C(z),   z = r^2
-// S and C are minimax polynomials (Remez). Arguments too large for the reduction go through libm, lane by lane.
+// S and C are minimax polynomials (Remez). libm computes arguments that are too large for the reduction, lane by lane.
 
 #include <cmath>
 
@@ -21,7 +21,7 @@ namespace gradus::kernels::HWY_NAMESPACE {
 template <class T>
 struct TrigConstants;
 
-// kHalfPi: pi/2 in parts so short that n times each is exact without FMA up to kLargest.
+// kHalfPi: pi/2 in parts with so few bits that n times each part is exact without FMA up to kLargest.
 template <>
 struct TrigConstants<float> {
   static constexpr float kTwoByPi = 0.636619747f;
@@ -65,14 +65,14 @@ HWY_INLINE V TrigInRange(D d, V x) {
   const V cosine_tail = hn::MulAdd(z, Polynomial(d, z, C::kC), hn::Set(d, T{-0.5}));
   const V cosine = hn::MulAdd(z, cosine_tail, hn::Set(d, T{1}));
 
-  // The low bits of `shifted` are the quadrant; kRound's own are 0. cos x = sin (x + pi/2).
+  // The low bits of `shifted` are the quadrant, because those of kRound are 0. cos x = sin (x + pi/2).
   const auto quadrant = hn::Add(hn::BitCast(du, shifted), hn::Set(du, TU{kFn == Trig::cos ? 1 : 0}));
   const auto is_odd = hn::Eq(hn::And(quadrant, hn::Set(du, TU{1})), hn::Set(du, TU{1}));
   const auto sign = hn::ShiftLeft<sizeof(T) * 8 - 1>(hn::ShiftRight<1>(quadrant));
   return hn::Xor(hn::IfThenElse(hn::RebindMask(d, is_odd), cosine, sine), hn::BitCast(d, sign));
 }
 
-/// Replaces the lanes of y whose |x| > kLargest, infinities and NaN included, by libm's result.
+/// Replaces the lanes of y where |x| > kLargest, or x is NaN, by libm's result.
 template <Trig kFn, class D, class V>
 HWY_NOINLINE V TrigLarge(D d, V x, V y) {
   using T = hn::TFromD<D>;
@@ -91,7 +91,7 @@ HWY_NOINLINE V TrigLarge(D d, V x, V y) {
 template <class D, class V>
 HWY_INLINE V Sin(D d, V x) {
   const auto in_range = hn::Le(hn::Abs(x), hn::Set(d, TrigConstants<hn::TFromD<D>>::kLargest));
-  // The polynomial loses the sign of -0.
+  // The polynomial would lose the sign of -0.
   const V y = hn::IfThenElse(hn::Eq(x, hn::Zero(d)), x, TrigInRange<Trig::sin>(d, x));
   if (HWY_LIKELY(hn::AllTrue(d, in_range))) return y;
   return TrigLarge<Trig::sin>(d, x, y);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Loops over elements that write their body once for whole vectors and for the part of one at the end.
+// Loops over elements. The body is written once, for whole vectors and for the partial vector at the end.
 
 #include <cstdint>
 
@@ -17,7 +17,7 @@ HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
 /// Access to one vector of elements, or to the first `count` of them. within(v) is v with 0, or `beyond`, in the lanes
-/// after the last element; of(e) is the same access to elements of another type.
+/// after the last element. of(e) is the same access for elements of type e.
 template <class D>
 struct WholeVector {
   using T = hn::TFromD<D>;
@@ -49,7 +49,7 @@ struct PartVector {
   }
 };
 
-/// cell(io, j) for each vector of n elements, j its first one.
+/// Calls cell(io, j) for each vector of n elements, where j is its first element.
 template <class D, class Cell>
 HWY_INLINE void ForVectors(D d, int64_t n, const Cell& cell) {
   const size_t lanes = hn::Lanes(d), count = static_cast<size_t>(n);
@@ -58,7 +58,7 @@ HWY_INLINE void ForVectors(D d, int64_t n, const Cell& cell) {
   if (j < count) cell(PartVector<D>{d, count - j}, static_cast<int64_t>(j));
 }
 
-/// The elements of an array, and one value in the place of all of them.
+/// Reads the elements of an array, or one value in the place of every element.
 template <class T>
 struct ArrayOperand {
   const T* data;
@@ -77,7 +77,7 @@ struct OneOperand {
   }
 };
 
-/// The lanes whose byte is not 0; none after the last element.
+/// The lanes whose byte is not 0; lanes after the last element count as 0.
 template <class IO>
 HWY_INLINE auto LoadMask(const IO& io, const uint8_t* keep) {
   using D = decltype(io.d);

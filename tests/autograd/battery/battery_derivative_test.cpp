@@ -73,7 +73,7 @@ TEST_CASE("battery: first derivatives run no reference, even when they are recor
             << kernels.skips_text();
 }
 
-TEST_CASE("battery: gradients in f32 are those in f64, but for rounding") {
+TEST_CASE("battery: gradients in f32 are those in f64, except for rounding") {
   const OpCheck f32 = over_all_ops(detail::check_f32_gradients);
   CHECK(f32.count > 500);
   std::cout << "battery: gradients in f32 against f64, worst error " << f32.worst_text() << "\n";

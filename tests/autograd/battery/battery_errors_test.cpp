@@ -5,7 +5,7 @@
 using namespace gradus;
 using namespace gradus::tests;
 
-TEST_CASE("battery: every case that must be refused is, in its words") {
+TEST_CASE("battery: every case that must be refused throws its error message") {
   int64_t cases = 0;
   const OpCheck refused = over_all_ops(detail::check_refused, &cases, true);
   CHECK(cases > 0);

@@ -66,7 +66,7 @@ TEST_CASE("battery: the shape rule states what the forward gives") {
   std::cout << "battery: shape rules held to " << shapes.count / 2 << " outputs of " << cases << " examples\n";
 }
 
-TEST_CASE("battery: values are those of the reference and those written down") {
+TEST_CASE("battery: values are those of the reference and the expected ones") {
   // Measured: 2e-15. The f32 kernel, which users train with, against the reference in f64: 8 eps.
   int64_t cases = 0;
   const OpCheck in_f64 = over_all_ops(detail::check_against_reference, &cases);
@@ -82,14 +82,14 @@ TEST_CASE("battery: values are those of the reference and those written down") {
             << ", in f32 " << in_f32.worst_text() << "\n";
 }
 
-TEST_CASE("battery: f32 gives what f64 gives, but for rounding") {
+TEST_CASE("battery: f32 gives what f64 gives, except for rounding") {
   int64_t cases = 0;
   const OpCheck f32 = over_all_ops(detail::check_f32_values, &cases);
   CHECK(f32.count > cases);
   std::cout << "battery: f32 against f64 over " << cases << " examples, worst error " << f32.worst_text() << "\n";
 }
 
-TEST_CASE("battery: where an input lies in memory changes nothing") {
+TEST_CASE("battery: the memory layout of an input changes nothing") {
   const OpCheck layouts = over_all_ops(detail::check_layouts);
   CHECK(layouts.count > 1000);
   std::cout << "battery: " << layouts.count << " outputs for other arrangements of inputs, " << layouts.exact

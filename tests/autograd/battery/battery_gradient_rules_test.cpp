@@ -9,7 +9,7 @@ TEST_CASE("battery: a cotangent of zeros gives exact zeros") {
   CHECK(over_all_ops(detail::check_zero_cotangent).count > 500);
 }
 
-TEST_CASE("battery: where a cotangent or an input lies in memory changes no gradient") {
+TEST_CASE("battery: the memory layout of a cotangent or an input changes no gradient") {
   const OpCheck layouts = over_all_ops(detail::check_gradient_layouts);
   CHECK(layouts.count > 2000);
   std::cout << "battery: " << layouts.count
@@ -17,7 +17,7 @@ TEST_CASE("battery: where a cotangent or an input lies in memory changes no grad
             << "\n";
 }
 
-TEST_CASE("battery: one Variable passed as two inputs gathers both gradients") {
+TEST_CASE("battery: one Variable passed as two inputs gets the sum of both gradients") {
   const OpCheck pairs = over_all_ops(detail::check_same_variable_twice);
   CHECK(pairs.count > 20);
   std::cout << "battery: " << pairs.count << " pairs of inputs given by one Variable\n";

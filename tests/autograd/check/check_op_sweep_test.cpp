@@ -14,9 +14,9 @@ using tests::contains_text;
 
 namespace {
 
-constexpr const char* kSweep = "other sizes, wherever they lie in memory, are right too";
+constexpr const char* kSweep = "other sizes are right too, in any memory layout";
 constexpr const char* kZeros = "inputs that hold zeros are right too";
-constexpr const char* kUntouched = "nothing that is handed in is written to";
+constexpr const char* kUntouched = "no input or cotangent is written to";
 
 OpReport check(const OpDef& op) { return check_op(op, {.seed = tests::seed(21), .f32 = false, .layout_units = 16}); }
 
@@ -163,7 +163,7 @@ OpDef frozen_op() {
 TEST_CASE("check_op, sweep: a product of a transposed view that is wrong for some sizes") {
   const OpDef op = product_op<6>();
   check_caught(op, kSweep, "plain, 7 for 4, arrangement 0");
-  CHECK(check(op).find("where an input lies in memory changes no value")->failures.empty());  // at the example's size
+  CHECK(check(op).find("the memory layout of an input changes no value")->failures.empty());  // at the example's size
   const OpReport sound = check(product_op<1 << 20>());
   INFO(sound.text());
   CHECK(sound.ok);
@@ -172,7 +172,7 @@ TEST_CASE("check_op, sweep: a product of a transposed view that is wrong for som
 
 TEST_CASE("check_op, sweep: a reduction that reads raw storage in its tail") {
   check_caught(row_sums_op(), kSweep, "plain, 17 for 8, arrangement");
-  CHECK(check(row_sums_op()).find("where an input lies in memory changes no value")->failures.empty());
+  CHECK(check(row_sums_op()).find("the memory layout of an input changes no value")->failures.empty());
 }
 
 TEST_CASE("check_op, sweep: a cumulative product whose derivative divides by its input") {

@@ -104,10 +104,10 @@ TEST_CASE("check_op: a sound op passes, and the report says what was checked") {
   CHECK(report.examples == 3);
   CHECK(report.refused_examples == 1);
   for (const char* promise :
-       {kDifferences, kSameBits, "the shape rule states what the forward gives", "values are those written down",
-        "where an input lies in memory changes no value", "an expanded input counts as its copy",
-        "a cotangent of zeros gives exact zeros", "a case that must be refused is, in its words",
-        "gradients in f32 are those in f64, but for rounding"}) {
+       {kDifferences, kSameBits, "the shape rule states what the forward gives", "values are the expected ones",
+        "the memory layout of an input changes no value", "an expanded input counts as its copy",
+        "a cotangent of zeros gives exact zeros", "a case that must be refused throws its error message",
+        "gradients in f32 are those in f64, except for rounding"}) {
     INFO(promise);
     REQUIRE(report.find(promise) != nullptr);
     CHECK(report.find(promise)->count > 0);
@@ -166,7 +166,7 @@ TEST_CASE("check_op: a forward that ignores strides, depends on runs or threads,
                  float* out = f.out(0).mutable_data_<float>();
                  for (int64_t i = 0; i < f.out(0).numel(); ++i) out[i] = in[i] * in[i] * in[i];
                }),
-               "where an input lies in memory changes no value", "axes 0 and 1 exchanged");
+               "the memory layout of an input changes no value", "axes 0 and 1 exchanged");
   check_caught(with_forward([](ForwardArgs& f) {
                  static int runs = 0;
                  cube_forward(f);
@@ -182,7 +182,7 @@ TEST_CASE("check_op: a forward that ignores strides, depends on runs or threads,
                  cube_forward(f);
                  if (f.in(0).dtype() == DType::f32) f.out(0).scale_(1.001);
                }),
-               "values in f32 are those in f64, but for rounding", "plain, tensor 0: differs by");
+               "values in f32 are those in f64, except for rounding", "plain, tensor 0: differs by");
 }
 
 TEST_CASE("check_op: wrong values, wrong words, a wrong reference") {
@@ -196,13 +196,13 @@ TEST_CASE("check_op: wrong values, wrong words, a wrong reference") {
     examples[3].error = "no integers, please";
     return examples;
   };
-  check_caught(op, "values are those written down", "written down, tensor 0");
-  check_caught(op, "a case that must be refused is, in its words", "no integers, please");
+  check_caught(op, "values are the expected ones", "written down, tensor 0");
+  check_caught(op, "a case that must be refused throws its error message", "no integers, please");
 }
 
 TEST_CASE("check_op: an op for f64 alone") {
   const OpDef op = with_forward([](ForwardArgs& f) { cube_values<double>(f.in(0), f.out(0)); });
-  check_caught(op, "values in f32 are those in f64, but for rounding", "threw ");
+  check_caught(op, "values in f32 are those in f64, except for rounding", "threw ");
   const OpReport report = check_op(op, {.seed = tests::seed(21), .f32 = false});
   INFO(report.text());
   CHECK(report.ok);
@@ -269,7 +269,7 @@ TEST_CASE("check_op: a vjp that computes what nobody asked for") {
   INFO(report.text());
   CHECK(report.ok);
   CHECK(report.find("asking for one gradient gives the same bits")->notes.empty());
-  CHECK(report.find("one Variable passed as two inputs gathers both gradients")->count == 1);
+  CHECK(report.find("one Variable passed as two inputs gets the sum of both gradients")->count == 1);
 }
 
 TEST_CASE("check_op: the library's ops pass too") {
