@@ -114,6 +114,8 @@ struct ElementCheck {
   double error = 0.0;
   /// How much rounding may have changed `numeric`.
   double noise = 0.0;
+  /// Passed by the few digits that rounding leaves; see GradcheckResult::few_digits.
+  bool few_digits = false;
 };
 
 struct StepError {
@@ -169,6 +171,8 @@ struct GradcheckResult {
   int64_t ties = 0;
   int64_t unreachable = 0;
   int64_t not_judged = 0;
+  /// Passed, but rounding hides the derivative beyond three to seven digits. Counted in `passed` too.
+  int64_t few_digits = 0;
   /// The number of input elements that were not checked one by one.
   int64_t skipped = 0;
   /// Whether some output depends on this input, according to the recorded graph.
@@ -273,6 +277,7 @@ struct [[nodiscard]] GRADUS_API GradcheckReport {
   int64_t kinks() const;
   int64_t unreachable() const;
   int64_t not_judged() const;
+  int64_t few_digits() const;
   int64_t skipped() const;
   /// The verdict, then a table, then the details of each failure. `color` adds terminal escapes.
   std::string text(bool color = false) const;

@@ -50,7 +50,7 @@ std::vector<double> losses_of(const std::string& out) {
 // Measured with seeds 1 to 5: 100 % in all cases with attention. Without it, one vector must hold the whole source, and
 // the results are 74 to 84 %.
 TEST_CASE("each cell and each kind of attention learns to copy or to reverse what it has never seen") {
-  const detail::ThreadCountScope threads(1);
+  const gradus::detail::ThreadCountScope threads(1);
   struct Case {
     Task task;
     CellKind cell;
@@ -75,7 +75,7 @@ TEST_CASE("each cell and each kind of attention learns to copy or to reverse wha
 }
 
 TEST_CASE("training runs the fused kernels, never their references") {
-  const detail::ThreadCountScope threads(1);
+  const gradus::detail::ThreadCountScope threads(1);
   Config config = small_config();
   config.steps = 3;
   const gradus::PathCounts before = gradus::path_counts();
@@ -85,7 +85,7 @@ TEST_CASE("training runs the fused kernels, never their references") {
 }
 
 TEST_CASE("the same seed gives the same weights at any number of threads, another seed gives others") {
-  const detail::ThreadCountScope threads(1);
+  const gradus::detail::ThreadCountScope threads(1);
   const TemporaryFolder folder;
   const auto weights = [&folder](uint64_t seed, int thread_count) {
     Config config = small_config();
@@ -104,7 +104,7 @@ TEST_CASE("the same seed gives the same weights at any number of threads, anothe
 }
 
 TEST_CASE("a saved model scores as it did, by --load and by --eval, and can be trained further") {
-  const detail::ThreadCountScope threads(1);
+  const gradus::detail::ThreadCountScope threads(1);
   const TemporaryFolder folder;
   write_file(folder / "words.txt", small_words());
   const std::vector<std::string> sizes = {"--hidden", "16", "--embedding", "8", "--threads", "1"};
@@ -151,7 +151,7 @@ TEST_CASE("a saved model scores as it did, by --load and by --eval, and can be t
 }
 
 TEST_CASE("words in Hebrew, Russian and Japanese train, save and load") {
-  const detail::ThreadCountScope threads(1);
+  const gradus::detail::ThreadCountScope threads(1);
   const TemporaryFolder folder;
   std::string words;
   for (const char* a : {"кот", "мир", "שלום", "ספר", "猫", "さくら", "ひと", "ток", "סוס", "нос"}) {
@@ -169,7 +169,7 @@ TEST_CASE("words in Hebrew, Russian and Japanese train, save and load") {
 }
 
 TEST_CASE("results hold the figures, the model and the picture") {
-  const detail::ThreadCountScope threads(1);
+  const gradus::detail::ThreadCountScope threads(1);
   const TemporaryFolder folder;
   const ProgramResult result =
       run_program(small_run({"--vocab", "5", "--held-out", "50", "--seed", "7", "--out", folder / "new/out"}));
@@ -193,7 +193,7 @@ TEST_CASE("results hold the figures, the model and the picture") {
 }
 
 TEST_CASE("without attention there is no picture, and --load without training writes no model") {
-  const detail::ThreadCountScope threads(1);
+  const gradus::detail::ThreadCountScope threads(1);
   const TemporaryFolder folder;
   const auto arguments = small_run({"--attention", "none", "--vocab", "5", "--held-out", "20", "--out", folder / "a"});
   REQUIRE(run_program(arguments).status == 0);
@@ -205,7 +205,7 @@ TEST_CASE("without attention there is no picture, and --load without training wr
 }
 
 TEST_CASE("progress is a line now and then in a pipe, and one line that is written over on a terminal") {
-  const detail::ThreadCountScope threads(1);
+  const gradus::detail::ThreadCountScope threads(1);
   const auto arguments = small_run({"--vocab", "5", "--held-out", "20"});
   const ProgramResult pipe = run_program(arguments);
   CHECK(losses_of(pipe.out).size() == 3);

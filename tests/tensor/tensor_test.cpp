@@ -209,7 +209,7 @@ TEST_CASE("Tensor: from refuses a wrong number of values, views their wrong argu
   CHECK(error_text([] { return zeros({2}).reshape({3}); }) ==
         "[reshape] element counts differ: shape is [2] (2 elements), asked for [3] (3)");
   CHECK(error_text([] { return zeros({2}).permute({0, 1}); }) == "[permute] wrong number of axes: expected 1, got 2");
-  CHECK(error_text([] { return dispatch_float(DType::i64, [](auto) {}); }) ==
+  CHECK(error_text([] { return dispatch_float(DType::i64, []<class T>() { static_cast<void>(sizeof(T)); }); }) ==
         "expected a floating dtype (f32 or f64), got i64");
 }
 

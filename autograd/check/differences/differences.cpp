@@ -76,6 +76,7 @@ Differences::Differences(const FunctionRef& f, const std::vector<Tensor>& values
 
 void Differences::set_cotangents(const std::vector<Tensor>& cotangents) {
   weights_.clear();
+  rounding_inside_ = -1.0;
   for (const Tensor& cotangent : cotangents) {
     weights_.push_back(cotangent.defined() ? elements(cotangent) : std::vector<double>());
   }
@@ -169,6 +170,33 @@ double Differences::hidden_along(const Direction& direction, double step) const 
   }
   const double eps = dtype_ == DType::f64 ? 0x1p-53 : 0x1p-24;
   return 10.0 * eps * hidden / std::abs(step * direction.unit);
+}
+
+// What the function does by itself has opposite signs for opposite changes of the inputs, so sums of the two show only
+// rounding.
+double Differences::rounding_inside() const {
+  if (rounding_inside_ >= 0.0) return rounding_inside_;
+  rounding_inside_ = 0.0;
+  const double eps = dtype_ == DType::f64 ? 0x1p-53 : 0x1p-24;
+  for (const double units : {10.0, 12.0, 14.0, 18.0, 22.0, 26.0}) {
+    long double sum = 0.0L;
+    for (const double sign : {1.0, -1.0}) {
+      std::vector<Tensor> near;
+      for (const Tensor& value : values_) near.push_back(value.clone());
+      for (Tensor& value : near) value.scale_(1.0 + sign * units * eps);
+      const std::vector<Tensor> outputs = evaluate(f_, near, dtype_);
+      for (size_t k = 0; k < base_.size(); ++k) {
+        const std::vector<double> now = weights_[k].empty() ? std::vector<double>() : elements(outputs[k]);
+        for (size_t i = 0; i < now.size(); ++i) {
+          const long double moved_by = static_cast<long double>(now[i]) - static_cast<long double>(base_[k][i]);
+          sum += static_cast<long double>(weights_[k][i]) * moved_by;
+        }
+      }
+    }
+    const auto apart = static_cast<double>(std::abs(sum));
+    if (std::isfinite(apart)) rounding_inside_ = std::max(rounding_inside_, apart);
+  }
+  return rounding_inside_;
 }
 
 // The largest part of a step that is lost when a moved input is rounded.

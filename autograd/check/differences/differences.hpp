@@ -99,6 +99,10 @@ class Differences {
   /// output that never moves hides nothing.
   double hidden_along(const Direction& direction, double step) const;
 
+  /// How much the weighted sum of outputs changes at random when all inputs change by a few units in the last place.
+  /// More than the outputs' own last digits when larger numbers cancel inside the function. Measured once.
+  double rounding_inside() const;
+
   const std::vector<Tensor>& values() const { return values_; }
   DType dtype() const { return dtype_; }
   /// The elements of input i at the point.
@@ -124,6 +128,7 @@ class Differences {
   std::vector<std::vector<double>> points_;
   std::vector<std::vector<double>> base_;
   std::vector<std::vector<double>> weights_;
+  mutable double rounding_inside_ = -1.0;  // not measured yet
 };
 
 }  // namespace gradus::detail

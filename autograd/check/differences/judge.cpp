@@ -9,6 +9,7 @@ namespace {
 
 constexpr double kShorter = 8.0;  // a doubtful derivative is checked again with a step shorter by this ratio
 constexpr int kMostSteps = 40;
+constexpr double kFewDigits = 1e-3;  // a derivative that rounding hides beyond three digits may pass by these
 
 double scale_of(const Slopes& s, const Rules& rules) {
   return std::max({rules.smallest_slope * s.natural, std::abs(s.left), std::abs(s.right)});
@@ -94,12 +95,16 @@ double noise_of(const Slopes& s) { return s.natural == 0.0 ? s.hidden_noise : s.
 
 // The error relative to the size of the derivative. Where rounding allows no better, it is relative to the size at
 // which the effect of rounding equals the allowed error.
+void take(ElementCheck& check, double noise, const Rules& rules) {
+  check.noise = noise;
+  check.error = derivative_error(check.analytic, check.numeric, noise / rules.allowed);
+}
+
 void take(ElementCheck& check, const Slopes& slopes, double noise, const Rules& rules) {
   check.numeric = slopes.numeric;
   check.left = slopes.left;
   check.right = slopes.right;
-  check.noise = noise;
-  check.error = derivative_error(check.analytic, check.numeric, noise / rules.allowed);
+  take(check, noise, rules);
 }
 
 double size_of(double analytic, const Slopes& slopes) { return std::max(std::abs(analytic), std::abs(slopes.numeric)); }
@@ -216,6 +221,8 @@ Verdict verdict_of(const Found& found, const ElementCheck& check, const Slopes& 
   const double size = size_of(check.analytic, found.slopes);
   const bool clear = is_clear(found.uncertainty, size, rules);
   if (clear && apart <= std::max(rules.allowed * size, found.uncertainty)) return Verdict::pass;
+  // No step shows more digits than these, and they agree.
+  if (found.uncertainty <= kFewDigits * size && apart <= found.uncertainty) return Verdict::pass;
   const bool doubtful = !clear && apart <= 10.0 * found.uncertainty;
   // Outputs that seem still may move below their last digit, unless the other outputs determine the slope.
   const bool pinned = is_clear(found.uncertainty, std::abs(found.slopes.numeric), rules);
@@ -287,6 +294,7 @@ ElementCheck judge_visible(const Differences& differences, const Direction& dire
   } else if (verdict == Verdict::pass || verdict == Verdict::not_judged) {
     take(check, found.slopes, found.agrees ? noise_of(found.slopes) : found.uncertainty, rules);
     check.verdict = verdict == Verdict::pass ? right : verdict;
+    check.few_digits = !is_clear(check.noise, size_of(analytic, found.slopes), rules);
     check.cause = verdict == Verdict::pass && found.step < rules.step ? Cause::truncation : Cause::round_off;
   } else if (verdict == Verdict::not_finite) {
     check.verdict = Verdict::not_finite;
@@ -343,9 +351,19 @@ ElementCheck judge(const Differences& differences, const Direction& direction, d
   ElementCheck check = judge_visible(differences, direction, analytic, reached, rules);
   if (check.verdict != Verdict::fail || check.cause == Cause::kink) return check;
   const double size = std::max(std::abs(check.analytic), std::abs(check.numeric));
-  if (size > differences.hidden_along(direction, rules.step)) return check;
-  check.verdict = Verdict::not_judged;
-  check.cause = Cause::round_off;
+  const double inside = 10.0 * differences.rounding_inside() / std::abs(rules.step * direction.unit);
+  if (size <= inside || size <= differences.hidden_along(direction, rules.step)) {
+    check.verdict = Verdict::not_judged;
+    check.cause = Cause::round_off;
+  } else if (check.error < kFewDigits && reached) {
+    // An error this small may come from the differences. Then no two steps agree better with each other.
+    const Cause cause = cause_of(sweep_steps(differences, direction, analytic), rules.step);
+    if (cause == Cause::genuine) return check;
+    check.verdict = Verdict::pass;
+    check.cause = cause;
+    check.few_digits = true;
+    take(check, check.error * size, rules);
+  }
   return check;
 }
 

@@ -48,6 +48,7 @@ class OrderCheck {
   double rounding_along(size_t i, const Direction& direction);
   double largest_effect() const;
   void settle_zero(size_t i, const Direction& direction, ElementCheck& check);
+  bool is_hidden(const GradcheckResult& result) const;
   void take(GradcheckResult& result, ElementCheck check, const Direction& direction);
   void finish(GradcheckResult& result);
   void diagnose(size_t i, GradcheckResult& result);

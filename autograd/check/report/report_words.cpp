@@ -171,6 +171,7 @@ std::string verdict_without_frozen(const GradcheckReport& report) {
                           error_text(worst->error));
   if (report.kinks() > 0) text += join(", ", report.kinks(), " at kinks are neither passed nor failed");
   if (report.not_judged() > 0) text += join(", ", report.not_judged(), " cannot be judged in ", report.options.dtype);
+  if (report.few_digits() > 0) text += join(", rounding hides ", report.few_digits(), " beyond a few digits");
   return text + unused_text(report);
 }
 
@@ -204,6 +205,7 @@ int64_t GradcheckReport::kinks() const {
 }
 int64_t GradcheckReport::unreachable() const { return sum_of(results, &GradcheckResult::unreachable); }
 int64_t GradcheckReport::not_judged() const { return sum_of(results, &GradcheckResult::not_judged); }
+int64_t GradcheckReport::few_digits() const { return sum_of(results, &GradcheckResult::few_digits); }
 int64_t GradcheckReport::skipped() const { return sum_of(results, &GradcheckResult::skipped); }
 
 }  // namespace gradus

@@ -14,6 +14,10 @@
 
 using namespace gradus;
 using namespace gradus::tests;
+using detail::as_variables;
+using detail::OpCase;
+using detail::RandomTensors;
+using detail::Variables;
 
 namespace {
 
@@ -109,10 +113,10 @@ struct Tally {
   Worst worst;
 };
 
-bool accepts(const detail::OpCase& c, Tally& tally) {
+bool accepts(const OpCase& c, Tally& tally) {
   try {
     const NoGrad off;
-    c.outputs(detail::as_variables(c.inputs()));
+    c.outputs(as_variables(c.inputs()));
     return true;
   } catch (const Error& error) {
     INFO(c.name() << ": " << error.what());
@@ -123,15 +127,14 @@ bool accepts(const detail::OpCase& c, Tally& tally) {
 }
 
 // Compares values with the reference and between dtypes, and first derivatives with differences.
-void check(const detail::OpCase& c, Tally& tally) {
+void check(const OpCase& c, Tally& tally) {
   const detail::Tensors inputs = c.inputs();
   bool finite = true;  // the variance and the logarithm of an empty sum are not finite
   {
     const NoGrad off;
-    const detail::Variables outputs = c.outputs(detail::as_variables(inputs));
-    const detail::Variables rounded = c.outputs(detail::as_variables(c.inputs(DType::f32)));
-    const detail::Variables expected =
-        c.op.reference == nullptr ? outputs : c.reference_outputs(detail::as_variables(inputs));
+    const Variables outputs = c.outputs(as_variables(inputs));
+    const Variables rounded = c.outputs(as_variables(c.inputs(DType::f32)));
+    const Variables expected = c.op.reference == nullptr ? outputs : c.reference_outputs(as_variables(inputs));
     REQUIRE(rounded.size() == outputs.size());
     for (size_t k = 0; k < outputs.size(); ++k) {
       INFO("output " << k);
@@ -159,9 +162,9 @@ void check(const detail::OpCase& c, Tally& tally) {
 
 Tally run(Kind kind) {
   Tally tally;
-  for_each_case([&](const detail::OpCase& original) {
+  for_each_case([&](const OpCase& original) {
     for (const Example& example : variants(original.example, kind)) {
-      const detail::OpCase c{original.op, example, original.seed};
+      const OpCase c{original.op, example, original.seed};
       std::string shapes;
       for (const InputSpec& spec : example.inputs) shapes += spec.absent ? " -" : " " + to_string(spec.shape);
       INFO(c.name() << ", inputs of shape" << shapes << ", seed " << c.seed);
@@ -197,7 +200,7 @@ std::vector<AtTwoRanks> public_functions() {
   const Tensor picks = Tensor::from({3, 0, 3}, {3}, {.dtype = DType::i64});
   const Tensor classes = Tensor::from({0, 3, 1, 1, 2, 0}, {2, 3}, {.dtype = DType::i64});
   const Tensor deep_classes = classes.reshape({1, 2, 1, 1, 3, 1, 1});
-  const Tensor weight = detail::RandomTensors(3).floating({5, 4});
+  const Tensor weight = RandomTensors(3).floating({5, 4});
   const auto rows = [](V x) { return layer_norm(x); };
   const auto scaled = [](V x) { return rms_norm(x); };
   const auto product = [=](V x) { return linear(x, weight, {}); };
@@ -273,7 +276,7 @@ TEST_CASE("battery: inputs of the largest rank") {
 TEST_CASE("public functions at the largest rank give what they give at a small one") {
   const Shape deep = {1, 2, 1, 1, 3, 1, 1, 4};
   const Shape flat = {2, 3, 4};
-  const Tensor values = detail::RandomTensors(seed(5)).floating(flat);
+  const Tensor values = RandomTensors(seed(5)).floating(flat);
   for (const AtTwoRanks& c : public_functions()) {
     INFO(c.name);
     const Variable small = leaf(values);
@@ -282,7 +285,7 @@ TEST_CASE("public functions at the largest rank give what they give at a small o
     const Variable got = c.at_eight(large);
     CHECK(got.rank() >= 7);
     CHECK(bitwise_equal(got.value().reshape(expected.shape()), expected.value()));
-    const Tensor cotangent = detail::RandomTensors(6).floating(expected.shape());
+    const Tensor cotangent = RandomTensors(6).floating(expected.shape());
     const Variable down = grad({expected}, {small}, {.cotangents = {cotangent}})[0];
     const Variable also = grad({got}, {large}, {.cotangents = {cotangent.reshape(got.shape())}})[0];
     CHECK(bitwise_equal(also.value().reshape(flat), down.value()));

@@ -10,6 +10,11 @@
 
 using namespace gradus;
 using namespace gradus::tests;
+using detail::as_variables;
+using detail::OpCase;
+using detail::RandomTensors;
+using detail::Tensors;
+using detail::Variables;
 
 namespace {
 
@@ -24,8 +29,8 @@ std::vector<double> elements_of(const Tensor& x) {
 }
 
 // Every floating input, changed by kProbe of itself, up or down at random.
-detail::Tensors probed(const detail::Tensors& inputs, detail::RandomTensors& random) {
-  detail::Tensors out;
+Tensors probed(const Tensors& inputs, RandomTensors& random) {
+  Tensors out;
   for (const Tensor& input : inputs) {
     if (!input.defined() || !is_floating(input.dtype())) {
       out.push_back(input);
@@ -39,19 +44,19 @@ detail::Tensors probed(const detail::Tensors& inputs, detail::RandomTensors& ran
   return out;
 }
 
-using Run = std::function<detail::Variables(const detail::Variables&)>;
+using Run = std::function<Variables(const Variables&)>;
 
 // The effect of one unit of relative rounding of the result and of the inputs, for each element of output k.
-std::vector<std::vector<double>> rounding_scales(const Run& run, const detail::Tensors& inputs,
-                                                 const detail::Variables& exact, uint64_t seed) {
+std::vector<std::vector<double>> rounding_scales(const Run& run, const Tensors& inputs, const Variables& exact,
+                                                 uint64_t seed) {
   std::vector<std::vector<double>> scales;
   for (const Variable& output : exact) {
     scales.push_back(elements_of(output.value()));
     for (double& scale : scales.back()) scale = std::abs(scale);
   }
-  detail::RandomTensors random(seed);
+  RandomTensors random(seed);
   for (int p = 0; p < kProbes; ++p) {
-    const detail::Variables moved = run(detail::as_variables(probed(inputs, random)));
+    const Variables moved = run(as_variables(probed(inputs, random)));
     for (size_t k = 0; k < exact.size(); ++k) {
       const std::vector<double> here = elements_of(exact[k].value());
       const std::vector<double> there = elements_of(moved[k].value());
@@ -93,23 +98,23 @@ TEST_CASE("battery: f32 is off by a few rounding units of the result and the inp
   std::map<std::string, double> by_op;
   int64_t elements = 0;
   int64_t examples = 0;
-  for_each_case([&](const detail::OpCase& c) {
+  for_each_case([&](const OpCase& c) {
     if (!detail::has_floating_input(c)) return;
     const NoGrad off;
-    const detail::Tensors inputs = c.inputs();
+    const Tensors inputs = c.inputs();
     const bool by_reference = c.op.reference != nullptr;
-    const Run run = [&](const detail::Variables& x) {
-      detail::Variables outputs = c.outputs(x);
+    const Run run = [&](const Variables& x) {
+      Variables outputs = c.outputs(x);
       if (!by_reference) return outputs;
-      detail::Variables expected = c.reference_outputs(x);
+      Variables expected = c.reference_outputs(x);
       for (size_t k = 0; k < expected.size(); ++k) {
         // The gradient is 0 when no recorded op reaches the input.
         if (!expected[k].defined()) expected[k] = zeros(outputs[k].shape(), {.dtype = outputs[k].dtype()});
       }
       return expected;
     };
-    const detail::Variables exact = run(detail::as_variables(inputs));
-    const detail::Variables rounded = c.outputs(detail::as_variables(c.inputs(DType::f32)));
+    const Variables exact = run(as_variables(inputs));
+    const Variables rounded = c.outputs(as_variables(c.inputs(DType::f32)));
     REQUIRE(rounded.size() == exact.size());
     auto scales = rounding_scales(run, inputs, exact, c.seed);
     for (std::vector<double>& scale : scales) {
@@ -130,8 +135,7 @@ TEST_CASE("battery: f32 is off by a few rounding units of the result and the inp
   for (const OpDef* op : all_ops()) {
     bool takes_floats = false;
     for (const Example& example : op->examples()) {
-      takes_floats =
-          takes_floats || (example.error.empty() && detail::has_floating_input(detail::OpCase{*op, example}));
+      takes_floats = takes_floats || (example.error.empty() && detail::has_floating_input(OpCase{*op, example}));
     }
     with_floats += takes_floats ? 1 : 0;
   }

@@ -14,6 +14,10 @@
 
 using namespace gradus;
 using namespace gradus::tests;
+using detail::OpCase;
+using detail::RandomTensors;
+using detail::Tensors;
+using detail::Variables;
 
 namespace {
 
@@ -22,9 +26,9 @@ const double kPoisons[] = {std::nan(""), HUGE_VAL, -HUGE_VAL};
 
 /// The inputs of an op, the cotangents of its outputs, and the cotangents of its gradients.
 struct State {
-  detail::Tensors inputs;
-  detail::Tensors cotangents;
-  detail::Tensors weights;
+  Tensors inputs;
+  Tensors cotangents;
+  Tensors weights;
 
   size_t count() const { return inputs.size() + cotangents.size() + weights.size(); }
   Tensor& at(size_t i) {
@@ -35,13 +39,13 @@ struct State {
 };
 
 struct Results {
-  detail::Tensors values;
-  detail::Tensors first;
-  detail::Tensors second;  // by the inputs, then by the cotangents: the results of hvp and jvp
+  Tensors values;
+  Tensors first;
+  Tensors second;  // by the inputs, then by the cotangents: the results of hvp and jvp
 };
 
-detail::Tensors values_or_zeros(const detail::Variables& gradients, const detail::Variables& leaves) {
-  detail::Tensors out;
+Tensors values_or_zeros(const Variables& gradients, const Variables& leaves) {
+  Tensors out;
   for (size_t i = 0; i < gradients.size(); ++i) {
     out.push_back(gradients[i].defined() ? gradients[i].value()
                                          : zeros(leaves[i].shape(), {.dtype = leaves[i].dtype()}));
@@ -49,14 +53,14 @@ detail::Tensors values_or_zeros(const detail::Variables& gradients, const detail
   return out;
 }
 
-detail::Tensors drawn_like(const detail::Variables& variables, detail::RandomTensors& random) {
-  detail::Tensors out;
+Tensors drawn_like(const Variables& variables, RandomTensors& random) {
+  Tensors out;
   for (const Variable& v : variables) out.push_back(random.floating(v.shape(), v.dtype(), between(0.5, 1.5)));
   return out;
 }
 
-detail::Variables recorded(const detail::Variables& variables) {
-  detail::Variables out;
+Variables recorded(const Variables& variables) {
+  Variables out;
   for (const Variable& v : variables) {
     if (v.defined() && v.requires_grad()) out.push_back(v);
   }
@@ -64,31 +68,31 @@ detail::Variables recorded(const detail::Variables& variables) {
 }
 
 /// Runs the op and differentiates it twice. Draws the cotangents that the state lacks.
-Results run(const detail::OpCase& c, State& state, detail::RandomTensors& random) {
+Results run(const OpCase& c, State& state, RandomTensors& random) {
   Results results;
-  const detail::Variables leaves = detail::leaves_of(c, state.inputs);
-  const detail::Variables outputs = c.function(state.inputs)(leaves);
+  const Variables leaves = detail::leaves_of(c, state.inputs);
+  const Variables outputs = c.function(state.inputs)(leaves);
   for (const Variable& y : outputs) results.values.push_back(y.value());
-  const detail::Variables differentiable = recorded(outputs);
+  const Variables differentiable = recorded(outputs);
   if (!c.has_vjp() || differentiable.empty()) return results;
   if (state.cotangents.empty()) state.cotangents = drawn_like(differentiable, random);
-  detail::Variables cotangents;
+  Variables cotangents;
   for (const Tensor& t : state.cotangents) cotangents.push_back(leaf(t));
-  detail::Variables gradients = grad(
-      differentiable, leaves, {.create_graph = c.has_second_order(), .allow_unused = true, .cotangents = cotangents});
+  Variables gradients = grad(differentiable, leaves,
+                             {.create_graph = c.has_second_order(), .allow_unused = true, .cotangents = cotangents});
   results.first = values_or_zeros(gradients, leaves);
   gradients = recorded(gradients);
   if (!c.has_second_order() || gradients.empty()) return results;
   if (state.weights.empty()) state.weights = drawn_like(gradients, random);
-  detail::Variables all = leaves;
+  Variables all = leaves;
   all.insert(all.end(), cotangents.begin(), cotangents.end());
-  const detail::Variables second =
+  const Variables second =
       grad(gradients, all, {.allow_unused = true, .cotangents = detail::as_variables(state.weights)});
   results.second = values_or_zeros(second, all);
   return results;
 }
 
-std::vector<double> elements(const detail::Tensors& tensors) {
+std::vector<double> elements(const Tensors& tensors) {
   std::vector<double> out;
   for (const Tensor& t : tensors) {
     if (!is_floating(t.dtype())) continue;
@@ -143,9 +147,9 @@ Tensor with(const Tensor& x, int64_t element, double value) {
 }
 
 /// Poisons one element of tensor `which` of the state.
-void check_element(const detail::OpCase& c, const State& base, const Results& expected, size_t which, int64_t element,
+void check_element(const OpCase& c, const State& base, const Results& expected, size_t which, int64_t element,
                    Tally& tally) {
-  detail::RandomTensors random(1);
+  RandomTensors random(1);
   const DType dtype = State(base).at(which).dtype();
   const double rounding = dtype == DType::f32 ? 0x1p-24 : 0x1p-53;
   Dependence parts[] = {Dependence(elements(expected.values), rounding), Dependence(elements(expected.first), rounding),
@@ -177,13 +181,13 @@ void check_element(const detail::OpCase& c, const State& base, const Results& ex
   }
 }
 
-void check_case(const detail::OpCase& c, DType dtype, Tally& tally) {
+void check_case(const OpCase& c, DType dtype, Tally& tally) {
   State base{.inputs = c.inputs(dtype), .cotangents = {}, .weights = {}};
   int64_t size = 0;
   for (const Tensor& t : base.inputs) size += t.defined() ? t.numel() : 0;
   constexpr int64_t kLargest = 160;
   if (size == 0 || size > kLargest) return;
-  detail::RandomTensors random(c.seed);
+  RandomTensors random(c.seed);
   const Results expected = run(c, base, random);
   tally.ops.insert(c.op.name);
   for (size_t which = 0; which < base.count(); ++which) {
@@ -236,7 +240,7 @@ const std::map<std::string, std::string> kStated = {
 TEST_CASE("battery: NaN and infinity show only where a finite number would") {
   Tally tally;
   std::map<std::string, int> examples;
-  for_each_case([&](const detail::OpCase& c) {
+  for_each_case([&](const OpCase& c) {
     constexpr int kExamples = 6;
     if (++examples[c.op.name] > kExamples) return;
     INFO(c.name() << ", seed " << c.seed);

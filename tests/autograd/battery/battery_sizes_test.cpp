@@ -4,6 +4,9 @@
 
 using namespace gradus;
 using namespace gradus::tests;
+using detail::as_variables;
+using detail::OpCase;
+using detail::Tensors;
 
 namespace {
 
@@ -25,8 +28,8 @@ bool as_vectors(const OpDef& op, const Example& example, int64_t n, Example& out
   }
   try {
     const NoGrad off;
-    const detail::OpCase c{op, out, 1};
-    const detail::Variables outputs = c.outputs(detail::as_variables(c.inputs()));
+    const OpCase c{op, out, 1};
+    const detail::Variables outputs = c.outputs(as_variables(c.inputs()));
     return outputs.size() == 1 && outputs[0].shape() == Shape{n};
   } catch (const Error&) {
     return false;
@@ -34,13 +37,13 @@ bool as_vectors(const OpDef& op, const Example& example, int64_t n, Example& out
 }
 
 // The error of the op on the elements start, start + 1, ... alone, compared with those elements of the whole output.
-double part_error(const detail::OpCase& c, DType dtype, int64_t start, int64_t stop) {
+double part_error(const OpCase& c, DType dtype, int64_t start, int64_t stop) {
   const NoGrad off;
-  const detail::Tensors inputs = c.inputs(dtype);
-  detail::Tensors parts;
+  const Tensors inputs = c.inputs(dtype);
+  Tensors parts;
   for (const Tensor& input : inputs) parts.push_back(input.defined() ? input.slice(0, start, stop).clone() : Tensor());
-  const Tensor whole = c.outputs(detail::as_variables(inputs))[0].value();
-  return largest_error(whole.slice(0, start, stop), c.outputs(detail::as_variables(parts))[0].value());
+  const Tensor whole = c.outputs(as_variables(inputs))[0].value();
+  return largest_error(whole.slice(0, start, stop), c.outputs(as_variables(parts))[0].value());
 }
 
 struct SizesSeen {
@@ -54,8 +57,8 @@ SizesSeen sizes_in_examples(const OpDef& op) {
   for (const Example& example : op.examples()) {
     if (!example.error.empty()) continue;
     const NoGrad off;
-    const detail::OpCase c{op, example, 1};
-    for (const Variable& output : c.outputs(detail::as_variables(c.inputs()))) {
+    const OpCase c{op, example, 1};
+    for (const Variable& output : c.outputs(as_variables(c.inputs()))) {
       seen.empty = seen.empty || output.numel() == 0;
     }
     for (const InputSpec& spec : example.inputs) {
@@ -136,7 +139,7 @@ TEST_CASE("battery: elementwise ops at every size around a vector, values and fi
       const bool separable = reason_in(kNotElementwise, *op).empty();
       for (int64_t n : kSizes) {
         if (!as_vectors(*op, example, n, vectors)) continue;
-        const detail::OpCase c{*op, vectors, seed(11)};
+        const OpCase c{*op, vectors, seed(11)};
         const std::string what = c.name() + ", " + std::to_string(n) + " elements";
         INFO(what);
         for (int64_t i = 0; separable && i < n; ++i) {
@@ -149,7 +152,7 @@ TEST_CASE("battery: elementwise ops at every size around a vector, values and fi
           values.take(in_f64, what);
         }
         if (c.differentiable_inputs().empty()) continue;
-        const detail::Tensors inputs = c.inputs();
+        const Tensors inputs = c.inputs();
         std::vector<NamedInput> named;
         for (size_t i : c.differentiable_inputs()) named.push_back({"input " + std::to_string(i), inputs[i]});
         const auto f = c.function(inputs);

@@ -8,12 +8,13 @@
 
 using namespace gradus;
 using namespace gradus::tests;
+using detail::OpCase;
 
 namespace {
 
 // The first small example of an op that can be compared with differences. It must be small because the work grows with
 // each order.
-bool is_sample(const detail::OpCase& c) {
+bool is_sample(const OpCase& c) {
   if (c.op.derivative.vjp() == nullptr || !c.example.no_differences.empty()) return false;
   int64_t elements = 0;
   for (size_t i : c.differentiable_inputs()) elements += c.example.inputs[i].shape.numel();
@@ -26,7 +27,7 @@ TEST_CASE("battery: third derivatives are those of differences, for every differ
   Worst worst;
   std::map<std::string, int> examples;
   int64_t derivatives = 0;
-  for_each_case([&](const detail::OpCase& c) {
+  for_each_case([&](const OpCase& c) {
     constexpr int kExamples = 2;
     if (!is_sample(c) || examples[c.op.name] >= kExamples) return;
     ++examples[c.op.name];

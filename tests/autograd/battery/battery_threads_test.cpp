@@ -16,102 +16,99 @@
 
 using namespace gradus;
 using namespace gradus::tests;
+using detail::RandomTensors;
+using detail::Tensors;
+using detail::Variables;
 
 namespace {
 
 struct Large {
   const char* name;
   std::vector<Shape> shapes;
-  std::function<detail::Variables(const detail::Variables&)> run;
+  std::function<Variables(const Variables&)> run;
 };
 
-Tensor indices(const Shape& shape, int64_t high) { return detail::RandomTensors(5).integers(shape, 0, high); }
-detail::Variables sequence_outputs(const SequenceOutput& out) { return {out.output, out.h}; }
+Tensor indices(const Shape& shape, int64_t high) { return RandomTensors(5).integers(shape, 0, high); }
+Variables sequence_outputs(const SequenceOutput& out) { return {out.output, out.h}; }
 
 std::vector<Large> reductions_and_movement() {
   return {
       {"extremes and products",
        {{1501, 203}},
-       [](const detail::Variables& x) {
-         return detail::Variables{max(x[0], {0}), min(x[0], {1}), max(x[0]), prod(x[0], {1})};
+       [](const Variables& x) {
+         return Variables{max(x[0], {0}), min(x[0], {1}), max(x[0]), prod(x[0], {1})};
        }},
       {"moments and norms",
        {{1501, 203}},
-       [](const detail::Variables& x) {
-         return detail::Variables{var(x[0], {0}),       var(x[0], {1}),      norm(x[0], {1}), norm(x[0], {0}, {.p = 3}),
-                                  logsumexp(x[0], {0}), logsumexp(x[0], {1})};
+       [](const Variables& x) {
+         return Variables{var(x[0], {0}),       var(x[0], {1}),      norm(x[0], {1}), norm(x[0], {0}, {.p = 3}),
+                          logsumexp(x[0], {0}), logsumexp(x[0], {1})};
        }},
       {"cumsum",
        {{150, 301, 7}},
-       [](const detail::Variables& x) {
-         return detail::Variables{cumsum(x[0], 1), cumsum(x[0], 2, {.reverse = true})};
+       [](const Variables& x) {
+         return Variables{cumsum(x[0], 1), cumsum(x[0], 2, {.reverse = true})};
        }},
       {"movement",
        {{301, 203}},
-       [](const detail::Variables& x) {
-         return detail::Variables{flip(x[0], {0, 1}), tile(x[0], {2, 3}), roll(x[0], {.axis = 1, .shift = 5}),
-                                  chunk(x[0], {.axis = 0, .count = 3})[1], pad(x[0], {{1, 1}, {50, 0}})};
+       [](const Variables& x) {
+         return Variables{flip(x[0], {0, 1}), tile(x[0], {2, 3}), roll(x[0], {.axis = 1, .shift = 5}),
+                          chunk(x[0], {.axis = 0, .count = 3})[1], pad(x[0], {{1, 1}, {50, 0}})};
        }},
   };
 }
 
 std::vector<Large> large_cases() {
-  const Tensor keep = detail::RandomTensors(6).booleans({64, 40, 37});
-  const Tensor lengths = detail::RandomTensors(7).integers({33}, 0, 21);
+  const Tensor keep = RandomTensors(6).booleans({64, 40, 37});
+  const Tensor lengths = RandomTensors(7).integers({33}, 0, 21);
   return {
       {"elementwise",
        {{300, 701}, {300, 701}},
-       [](const detail::Variables& x) { return detail::Variables{tanh(x[0] * x[1]) / exp(x[1])}; }},
+       [](const Variables& x) { return Variables{tanh(x[0] * x[1]) / exp(x[1])}; }},
       {"relu and where",
        {{200001}},
-       [](const detail::Variables& x) { return detail::Variables{where(greater(x[0], 0.5), relu(x[0]), x[0])}; }},
-      {"broadcast",
-       {{257, 1, 31}, {1, 67, 1}},
-       [](const detail::Variables& x) { return detail::Variables{x[0] * x[1] + x[1]}; }},
-      {"sum of rows", {{1501, 203}}, [](const detail::Variables& x) { return detail::Variables{sum(x[0], {1})}; }},
-      {"sum of columns", {{1501, 203}}, [](const detail::Variables& x) { return detail::Variables{sum(x[0], {0})}; }},
-      {"sum of all", {{700, 501}}, [](const detail::Variables& x) { return detail::Variables{sum(x[0])}; }},
-      {"sum of a middle axis",
-       {{40, 301, 33}},
-       [](const detail::Variables& x) { return detail::Variables{sum(x[0], {1})}; }},
-      {"matmul",
-       {{301, 203}, {203, 257}},
-       [](const detail::Variables& x) { return detail::Variables{matmul(x[0], x[1])}; }},
+       [](const Variables& x) { return Variables{where(greater(x[0], 0.5), relu(x[0]), x[0])}; }},
+      {"broadcast", {{257, 1, 31}, {1, 67, 1}}, [](const Variables& x) { return Variables{x[0] * x[1] + x[1]}; }},
+      {"sum of rows", {{1501, 203}}, [](const Variables& x) { return Variables{sum(x[0], {1})}; }},
+      {"sum of columns", {{1501, 203}}, [](const Variables& x) { return Variables{sum(x[0], {0})}; }},
+      {"sum of all", {{700, 501}}, [](const Variables& x) { return Variables{sum(x[0])}; }},
+      {"sum of a middle axis", {{40, 301, 33}}, [](const Variables& x) { return Variables{sum(x[0], {1})}; }},
+      {"matmul", {{301, 203}, {203, 257}}, [](const Variables& x) { return Variables{matmul(x[0], x[1])}; }},
       {"batched matmul",
        {{33, 40, 37}, {33, 37, 50}},
-       [](const detail::Variables& x) { return detail::Variables{matmul(x[0], x[1])}; }},
+       [](const Variables& x) { return Variables{matmul(x[0], x[1])}; }},
       {"linear",
        {{32, 20, 64}, {192, 64}, {192}},
-       [](const detail::Variables& x) { return detail::Variables{linear(x[0], x[1], x[2])}; }},
+       [](const Variables& x) { return Variables{linear(x[0], x[1], x[2])}; }},
       {"softmax",
        {{64, 40, 37}},
-       [keep](const detail::Variables& x) {
-         return detail::Variables{softmax(x[0], -1, keep), softmax(x[0])};
+       [keep](const Variables& x) {
+         return Variables{softmax(x[0], -1, keep), softmax(x[0])};
        }},
       {"cross entropy",
        {{4001, 33}},
-       [](const detail::Variables& x) { return detail::Variables{cross_entropy_rows(x[0], indices({4001}, 33))}; }},
+       [](const Variables& x) { return Variables{cross_entropy_rows(x[0], indices({4001}, 33))}; }},
       {"embedding",
        {{503, 64}},
-       [](const detail::Variables& x) {
-         return detail::Variables{embedding(x[0], indices({64, 50}, 503))};
+       [](const Variables& x) {
+         return Variables{embedding(x[0], indices({64, 50}, 503))};
        }},
       {"dropout",
        {{200001}},
-       [](const detail::Variables& x) { return detail::Variables{dropout(x[0], 0.3, {.key = 3, .counter = 9})}; }},
+       [](const Variables& x) { return Variables{dropout(x[0], 0.3, {.key = 3, .counter = 9})}; }},
       {"concat and slices",
        {{301, 203}, {301, 99}},
-       [](const detail::Variables& x) {
+       [](const Variables& x) {
          const Variable both = concat({x[0], x[1]}, 1);
-         return detail::Variables{slice(both, 1, 50, 250, 2), unbind(both, 0)[7]};
+         return Variables{slice(both, 1, 50, 250, 2), unbind(both, 0)[7]};
        }},
       {"additive score",
        {{33, 20, 64}, {33, 21, 64}, {64}},
-       [](const detail::Variables& x) { return detail::Variables{additive_score(x[0], x[1], x[2])}; }},
+       [](const Variables& x) { return Variables{additive_score(x[0], x[1], x[2])}; }},
       {"gru",
        {{33, 20, 192}, {33, 64}, {192, 64}, {192}},
-       [lengths](const detail::Variables& x) {
-         detail::Variables out = sequence_outputs(gru_sequence(x[0], x[1], x[2], x[3], lengths));
+       [lengths](const Variables& x) {
+         Variables out = sequence_outputs(gru_sequence(x[0], x[1], x[2], x[3], lengths));
          for (Variable& v :
               sequence_outputs(gru_sequence(x[0], x[1], x[2], x[3], {}, {.reverse = true, .reset_after = false}))) {
            out.push_back(v);
@@ -130,22 +127,22 @@ TEST_CASE("battery: large shapes have the same bits with 1, 2 and 3 threads") {
   for (const Large& large : cases) {
     for (DType dtype : {DType::f32, DType::f64}) {
       INFO(large.name << " in " << dtype_name(dtype));
-      detail::RandomTensors random(seed(4));
-      detail::Tensors inputs;
+      RandomTensors random(seed(4));
+      Tensors inputs;
       for (const Shape& shape : large.shapes)
         inputs.push_back(random.floating(shape, dtype, {.low = -0.5, .high = 0.5}));
       const auto run = [&] {
-        detail::Variables leaves;
+        Variables leaves;
         for (const Tensor& input : inputs) leaves.push_back(leaf(input));
         const detail::Derivatives result = detail::differentiate(large.run, leaves, 3);
-        detail::Tensors all = detail::values_of(result.gradients);
+        Tensors all = detail::values_of(result.gradients);
         for (const Variable& output : result.outputs) all.push_back(output.value());
         return all;
       };
-      detail::Tensors first;
+      Tensors first;
       for (int threads : {1, 2, 3, 2}) {
         const detail::ThreadCountScope scope(threads);
-        const detail::Tensors got = run();
+        const Tensors got = run();
         if (first.empty()) first = got;
         for (size_t i = 0; i < got.size(); ++i) {
           INFO("tensor " << i << " with " << threads << " threads");

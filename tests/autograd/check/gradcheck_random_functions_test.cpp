@@ -18,10 +18,10 @@ using Values = std::vector<Variable>;
 namespace {
 
 constexpr int kFunctions = 1000;
-// When rounding hides all derivatives of one input, the function counts as not checked. Measured over seeds 1 to 12: at
-// most 3 of 1,000 functions, and none called wrong. At seeds 9 and 12 one of them has derivatives above kHidden, and
-// the test fails.
-constexpr int kMostNotChecked = 5;
+// When rounding hides all derivatives of one input, the function counts as not checked. Measured over seeds 1 to 100:
+// at most 4 of 1,000 functions. One function of the 100,000 is called wrong (seed 51): its derivative is a remainder of
+// rounding, 7e-28.
+constexpr int kMostNotChecked = 4;
 constexpr double kHidden = 1e-6;
 
 // A function is a list of random steps. Each step applies one op to earlier values of any shape.

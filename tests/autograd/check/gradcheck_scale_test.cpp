@@ -156,8 +156,23 @@ TEST_CASE("scale: elements of all sizes in one tensor, one by one and in directi
   }
 }
 
+TEST_CASE("scale: where rounding hides all but a few digits, these are compared, and the report says so") {
+  const std::vector<NamedInput> inputs = {{"x", numbers({0.3, -0.8})}};
+  const GradcheckReport report = gradcheck([](const Inputs& in) { return square(in[0]) * 1e-10 + 1.0; }, inputs);
+  INFO(report.text());
+  CHECK(report.ok);
+  CHECK(report.few_digits() == 2);
+  CHECK_THAT(report.text().substr(0, report.text().find('\n')),
+             tests::contains_text("rounding hides 2 beyond a few digits"));
+  for (const double factor : {1.001, 0.999, 2.0, -1.0}) {
+    const auto wrong = [&](const Inputs& in) { return square(with_gradient_times(in[0], factor)) * 1e-10 + 1.0; };
+    INFO("factor " << factor);
+    CHECK(gradcheck(wrong, inputs).state != CheckState::passed);
+  }
+}
+
 TEST_CASE("scale: what rounding hides is not judged, and a PASS says nothing of it") {
-  const auto hidden = [](const Inputs& in) { return square(in[0]) * 1e-10 + 1.0; };
+  const auto hidden = [](const Inputs& in) { return square(in[0]) * 1e-14 + 1.0; };
   const std::vector<NamedInput> inputs = {{"x", numbers({0.3, -0.8})}};
   const GradcheckReport report = gradcheck(hidden, inputs);
   INFO(report.text());
@@ -167,10 +182,10 @@ TEST_CASE("scale: what rounding hides is not judged, and a PASS says nothing of 
   // Equal to one digit, not to nine.
   const auto wrong = [](const Inputs& in) { return square(with_gradient_times(in[0], 2.0)) * 1e-10 + 1.0; };
   CHECK(gradcheck(wrong, inputs).state == CheckState::failed);
-  for (const double offset : {1e8, 1e12, 1e17}) {
+  for (const double offset : {1e15, 1e16, 1e17}) {
     const auto far = [&](const Inputs& in) { return in[0] + offset; };
     CHECK(gradcheck(far, inputs).state == CheckState::not_checked);
-    const auto less_far = [&](const Inputs& in) { return in[0] + offset * 1e-14; };
+    const auto less_far = [&](const Inputs& in) { return in[0] + offset * 1e-13; };
     CHECK(gradcheck(less_far, inputs).ok);
   }
   const auto tail = [](const Inputs& in) { return tanh(in[0]); };

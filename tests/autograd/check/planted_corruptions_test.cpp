@@ -10,6 +10,9 @@
 
 using namespace gradus;
 using namespace gradus::tests;
+using detail::OpCase;
+using detail::Tensors;
+using detail::Variables;
 
 namespace {
 
@@ -17,41 +20,41 @@ constexpr double kSeen = 1e-6;
 
 // The derivatives of both orders at one point, for random cotangents and weights.
 struct BothOrders {
-  detail::Tensors first;
-  detail::Tensors second;  // with respect to the inputs and the cotangents
+  Tensors first;
+  Tensors second;  // with respect to the inputs and the cotangents
 };
 
-detail::Tensors filled(const detail::Variables& gradients, const detail::Variables& like) {
-  detail::Tensors out;
+Tensors filled(const Variables& gradients, const Variables& like) {
+  Tensors out;
   for (size_t i = 0; i < like.size(); ++i) {
     out.push_back(gradients[i].defined() ? gradients[i].value() : zeros(like[i].shape(), {.dtype = DType::f64}));
   }
   return out;
 }
 
-BothOrders both_orders(const detail::OpCase& c, const detail::Tensors& inputs) {
+BothOrders both_orders(const OpCase& c, const Tensors& inputs) {
   detail::RandomTensors random(c.seed + 77);
   const Domain weights{.low = 0.5, .high = 1.5};
-  const detail::Variables leaves = detail::leaves_of(c, inputs);
-  detail::Variables outputs;
-  detail::Variables cotangents;
+  const Variables leaves = detail::leaves_of(c, inputs);
+  Variables outputs;
+  Variables cotangents;
   for (const Variable& output : c.function(inputs)(leaves)) {
     if (!output.requires_grad()) continue;
     outputs.push_back(output);
     cotangents.push_back(leaf(random.floating(output.shape(), DType::f64, weights)));
   }
-  const detail::Variables gradients =
+  const Variables gradients =
       grad(outputs, leaves, {.create_graph = true, .allow_unused = true, .cotangents = cotangents});
-  detail::Variables recorded;
-  detail::Variables recorded_weights;
+  Variables recorded;
+  Variables recorded_weights;
   for (const Variable& gradient : gradients) {
     if (!gradient.requires_grad()) continue;
     recorded.push_back(gradient);
     recorded_weights.push_back(random.floating(gradient.shape(), DType::f64, weights));
   }
-  detail::Variables all = leaves;
+  Variables all = leaves;
   all.insert(all.end(), cotangents.begin(), cotangents.end());
-  const detail::Variables second = grad(recorded, all, {.allow_unused = true, .cotangents = recorded_weights});
+  const Variables second = grad(recorded, all, {.allow_unused = true, .cotangents = recorded_weights});
   return {filled(gradients, leaves), filled(second, all)};
 }
 
@@ -64,7 +67,7 @@ double largest_magnitude(const Tensor& a) {
 }
 
 // The largest difference in one gradient, relative to the largest element of either.
-double change(const detail::Tensors& sound, const detail::Tensors& corrupted) {
+double change(const Tensors& sound, const Tensors& corrupted) {
   double largest = 0.0;
   for (size_t i = 0; i < sound.size(); ++i) {
     Tensor difference = corrupted[i].clone();
@@ -75,7 +78,7 @@ double change(const detail::Tensors& sound, const detail::Tensors& corrupted) {
   return largest;
 }
 
-GradcheckReport check(const detail::OpCase& c, const detail::Tensors& inputs, int order) {
+GradcheckReport check(const OpCase& c, const Tensors& inputs, int order) {
   std::vector<NamedInput> named;
   for (size_t i : c.differentiable_inputs()) named.push_back({"input " + std::to_string(i), inputs[i]});
   const auto f = c.function(inputs);
@@ -96,8 +99,8 @@ struct Tally {
   std::set<std::string> seen;        // those that changed a derivative somewhere
 
   // `key` names op, input and corruption. `applied` says whether there was anything to corrupt.
-  void record(const detail::OpCase& c, const std::string& corruption, const std::string& key, const BothOrders& sound,
-              const BothOrders& corrupted, bool applied, const detail::Tensors& inputs) {
+  void record(const OpCase& c, const std::string& corruption, const std::string& key, const BothOrders& sound,
+              const BothOrders& corrupted, bool applied, const Tensors& inputs) {
     if (!applied) return;
     ++planted;
     ++by_corruption[corruption];
@@ -119,8 +122,7 @@ struct Tally {
   }
 };
 
-void plant_gradient_faults(const detail::OpCase& c, const detail::Tensors& inputs, const BothOrders& sound,
-                           Tally& tally) {
+void plant_gradient_faults(const OpCase& c, const Tensors& inputs, const BothOrders& sound, Tally& tally) {
   for (size_t i : c.differentiable_inputs()) {
     for (Corruption corruption : all_corruptions()) {
       if (!is_of_gradient(corruption)) continue;
@@ -135,7 +137,7 @@ void plant_gradient_faults(const detail::OpCase& c, const detail::Tensors& input
   }
 }
 
-void plant_vjp_faults(const detail::OpCase& c, const detail::Tensors& inputs, const BothOrders& sound, Tally& tally) {
+void plant_vjp_faults(const OpCase& c, const Tensors& inputs, const BothOrders& sound, Tally& tally) {
   for (Corruption corruption : all_corruptions()) {
     if (is_of_gradient(corruption)) continue;
     const size_t count = has_output(corruption) ? c.num_outputs(detail::as_variables(inputs)) : 1;
@@ -179,9 +181,9 @@ TEST_CASE("planted corruptions: gradcheck finds every corruption planted in a de
   std::set<std::string> zero_inputs;  // "op, input i": gradient 0 in every example
   std::set<std::string> non_zero_inputs;
   std::set<std::string> non_zero_ops;
-  for_each_case([&](const detail::OpCase& c) {
+  for_each_case([&](const OpCase& c) {
     if (c.op.derivative.vjp() == nullptr || !c.example.no_differences.empty()) return;
-    const detail::Tensors inputs = c.inputs();
+    const Tensors inputs = c.inputs();
     const BothOrders sound = both_orders(c, inputs);
     const std::vector<size_t> positions = c.differentiable_inputs();
     for (size_t p = 0; p < positions.size(); ++p) {
@@ -230,9 +232,9 @@ TEST_CASE("planted corruptions: gradcheck finds every corruption planted in a de
 
 TEST_CASE("planted corruptions: without a corruption the same checks pass") {
   int64_t checked = 0;
-  for_each_case([&](const detail::OpCase& c) {
+  for_each_case([&](const OpCase& c) {
     if (c.op.derivative.vjp() == nullptr || !c.example.no_differences.empty()) return;
-    const detail::Tensors inputs = c.inputs();
+    const Tensors inputs = c.inputs();
     const BothOrders once = both_orders(c, inputs);
     const BothOrders twice = both_orders(c, inputs);
     INFO(c.name());

@@ -14,6 +14,7 @@
 
 using namespace gradus;
 using namespace gradus::tests;
+using detail::RandomTensors;
 
 namespace {
 
@@ -64,7 +65,7 @@ TEST_CASE("scatter_add adds to what is there, duplicates in their order") {
 TEST_CASE("scatter_add and index_add of large tensors have the same bits with 1, 2 and 3 threads") {
   const uint64_t seed = tests::seed(8);
   INFO("seed " << seed);
-  detail::RandomTensors random(seed);
+  RandomTensors random(seed);
   const Tensor source = random.floating({3, 500, 67}, DType::f32);
   const Tensor order = random.integers({3, 500, 67}, 0, 11);
   const Tensor rows = random.integers({500}, 0, 11);
@@ -115,7 +116,7 @@ TEST_CASE("sort is stable, puts NaN last in either direction, and knows infiniti
 TEST_CASE("topk gives the first of sort, for few and for many") {
   const uint64_t seed = tests::seed(9);
   INFO("seed " << seed);
-  const Tensor x = detail::RandomTensors(seed).integers({5, 40}, 0, 10).to(DType::f64);  // with ties
+  const Tensor x = RandomTensors(seed).integers({5, 40}, 0, 10).to(DType::f64);  // with ties
   for (bool largest : {true, false}) {
     const Sorted all = sort(x, {.descending = largest});
     for (int64_t k : {0, 1, 3, 20, 40}) {

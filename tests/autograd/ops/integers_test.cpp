@@ -25,6 +25,10 @@
 
 using namespace gradus;
 using namespace gradus::tests;
+using detail::as_variables;
+using detail::OpCase;
+using detail::Tensors;
+using detail::Variables;
 
 namespace {
 
@@ -40,9 +44,9 @@ Tensor rounded(const Tensor& drawn, DType dtype) {
 }
 
 // Whether the op took the dtype in the place of f64.
-bool takes(const detail::OpCase& c, DType dtype) {
-  detail::Tensors typed = c.inputs();
-  detail::Tensors plain = typed;
+bool takes(const OpCase& c, DType dtype) {
+  Tensors typed = c.inputs();
+  Tensors plain = typed;
   bool any_floating = false;
   for (size_t i = 0; i < typed.size(); ++i) {
     if (!typed[i].defined() || !is_floating(typed[i].dtype())) continue;
@@ -52,9 +56,9 @@ bool takes(const detail::OpCase& c, DType dtype) {
   }
   if (!any_floating) return false;
   INFO(c.name() << " on " << dtype_name(dtype));
-  detail::Variables got;
+  Variables got;
   const std::string refusal = error_text([&] {
-    got = c.outputs(detail::as_variables(typed));
+    got = c.outputs(as_variables(typed));
     return 0;
   });
   if (got.empty() && refusal != "(no error)") {
@@ -63,7 +67,7 @@ bool takes(const detail::OpCase& c, DType dtype) {
     CHECK_THAT(refusal, contains_text(", got "));
     return false;
   }
-  const detail::Variables want = c.outputs(detail::as_variables(plain));
+  const Variables want = c.outputs(as_variables(plain));
   for (size_t k = 0; k < got.size(); ++k) {
     REQUIRE(got[k].shape() == want[k].shape());
     CHECK(largest_error(got[k].value().to(DType::f64), want[k].value().to(DType::f64)) == 0.0);
@@ -77,7 +81,7 @@ std::set<std::string> ops_that_take(DType dtype) {
     if (op->examples == nullptr || op->complete != nullptr) continue;
     const std::vector<Example> examples = op->examples();
     for (const Example& example : examples) {
-      if (example.error.empty() && takes(detail::OpCase{*op, example, seed(3)}, dtype)) names.insert(op->name);
+      if (example.error.empty() && takes(OpCase{*op, example, seed(3)}, dtype)) names.insert(op->name);
     }
   }
   return names;

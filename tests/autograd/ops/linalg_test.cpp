@@ -14,6 +14,7 @@
 
 using namespace gradus;
 using namespace gradus::tests;
+using detail::RandomTensors;
 
 namespace {
 
@@ -77,9 +78,8 @@ TEST_CASE("matmul: errors show the operands as they were given") {
 }
 
 TEST_CASE("matmul: a batch axis that is expanded is not copied, however its matrices lie") {
-  const Tensor a =
-      detail::RandomTensors(3).floating({1, 32, 64}, DType::f32).slice(2, 0, 64, 2);  // both strides differ from 1
-  const Tensor b = detail::RandomTensors(4).floating({50, 32, 8}, DType::f32);
+  const Tensor a = RandomTensors(3).floating({1, 32, 64}, DType::f32).slice(2, 0, 64, 2);  // both strides differ from 1
+  const Tensor b = RandomTensors(4).floating({50, 32, 8}, DType::f32);
   const Tensor each = matmul(a.clone().expand({50, 32, 32}), b).value();
   const Tensor wide = a.expand({50, 32, 32});
   reset_peak_memory();
@@ -145,7 +145,7 @@ TEST_CASE("einsum equals the sums written out") {
   const uint64_t seed = tests::seed(12);
   for (const Case& c : cases) {
     INFO(c.equation << ", seed " << seed);
-    detail::RandomTensors random(seed);
+    RandomTensors random(seed);
     std::vector<Tensor> operands;
     for (const Shape& shape : c.shapes) operands.push_back(random.floating(shape));
     const Tensor expected = by_loops(c.terms, c.output, operands);
@@ -158,7 +158,7 @@ TEST_CASE("einsum equals the sums written out") {
 TEST_CASE("einsum: the axes of ... broadcast") {
   const uint64_t seed = tests::seed(13);
   INFO("seed " << seed);
-  detail::RandomTensors random(seed);
+  RandomTensors random(seed);
   const Tensor a = random.floating({2, 1, 3, 4});
   const Tensor b = random.floating({5, 4, 2});
   const Tensor product = matmul(a, b).value();

@@ -16,6 +16,8 @@
 
 using namespace gradus;
 using namespace gradus::tests;
+using detail::RandomTensors;
+using detail::ThreadCountScope;
 
 namespace {
 
@@ -56,13 +58,13 @@ TEST_CASE("layer_norm and rms_norm: known values") {
 TEST_CASE("layer_norm and rms_norm of many rows: gradients have the same bits with 1, 2 and 3 threads") {
   const uint64_t seed = tests::seed(5);
   INFO("seed " << seed);
-  detail::RandomTensors random(seed);
+  RandomTensors random(seed);
   const Tensor x = random.floating({1001, 67}, DType::f32);
   const Tensor w = random.floating({67}, DType::f32);
   const Tensor g = random.floating({1001, 67}, DType::f32);
   std::vector<Tensor> first;
   for (int threads : {1, 2, 3}) {
-    const detail::ThreadCountScope scope(threads);
+    const ThreadCountScope scope(threads);
     const Variable in = leaf(x);
     const Variable weight = leaf(w);
     std::vector<Tensor> got;
@@ -104,7 +106,7 @@ TEST_CASE("sparsemax: a tie at the threshold is outside the support, in f32 and 
 TEST_CASE("sparsemax and entmax15: rows sum to 1, shifts change nothing, and the threshold is one for all") {
   const uint64_t seed = tests::seed(6);
   INFO("seed " << seed);
-  const Tensor x = detail::RandomTensors(seed).floating({200, 33}, DType::f64, between(-3.0, 3.0));
+  const Tensor x = RandomTensors(seed).floating({200, 33}, DType::f64, between(-3.0, 3.0));
   for (int power : {1, 2}) {
     const auto f = [&](const Variable& z) { return power == 1 ? sparsemax(z) : entmax15(z); };
     const Tensor y = f(x).value();
@@ -147,11 +149,11 @@ TEST_CASE("sparsemax and entmax15: masks, infinities, NaN, any axis, threads") {
     CHECK(std::isnan(f(x, -1, {}).value().at({0, 1})));
     CHECK(std::isnan(f(f64({-kInf, -kInf}, {2}), 0, {}).value().at({1})));
     CHECK(bitwise_equal(f(f64({-kInf, 7}, {2}), 0, {}).value(), f64({0, 1}, {2})));
-    const Tensor z = detail::RandomTensors(4).floating({3, 500, 41}, DType::f32);
+    const Tensor z = RandomTensors(4).floating({3, 500, 41}, DType::f32);
     const Tensor columns = f(z, 1, {}).value();
     CHECK(bitwise_equal(columns, transpose(f(transpose(z, 1, 2), -1, {}), 1, 2).value()));
     for (int threads : {1, 2, 3}) {
-      const detail::ThreadCountScope scope(threads);
+      const ThreadCountScope scope(threads);
       CHECK(bitwise_equal(f(z, 1, {}).value(), columns));
     }
   }

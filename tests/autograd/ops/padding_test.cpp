@@ -16,6 +16,7 @@
 
 using namespace gradus;
 using namespace gradus::tests;
+using detail::RandomTensors;
 
 namespace {
 
@@ -29,7 +30,7 @@ constexpr double kContents[] = {1e300, std::numeric_limits<double>::infinity(),
 // `skipped` is true for the first output.
 std::vector<Tensor> everything(const Function& f, const Values& inputs, const Tensor& skipped, double content,
                                uint64_t seed) {
-  detail::RandomTensors random(seed);
+  RandomTensors random(seed);
   const auto cotangents = [&](const Values& of) {
     std::vector<Variable> out;
     for (const Variable& value : of) out.emplace_back(random.floating(value.shape()));
@@ -96,7 +97,7 @@ std::vector<Cell> cells() {
            }}};
 }
 
-Values sequence_inputs(const Cell& cell, int64_t batch, int64_t time, int64_t hidden, detail::RandomTensors& random) {
+Values sequence_inputs(const Cell& cell, int64_t batch, int64_t time, int64_t hidden, RandomTensors& random) {
   Values out = {leaf(random.floating({batch, time, cell.gates * hidden})), leaf(random.floating({batch, hidden})),
                 leaf(random.floating({cell.gates * hidden, hidden})), leaf(random.floating({cell.gates * hidden}))};
   if (cell.states == 2) out.push_back(leaf(random.floating({batch, hidden})));
@@ -118,7 +119,7 @@ TEST_CASE("padding: sequences do not touch steps beyond a length, nor the states
     for (const Cell& cell : cells()) {
       for (const bool reverse : {false, true}) {
         INFO(cell.name << (reverse ? ", reverse" : "") << ", lengths " << to_string(lengths));
-        detail::RandomTensors random(seed);
+        RandomTensors random(seed);
         const Values inputs = sequence_inputs(cell, 4, 5, 2, random);
         const auto run = [&](double content) {
           Values given = inputs;
@@ -138,7 +139,7 @@ TEST_CASE("padding: a state that is not used meets no weight") {
   INFO("seed " << seed);
   for (const Cell& cell : cells()) {
     INFO(cell.name);
-    detail::RandomTensors random(seed);
+    RandomTensors random(seed);
     const Values inputs = sequence_inputs(cell, 2, 3, 2, random);
     const auto run = [&](double content) {
       const auto spoiled = [&](const Variable& state) {
@@ -163,7 +164,7 @@ TEST_CASE("padding: sequences of no steps give empty outputs, the states as they
     for (const bool reverse : {false, true}) {
       for (const bool padded : {false, true}) {
         INFO(cell.name << (reverse ? ", reverse" : ""));
-        detail::RandomTensors random(seed);
+        RandomTensors random(seed);
         const Values inputs = sequence_inputs(cell, 2, 0, 3, random);
         const SequenceOutput out = cell.run(inputs, padded ? i64({0, 0}, {2}) : Tensor(), reverse);
         CHECK(out.output.shape() == Shape{2, 0, 3});
@@ -206,7 +207,7 @@ TEST_CASE("padding: losses do not touch rows whose target is ignored") {
   };
   for (const auto& each : losses) {
     INFO(each.first);
-    detail::RandomTensors random(seed);
+    RandomTensors random(seed);
     const Tensor rows = random.floating({4, 5});
     const auto run = [&](double content) {
       return everything(each.second, {leaf(filled(rows, ignored, content))}, Tensor(), 0.0, seed);
@@ -232,7 +233,7 @@ TEST_CASE("padding: selections do not touch what they leave out") {
   for (const auto& each : functions) {
     INFO(each.first);
     const bool is_function_of_all = std::string(each.first) != "softmax";  // exp and * see every element
-    detail::RandomTensors random(seed);
+    RandomTensors random(seed);
     const Tensor x = random.floating({3, 3});
     const auto run = [&](double content) {
       const Tensor given = is_function_of_all ? x : filled(x, out, content);
@@ -243,7 +244,7 @@ TEST_CASE("padding: selections do not touch what they leave out") {
   }
   // The elements that dropout drops are those whose output is 0.
   const RandomPosition key{.key = 7, .counter = 3};
-  detail::RandomTensors random(seed);
+  RandomTensors random(seed);
   const Tensor x = random.floating({4, 9});
   const Tensor dropped = equal(dropout(x, 0.5, key), 0.0).value();
   REQUIRE(sum(dropped.to(DType::f64)).value().item<double>() > 5);

@@ -13,6 +13,7 @@
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
+using detail::RandomTensors;
 
 namespace {
 
@@ -40,7 +41,7 @@ struct Data {
     query = random.floating({kBatch, kQueries, kQuerySize});
     memory = random.floating({kBatch, kKeys, kKeySize});
   }
-  detail::RandomTensors random;
+  RandomTensors random;
   Tensor query;
   Tensor memory;
 };
@@ -103,7 +104,7 @@ struct Gradients {
 // The gradients of a random combination of context and weights.
 template <class Attention>
 Gradients differentiate(Attention& attention, const Tensor& query, const Tensor& memory, const Mask& mask) {
-  detail::RandomTensors random(77);
+  RandomTensors random(77);
   const Variable q = leaf(query);
   const Variable m = leaf(memory);
   for (const NamedParameter& named : attention.parameters()) named.parameter->zero_grad_();

@@ -18,6 +18,7 @@
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
+using detail::RandomTensors;
 
 namespace {
 
@@ -31,7 +32,7 @@ PropertyOptions options() { return {.seed = seed()}; }
 Tensor lengths() { return Tensor::from({5, 4, 1, 0}, {kBatch}, {.dtype = DType::i64}); }
 
 Tensor drawn(const Shape& shape, DType dtype = DType::f64, uint64_t more = 0) {
-  return detail::RandomTensors(seed() + more).floating(shape, dtype, {.low = -1.0, .high = 1.0});
+  return RandomTensors(seed() + more).floating(shape, dtype, {.low = -1.0, .high = 1.0});
 }
 
 NamedInput x_input(DType dtype = DType::f64) { return {"x", drawn({kBatch, kTime, kInput}, dtype)}; }
@@ -155,8 +156,8 @@ TEST_CASE("properties: symbols are padded like numbers") {
   Generator generator(seed());
   Seq2Seq layer({.source_vocab = 5, .target_vocab = 4, .embedding_size = 3, .hidden_size = 2}, generator);
   layer.eval_();
-  const Tensor source = detail::RandomTensors(seed()).integers({3, 4}, 0, 5);
-  const Tensor target = detail::RandomTensors(seed() + 1).integers({3, 3}, 0, 4);
+  const Tensor source = RandomTensors(seed()).integers({3, 4}, 0, 5);
+  const Tensor target = RandomTensors(seed() + 1).integers({3, 3}, 0, 4);
   const Tensor of_source = Tensor::from({4, 2, 1}, {3}, {.dtype = DType::i64});
   const auto run = [&](const Values& in) { return layer(in[0].value(), of_source, target); };
   check_passes(check_padding_invariance(run, {{"source", source}}, {.lengths = of_source}, options()));

@@ -16,6 +16,7 @@
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
+using detail::RandomTensors;
 
 namespace {
 
@@ -124,7 +125,7 @@ Run run(Recurrent& layer, const std::vector<Tensor>& inputs, const Tensor& lengt
   const RecurrentOutput out =
       layer(targets[0], {.h0 = targets[1], .c0 = targets.size() > 2 ? targets[2] : Variable(), .lengths = lengths});
   Run result;
-  detail::RandomTensors random(5);
+  RandomTensors random(5);
   Variable loss;
   for (const Variable& value :
        {out.output.size(1) > kSteps ? narrow(out.output, 1, 0, kSteps) : out.output, out.h, out.c}) {
@@ -138,7 +139,7 @@ Run run(Recurrent& layer, const std::vector<Tensor>& inputs, const Tensor& lengt
   return result;
 }
 
-std::vector<Tensor> inputs_for(const Variant& variant, int64_t layers, detail::RandomTensors& random) {
+std::vector<Tensor> inputs_for(const Variant& variant, int64_t layers, RandomTensors& random) {
   std::vector<Tensor> inputs = {random.floating({kBatch, kSteps, kInput})};
   const int states = variant.cell == CellKind::lstm ? 2 : 1;
   for (int i = 0; i < states; ++i) inputs.push_back(random.floating({kBatch, 2 * layers, kHidden}));
@@ -169,7 +170,7 @@ TEST_CASE("every cell equals its formula, computed one number at a time, in both
     INFO(variant.name << ", seed " << seed);
     Generator generator(seed);
     Recurrent layer(options_of(variant, 2, true), generator);
-    const Tensor x = detail::RandomTensors(seed).floating({kBatch, kSteps, kInput});
+    const Tensor x = RandomTensors(seed).floating({kBatch, kSteps, kInput});
     const StateDict state = layer.state_dict();
     const Tensor first =
         concat({by_loops(variant, state, 0, x, false), by_loops(variant, state, 4, x, true)}, -1).value();
@@ -198,7 +199,7 @@ TEST_CASE("padding is exactly zero in the output, and its content changes no bit
     INFO(variant.name << ", seed " << seed);
     Generator generator(seed);
     Recurrent layer(options_of(variant, 3, true), generator);
-    detail::RandomTensors random(seed);
+    RandomTensors random(seed);
     std::vector<Tensor> inputs = inputs_for(variant, 3, random);
     const Run plain = run(layer, inputs, lengths());
     for (int64_t b = 0; b < kBatch; ++b) {
@@ -221,7 +222,7 @@ TEST_CASE("more padding changes neither outputs nor states nor gradients") {
     INFO(variant.name << ", seed " << seed);
     Generator generator(seed);
     Recurrent layer(options_of(variant, 3, true), generator);
-    detail::RandomTensors random(seed);
+    RandomTensors random(seed);
     std::vector<Tensor> inputs = inputs_for(variant, 3, random);
     const Run plain = run(layer, inputs, lengths());
     inputs[0] = concat({inputs[0], random.floating({kBatch, 3, kInput})}, 1).value();
@@ -244,7 +245,7 @@ TEST_CASE("a row of length 0 leaves the initial state as it is, bit by bit") {
     INFO(variant.name << ", seed " << seed);
     Generator generator(seed);
     Recurrent layer(options_of(variant, 3, true), generator);
-    detail::RandomTensors random(seed);
+    RandomTensors random(seed);
     const std::vector<Tensor> inputs = inputs_for(variant, 3, random);
     const Run plain = run(layer, inputs, lengths());
     for (size_t state = 1; state < inputs.size(); ++state) {
@@ -259,7 +260,7 @@ TEST_CASE("step by step equals the whole sequence, and forward of length 1 to th
     INFO(variant.name << ", seed " << seed);
     Generator generator(seed);
     Recurrent layer(options_of(variant, 2), generator);
-    const Tensor x = detail::RandomTensors(seed).floating({kBatch, kSteps, kInput});
+    const Tensor x = RandomTensors(seed).floating({kBatch, kSteps, kInput});
     const RecurrentOutput whole = layer(x);
     RecurrentState state = layer.initial_state(kBatch);
     for (int64_t t = 0; t < kSteps; ++t) {
@@ -280,7 +281,7 @@ TEST_CASE("rows do not know each other: each alone gives what it gives in the ba
     INFO(variant.name << ", seed " << seed);
     Generator generator(seed);
     Recurrent layer(options_of(variant, 2, true), generator);
-    const Tensor x = detail::RandomTensors(seed).floating({kBatch, kSteps, kInput});
+    const Tensor x = RandomTensors(seed).floating({kBatch, kSteps, kInput});
     const RecurrentOutput all = layer(x, {.lengths = lengths()});
     for (int64_t b = 0; b + 1 < kBatch; ++b) {
       const Tensor row = x.slice(0, b, b + 1).slice(1, 0, kLengths[b]);
@@ -321,7 +322,7 @@ TEST_CASE("symbols that are projected in their table give what their embeddings 
   INFO("seed " << seed);
   Generator generator(seed);
   Recurrent layer(options_of(kVariants[1], 2, true), generator);
-  detail::RandomTensors random(seed);
+  RandomTensors random(seed);
   // There are 20 symbols. A table of 6 rows is projected as a whole; of a table of 50, the rows are looked up first.
   for (int64_t rows : {6, 50}) {
     const Tensor table = random.floating({rows, kInput});
