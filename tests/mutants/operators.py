@@ -5,10 +5,12 @@ import re
 # The beginning of a region of a derivative. The region ends with the bracket that closes its first '{'.
 VJP_REGIONS = (r"\.derivative =\s*\[\]\(VjpArgs& v\) \{", r"\bvoid \w+\(VjpArgs& v\) \{",
                r"\bVariable \w+_second\([^)]*\) \{")
+# The functions of the kernels that compute derivatives. plant.py refuses a name that no kernel has.
+KERNEL_FUNCTIONS = ("ScoresOfRowBackward", "CrossEntropyBackward", "LayerNormBackward", "SoftmaxBackward",
+                    "MaskedSoftmaxBackward", "LogSoftmaxBackward", "additive_score_backward", "products_of_others",
+                    "backward_rows", "LoadDh", "RowDerivative", "PrepareRows")
 KERNEL_REGIONS = (r"\bstruct Gru\w*Backward(?:After|Before|Reset) \{", r"\bstruct \w*Backward\w*Op \{",
-                  r"\bvoid (?:ScoresOfRowBackward|CrossEntropyBackward|NormBackwardRows|SoftmaxBackward|"
-                  r"MaskedSoftmaxBackward|LogSoftmaxBackward|additive_score_backward|products_of_others|backward_rows)\([^{]*\{",
-                  r"\bLoadDh\([^{]*\{")
+                  rf"\b(?:{'|'.join(KERNEL_FUNCTIONS)})\([^{{;]*\{{")
 ONE_LINE_KERNELS = r"if constexpr \(kFn == BinaryFn::\w+_backward\) return [^;]*;"
 
 
@@ -106,6 +108,51 @@ def op_of(file, text, begin):
     return found[-1].group(1) if inside else "-"
 
 
+# Numbers of inputs, axes and constants.
+COUNT = re.compile(r"\d[\w.]*|k[A-Z]\w*|count|axis")
+
+
+def infix(code, begin, end):
+    """(begin, end, left, operator, right) for each `left op right` with simple operands between begin and end."""
+    for match in re.finditer(r" ([*/+-]) (?![=])", code[begin:end]):
+        left = begin + match.start()
+        start = left
+        while start > begin:
+            if code[start - 1] in ")]":
+                depth = 0
+                while start > begin:
+                    start -= 1
+                    depth += (code[start] in ")]") - (code[start] in "([")
+                    if depth == 0:
+                        break
+            elif re.match(r"[\w.:]", code[start - 1]):
+                start -= 1
+            else:
+                break
+        right = begin + match.end()
+        stop = re.match(r"[\w.:]*", code[right:end]).end() + right
+        while stop < end and code[stop] in "([":
+            stop = closing(code, stop) + 1
+            stop += re.match(r"[\w.:]*", code[stop:end]).end()
+        operands = (code[start:left], code[right:stop])
+        if not all(operands) or code[start - 1] == ">" or "?" in "".join(operands):
+            continue
+        if not all(COUNT.fullmatch(operand) for operand in operands):
+            yield start, stop, code[start:left], match.group(1), code[right:stop]
+
+
+def of_infix(left, operator, right):
+    """The replacements for `left operator right` where an operand may be a Variable or a number."""
+    if operator == "*":
+        return [("factor left out", f"(::gradus::mutants::one_of({left}) * {right})"),
+                ("other factor left out", f"({left} * ::gradus::mutants::one_of({right}))")]
+    if operator == "/":
+        return [("mul for div", f"({left} * {right})")]
+    if operator == "-":
+        return [("sub the other way", f"({right} - {left})")]
+    return [("sub for add", f"({left} - {right})")]
+
+
 CALLS = r"(?<![\w:.>])(v\.set|neg|sub|add|mul|div|affine|transpose|square|where|hn::(?:Sub|Add|Mul|MulAdd|NegMulAdd))\("
 
 
@@ -121,6 +168,10 @@ def in_region(code, text, begin, end):
             gradient = text[spans[1][0]:spans[1][1]]
             yield spans[1][0], spans[1][1], "gradient as a constant", f"Variable({gradient}).detach()"
     part = code[begin:end]
+    if "VjpArgs" in code:
+        for start, stop, left, sign, right in infix(code, begin, end):
+            for operator, wrong in of_infix(text[start:start + len(left)], sign, text[stop - len(right):stop]):
+                yield start, stop, operator, wrong
     if "v.in(0)" in part and "v.in(1)" in part:
         for match in re.finditer(r"\bv\.in\(([01])\)", part):
             yield begin + match.start(), begin + match.end(), "the other input", f"v.in({1 - int(match.group(1))})"

@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 
-from operators import automatic, masked
+from operators import KERNEL_FUNCTIONS, automatic, masked
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -20,10 +20,22 @@ COPIED = ("tensor", "autograd", "nn", "optim", "cmake", "tests/mutants")
 HEADER = """// SPDX-License-Identifier: MIT
 #pragma once
 
+#include <type_traits>
+
 namespace gradus::mutants {
 
 /// The number of the mutant that is to run; 0: none.
 extern int active;
+
+/// In the place of a factor that is left out: 1, with the type and the shape of x.
+template <class T>
+T one_of(const T& x) {
+  if constexpr (std::is_arithmetic_v<T>) {
+    return T{1};
+  } else {
+    return affine(x, 0.0, 1.0);
+  }
+}
 
 }  // namespace gradus::mutants
 """
@@ -208,6 +220,10 @@ def copy_if_new(source, target):
 def main():
     if sys.argv[1] == "--check":
         by_hand, _ = catalogue(*map(pathlib.Path, sys.argv[2:]))
+        kernels = "".join(path.read_text() for path in (ROOT / "tensor/kernels").rglob("*.?pp"))
+        gone = [name for name in KERNEL_FUNCTIONS if f"{name}(" not in kernels]
+        if gone:
+            sys.exit(f"operators.py names functions that no kernel has: {', '.join(gone)}")
         print(f"{len(by_hand)} entries of {len({m.kind for m in by_hand})} kinds match their source")
         return
     by_hand, places = catalogue()

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Recurrent sequences as one function: GRU, LSTM, RNN.
+// Sequences as one function: GRU, LSTM, RNN, attention.
 #pragma once
+
+#include <optional>
 
 #include <gradus/autograd/variable.hpp>
 
@@ -49,5 +51,24 @@ GRADUS_API SequenceOutput rnn_sequence(const Variable& gates_x, const Variable& 
 /// Additive score (Bahdanau et al. 2015, A.1.2): score[b, i, j] = sum_a v[a] tanh(query[b, i, a] + key[b, j, a]);
 /// query [B, Tq, A], key [B, Tk, A], v [A] -> [B, Tq, Tk]. Nothing of size Tq x Tk x A is stored.
 GRADUS_API Variable additive_score(const Variable& query, const Variable& key, const Variable& v);
+
+struct DotProductAttentionOptions {
+  std::optional<double> scale = {};     ///< 1 / sqrt(D) when not given
+  std::optional<double> soft_cap = {};  ///< c > 0: scores become c tanh(z / c) (Gemma 2)
+  /// Key j only when j <= i, where query i is at position i + Tk - Tq.
+  bool causal = false;
+  /// Only keys at most this far from the query's position.
+  std::optional<int64_t> window = {};
+  Variable bias = {};     ///< added to the scores; broadcasts to [B, H, Tq, Tk]
+  Variable sink = {};     ///< [H]: one more score for each head, with a value of 0
+  Variable keep = {};     ///< bool, true = may be attended; broadcasts to [B, H, Tq, Tk]
+  Variable lengths = {};  ///< i64 [B]: only keys before it, each in [0, Tk]
+};
+
+/// Attention (Vaswani et al. 2017, eq. 1) in tiles (Dao et al. 2022): query [B, H, Tq, D], key [B, G, Tk, D], value
+/// [B, G, Tk, Dv] -> [B, H, Tq, Dv]; H is a multiple of G. Stores nothing of size Tq x Tk. A query without an allowed
+/// key gives 0. What lies at a blocked position changes no bit, even NaN.
+GRADUS_API Variable dot_product_attention(const Variable& query, const Variable& key, const Variable& value,
+                                          const DotProductAttentionOptions& options = {});
 
 }  // namespace gradus

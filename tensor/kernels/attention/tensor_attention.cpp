@@ -2,6 +2,7 @@
 #include <gradus/tensor/kernels/attention/tensor_attention.hpp>
 
 #include <gradus/tensor/kernels/attention/additive_score.hpp>
+#include <gradus/tensor/kernels/attention/attention.hpp>
 #include <gradus/tensor/kernels/common/rows.hpp>
 
 namespace gradus::kernels {
@@ -25,7 +26,104 @@ struct Operands {
   }
 };
 
+// x, copied when the elements of its rows are not adjacent.
+Tensor with_dense_rows(const Tensor& x) {
+  const int last = x.rank() - 1;
+  return x.shape()[last] <= 1 || x.layout().stride(last) == 1 ? x : x.contiguous();
+}
+
+HeadStrides head_strides(const Tensor& x) { return {x.layout().stride(0), x.layout().stride(1), x.layout().stride(2)}; }
+
+// The strides of x as it broadcasts to the scores; 0 along an axis of size 1.
+ScoreStrides score_strides(const Tensor& x) {
+  int64_t strides[4] = {};
+  for (int axis = 0; axis < x.rank(); ++axis) {
+    if (x.shape()[axis] != 1) strides[4 - x.rank() + axis] = x.layout().stride(axis);
+  }
+  return {strides[0], strides[1], strides[2], strides[3]};
+}
+
+// The operands as the kernels read them, which must live as long as the kernels run.
+class AttentionOperands {
+ public:
+  explicit AttentionOperands(const AttentionInputs& in)
+      : in_(in),
+        q_(with_dense_rows(in.q)),
+        k_(with_dense_rows(in.k)),
+        v_(with_dense_rows(in.v)),
+        bias_(in.bias.defined() && in.bias.rank() > 0 ? with_dense_rows(in.bias) : in.bias),
+        sink_(dense(in.sink)),
+        keep_(in.keep.defined() && in.keep.rank() > 0 ? with_dense_rows(in.keep) : in.keep),
+        lengths_(dense(in.lengths)) {}
+
+  template <class T>
+  Attention<T> view() const {
+    Attention<T> out{.batch = q_.shape()[0],
+                     .heads = q_.shape()[1],
+                     .key_heads = k_.shape()[1],
+                     .queries = q_.shape()[2],
+                     .keys = k_.shape()[2],
+                     .width = q_.shape()[3],
+                     .value_width = v_.shape()[3],
+                     .q = pointer<T>(q_),
+                     .k = pointer<T>(k_),
+                     .v = pointer<T>(v_),
+                     .q_at = head_strides(q_),
+                     .k_at = head_strides(k_),
+                     .v_at = head_strides(v_)};
+    out.bias = pointer<T>(bias_);
+    if (bias_.defined()) out.bias_at = score_strides(bias_);
+    out.keep = pointer<uint8_t>(keep_);
+    if (keep_.defined()) out.keep_at = score_strides(keep_);
+    out.lengths = pointer<int64_t>(lengths_);
+    out.sink = pointer<T>(sink_);
+    out.scale = static_cast<T>(in_.scale);
+    out.soft_cap = static_cast<T>(in_.soft_cap);
+    out.before = in_.before;
+    out.after = in_.after;
+    return out;
+  }
+
+ private:
+  const AttentionInputs& in_;
+  Tensor q_;
+  Tensor k_;
+  Tensor v_;
+  Tensor bias_;
+  Tensor sink_;
+  Tensor keep_;
+  Tensor lengths_;
+};
+
+template <class T>
+T* pointer_or_null(Tensor* x) {
+  return x != nullptr ? pointer<T>(*x) : nullptr;
+}
+
 }  // namespace
+
+void attention(const AttentionInputs& in, Tensor& y, Tensor& lse) {
+  const AttentionOperands operands(in);
+  dispatch_float(y.dtype(),
+                 [&]<class T>() { attention_forward<T>(operands.view<T>(), pointer<T>(y), pointer<T>(lse)); });
+}
+
+void attention_backward(const AttentionInputs& in, const Tensor& y, const Tensor& lse, const Tensor& g,
+                        const AttentionGradients& out) {
+  const AttentionOperands operands(in);
+  const Tensor saved = y.contiguous(), sums = lse.contiguous(), cotangent = g.contiguous();
+  dispatch_float(y.dtype(), [&]<class T>() {
+    AttentionDerivatives<T> to{
+        .q = pointer_or_null<T>(out.q), .k = pointer_or_null<T>(out.k), .v = pointer_or_null<T>(out.v)};
+    to.bias = pointer_or_null<T>(out.bias);
+    if (out.bias != nullptr) {
+      to.bias_at = score_strides(*out.bias);
+      to.bias_size = out.bias->numel();
+    }
+    to.sink = pointer_or_null<T>(out.sink);
+    attention_backward<T>(operands.view<T>(), pointer<T>(saved), pointer<T>(sums), pointer<T>(cotangent), to);
+  });
+}
 
 void additive_score(const Tensor& q, const Tensor& k, const Tensor& v, Tensor& scores) {
   const Operands in{q.contiguous(), k.contiguous(), v.contiguous()};

@@ -14,4 +14,34 @@ void additive_score(const Tensor& q, const Tensor& k, const Tensor& v, Tensor& s
 void additive_score_backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& g, Tensor& dq, Tensor& dk,
                              Tensor& dv);
 
+/// See attention.hpp for the formula and the sizes. q, k and v have rank 4; bias and keep broadcast to the scores [B,
+/// H, Tq, Tk]. What is undefined is left out.
+struct AttentionInputs {
+  Tensor q;
+  Tensor k;
+  Tensor v;
+  Tensor bias;
+  Tensor sink;
+  Tensor keep;
+  Tensor lengths;
+  double scale = 1.0;
+  double soft_cap = 0.0;
+  int64_t before = 0;
+  int64_t after = 0;
+};
+
+void attention(const AttentionInputs& in, Tensor& y, Tensor& lse);
+
+/// Null where no derivative is wanted.
+struct AttentionGradients {
+  Tensor* q = nullptr;
+  Tensor* k = nullptr;
+  Tensor* v = nullptr;
+  Tensor* bias = nullptr;
+  Tensor* sink = nullptr;
+};
+
+void attention_backward(const AttentionInputs& in, const Tensor& y, const Tensor& lse, const Tensor& g,
+                        const AttentionGradients& out);
+
 }  // namespace gradus::kernels

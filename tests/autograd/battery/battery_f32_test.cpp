@@ -86,10 +86,12 @@ double units_off(const Tensor& rounded, const Tensor& exact, const std::vector<d
 // Measured (eight seeds): up to 13, in a step of a GRU; nearly all ops stay below 2.
 constexpr double kAllowed = 32;
 
-// 1 - tanh^2 of a value near 1 keeps few of the digits of tanh. The terms that these ops compute from it are small
-// compared to the rest of the gradient, so they are accurate only relative to the gradient's size.
+// 1 - tanh^2 of a value near 1 keeps few of the digits of tanh, and so does da - delta where one key has nearly the
+// whole weight. The terms that these ops compute from it are small compared to the rest of the gradient, so they are
+// accurate only relative to the gradient's size.
 bool is_held_as_a_whole(const OpDef& op) {
-  return &op == &gru_sequence_backward_op || &op == &additive_score_backward_op;
+  return &op == &gru_sequence_backward_op || &op == &additive_score_backward_op ||
+         &op == &dot_product_attention_backward_op;
 }
 
 }  // namespace

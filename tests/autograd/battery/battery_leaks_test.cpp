@@ -203,11 +203,17 @@ constexpr const char* kConstant = "constant over all finite inputs, but NaN and 
 constexpr const char* kRow = "every element of the row is compared with all others";
 constexpr const char* kNoExtreme = "no element equals an extreme that is NaN, so none has its gradient";
 
+constexpr const char* kOneKey = "a query with one key has a constant weight, but its score is computed";
+
 /// Examples where more elements are affected than a finite change shows, each with the reason.
 const std::map<std::string, std::string> kStated = {
     {"affine: zero scale", kZeroFactor},
     {"center: scalar", kConstant},
     {"cross_entropy: one class", kConstant},
+    {"dot_product_attention: causal", kOneKey},
+    {"dot_product_attention: one of all", kOneKey},
+    {"dot_product_attention_backward: causal", kOneKey},
+    {"dot_product_attention_backward: one of all", kOneKey},
     {"entmax15: one element", kConstant},
     {"entmax15: one past a vector", kRow},
     {"entmax15: rows", kRow},

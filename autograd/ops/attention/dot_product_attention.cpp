@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: MIT
+// Dot-product attention as one op, with kernels that work on tiles (formulas in
+// tensor/kernels/attention/attention.hpp). Its reference, composed from public ops, defines its meaning. Tests compare
+// the kernels with it, and all higher derivatives use it.
+//   dot_product_attention          query, key, value, bias, sink, keep, lengths  ->  context, [lse]
+//   dot_product_attention_backward the same, g, [context], [lse]                 ->  dquery, dkey, dvalue, dbias, dsink
+// The values in brackets are auxiliary: they only save the backward kernel work, and its reference computes them again.
+#include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/engine/reference.hpp>
+#include <gradus/autograd/op.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/autograd/ops/linalg/linalg.hpp>
+#include <gradus/autograd/ops/neural/neural.hpp>
+#include <gradus/autograd/ops/ops_list.hpp>
+#include <gradus/autograd/ops/rules.hpp>
+#include <gradus/autograd/ops/sequence/sequence.hpp>
+#include <gradus/autograd/ops/slots.hpp>
+#include <gradus/autograd/ops/views/views.hpp>
+#include <gradus/tensor/detail/lengths.hpp>
+#include <gradus/tensor/kernels/attention/tensor_attention.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace gradus {
+namespace {
+
+// The inputs of the forward op, then the additional inputs of the backward op. Its outputs are the gradients of query,
+// key and value, then of the bias (when it is asked for) and of the sink (when there is one).
+enum Input : int {
+  kQuery,
+  kKey,
+  kValue,
+  kBias,
+  kSink,
+  kKeep,
+  kLengths,
+  kForwardInputs,
+  kCotangent = kForwardInputs,
+  kSavedContext,
+  kSavedLse
+};
+enum Output : int { kContext, kLse, kOutputs };
+
+struct AttentionAttrs {
+  double scale = 1.0;
+  double soft_cap = 0.0;
+  int64_t before = INT64_MAX;  // the keys that a query may use before its position, and after it
+  int64_t after = INT64_MAX;
+  bool bias_gradient = true;  // of the backward op
+};
+
+bool gives_bias(const ShapeArgs& s) { return s.has(kBias) && s.attrs<AttentionAttrs>().bias_gradient; }
+
+Shape scores_shape(const ShapeArgs& s) {
+  const Shape& query = s.shape(kQuery);
+  return {query[0], query[1], query[2], s.shape(kKey)[2]};
+}
+
+void require_broadcasts(const ShapeArgs& s, int i, const char* name) {
+  const Shape scores = scores_shape(s);
+  const Shape& shape = s.shape(i);
+  bool fits = shape.rank() <= 4;
+  for (int axis = 0; fits && axis < shape.rank(); ++axis) {
+    fits = shape[axis] == 1 || shape[axis] == scores[4 - shape.rank() + axis];
+  }
+  GRADUS_CHECK(fits, "[", s.op_name(), "] ", name, " does not broadcast to the scores: expected ", scores, ", got ",
+               s.describe(i));
+}
+
+void check_inputs(const ShapeArgs& s) {
+  rules::require_floating(s, kQuery, "query");
+  for (const auto& [i, name] : {std::pair{kQuery, "query"}, {kKey, "key"}, {kValue, "value"}}) {
+    rules::require_rank(s, i, 4, name);
+    rules::require_same_dtype(s, kQuery, i);
+  }
+  const Shape& query = s.shape(kQuery);
+  const Shape& key = s.shape(kKey);
+  rules::require_shape(s, kKey, {query[0], key[1], key[2], query[3]}, "key");
+  rules::require_shape(s, kValue, {query[0], key[1], key[2], s.shape(kValue)[3]}, "value");
+  GRADUS_CHECK(key[1] > 0 ? query[1] % key[1] == 0 : query[1] == 0, "[", s.op_name(),
+               "] the heads of query are no multiple of those of key: expected a multiple of ", key[1], ", got ",
+               s.describe(kQuery));
+  if (s.has(kBias)) {
+    rules::require_same_dtype(s, kQuery, kBias);
+    require_broadcasts(s, kBias, "bias");
+  }
+  if (s.has(kSink)) {
+    rules::require_same_dtype(s, kQuery, kSink);
+    rules::require_shape(s, kSink, {query[1]}, "sink");
+  }
+  if (s.has(kKeep)) {
+    rules::require_dtype(s, kKeep, DType::boolean, "keep");
+    require_broadcasts(s, kKeep, "keep");
+  }
+  if (s.has(kLengths)) require_lengths(s.op_name(), s.inputs()[kLengths]->value(), query[0], key[2]);
+}
+
+void forward_shape(ShapeArgs& s) {
+  check_inputs(s);
+  const Shape& query = s.shape(kQuery);
+  s.output({query[0], query[1], query[2], s.shape(kValue)[3]}, s.dtype(kQuery));
+  s.output({query[0], query[1], query[2]}, s.dtype(kQuery));
+}
+
+Tensor given(const ForwardArgs& f, Input i) { return f.has(i) ? f.in(i) : Tensor(); }
+
+kernels::AttentionInputs kernel_inputs(const ForwardArgs& f) {
+  const auto& attrs = f.attrs<AttentionAttrs>();
+  return {.q = f.in(kQuery),
+          .k = f.in(kKey),
+          .v = f.in(kValue),
+          .bias = given(f, kBias),
+          .sink = given(f, kSink),
+          .keep = given(f, kKeep),
+          .lengths = given(f, kLengths),
+          .scale = attrs.scale,
+          .soft_cap = attrs.soft_cap,
+          .before = attrs.before,
+          .after = attrs.after};
+}
+
+// bool [B, H, Tq, Tk]: the keys that each query may use.
+Tensor allowed(const AttentionAttrs& attrs, InputSpan in) {
+  const Shape& query = in[kQuery]->shape();
+  const int64_t keys = in[kKey]->size(2);
+  Tensor rule = zeros({query[2], keys}, {.dtype = DType::boolean});
+  for (int64_t i = 0; i < query[2]; ++i) {
+    for (int64_t j = 0; j < keys; ++j) {
+      const int64_t ahead = j - (i + keys - query[2]);
+      rule.mutable_data_<bool>()[i * keys + j] = ahead >= 0 ? ahead <= attrs.after : -ahead <= attrs.before;
+    }
+  }
+  const Shape shape = {query[0], query[1], query[2], keys};
+  Variable all = Variable(rule.expand(shape));
+  if (in[kKeep]->defined()) all = logical_and(all, *in[kKeep]);
+  if (in[kLengths]->defined()) {
+    all = logical_and(all, Variable(valid_steps(in[kLengths]->value(), keys).reshape({query[0], 1, 1, keys})));
+  }
+  return all.value();
+}
+
+// x [B, G, T, D], each head repeated for the query heads that share it.
+Variable for_query_heads(const Variable& x, int64_t heads) {
+  const Shape& shape = x.shape();
+  if (shape[1] == heads) return x;
+  return reshape(expand(unsqueeze(x, 2), {shape[0], shape[1], heads / shape[1], shape[2], shape[3]}),
+                 {shape[0], heads, shape[2], shape[3]});
+}
+
+void forward_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
+  const auto& spec = attrs.as<AttentionAttrs>();
+  const int64_t heads = in[kQuery]->size(1), keys = in[kKey]->size(2);
+  Variable z = matmul(*in[kQuery], transpose(for_query_heads(*in[kKey], heads), 2, 3)) * spec.scale;
+  if (in[kBias]->defined()) z = add(z, *in[kBias]);
+  if (spec.soft_cap != 0.0) z = tanh(z / spec.soft_cap) * spec.soft_cap;
+  Variable keep = allowed(spec, in);
+  if (in[kSink]->defined()) {
+    const Shape column = z.shape().with(3, 1);
+    z = concat({z, expand(reshape(*in[kSink], {1, heads, 1, 1}), column)}, 3);
+    keep = concat({keep, Variable(ones(column, {.dtype = DType::boolean}))}, 3);
+  }
+  const Variable weights = narrow(softmax(z, 3, keep), 3, 0, keys);
+  outputs[kContext] = matmul(weights, for_query_heads(*in[kValue], heads));
+}
+
+void vjp(VjpArgs& v) {
+  Variable in[kForwardInputs];
+  const Variable* inputs[kSavedLse + 1];
+  for (int i = 0; i < kForwardInputs; ++i) {
+    if (v.has(i)) in[i] = v.in(i);
+    inputs[i] = &in[i];
+  }
+  const Variable context = v.out(kContext).detach();
+  const Variable lse = v.out(kLse);
+  inputs[kCotangent] = &v.cotangent(kContext);
+  inputs[kSavedContext] = &context;
+  inputs[kSavedLse] = &lse;
+  AttentionAttrs attrs = v.attrs<AttentionAttrs>();
+  attrs.bias_gradient = v.has(kBias) && v.needs(kBias);
+  Variable gradients[kKeep];
+  const size_t count = 3U + (attrs.bias_gradient ? 1U : 0U) + (v.has(kSink) ? 1U : 0U);
+  apply_into(dot_product_attention_backward_op, attrs, inputs, std::span<Variable>(gradients, count));
+  for (int i = 0; i < kBias; ++i) v.set(i, gradients[i]);
+  if (attrs.bias_gradient) v.set(kBias, gradients[kBias]);
+  if (v.has(kSink)) v.set(kSink, gradients[count - 1]);
+}
+
+void backward_shape(ShapeArgs& s) {
+  check_inputs(s);
+  const Shape context = s.shape(kQuery).with(3, s.shape(kValue)[3]);
+  rules::require_shape(s, kCotangent, context, "the cotangent");
+  rules::require_shape(s, kSavedContext, context, "context");
+  rules::require_shape(s, kSavedLse, context.without(3), "lse");
+  for (const int i : {kQuery, kKey, kValue}) s.output(s.shape(i), s.dtype(kQuery));
+  if (gives_bias(s)) s.output(s.shape(kBias), s.dtype(kQuery));
+  if (s.has(kSink)) s.output(s.shape(kSink), s.dtype(kQuery));
+}
+
+void backward_forward(ForwardArgs& f) {
+  kernels::AttentionGradients out{.q = &f.out(kQuery), .k = &f.out(kKey), .v = &f.out(kValue)};
+  int next = kBias;
+  if (f.has(kBias) && f.attrs<AttentionAttrs>().bias_gradient) out.bias = &f.out(next++);
+  if (f.has(kSink)) out.sink = &f.out(next);
+  kernels::attention_backward(kernel_inputs(f), f.in(kSavedContext), f.in(kSavedLse), f.in(kCotangent), out);
+}
+
+void backward_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
+  const Variable cotangents[kOutputs] = {*in[kCotangent], Variable()};
+  Variable gradients[kForwardInputs];
+  reference_of_backward(dot_product_attention_op, attrs, in.first(kForwardInputs), cotangents, mask_of_first(kKeep),
+                        gradients);
+  int next = 0;
+  for (const int i : {kQuery, kKey, kValue}) outputs[next++] = gradients[i];
+  if (in[kBias]->defined() && attrs.as<AttentionAttrs>().bias_gradient) outputs[next++] = gradients[kBias];
+  if (in[kSink]->defined()) outputs[next] = gradients[kSink];
+}
+
+void complete_backward(const Attrs& attrs, std::vector<Variable>& inputs) {
+  Variable outputs[kOutputs];
+  const Variable* forward_inputs[kForwardInputs];
+  for (size_t i = 0; i < kForwardInputs; ++i) forward_inputs[i] = &inputs[i];
+  apply_into(dot_product_attention_op, attrs, forward_inputs, outputs);
+  inputs[kSavedContext] = outputs[kContext].detach();
+  inputs[kSavedLse] = outputs[kLse].detach();
+}
+
+struct Sizes {
+  int64_t batch = 1, heads = 1, key_heads = 1, queries = 1, keys = 1, width = 1, value_width = 1;
+};
+
+std::vector<InputSpec> inputs_of(const Sizes& n) {
+  return {real({n.batch, n.heads, n.queries, n.width}),
+          real({n.batch, n.key_heads, n.keys, n.width}),
+          real({n.batch, n.key_heads, n.keys, n.value_width}),
+          absent(),
+          absent(),
+          absent(),
+          absent()};
+}
+
+Example example_of(std::string name, const Sizes& n, const AttentionAttrs& attrs = {.scale = 0.5}) {
+  return {.name = std::move(name), .attrs = attrs, .inputs = inputs_of(n)};
+}
+
+std::vector<Example> plain_examples() {
+  const Sizes small{.batch = 2, .heads = 2, .key_heads = 2, .queries = 3, .keys = 4, .width = 3, .value_width = 2};
+  const Sizes grouped{.batch = 2, .heads = 6, .key_heads = 2, .queries = 2, .keys = 3, .width = 2, .value_width = 3};
+  std::vector<Example> out;
+  out.push_back(example_of("plain", small));
+  out.push_back(example_of("grouped heads", grouped));
+  out.push_back(example_of("one of all", {}));
+  out.push_back(example_of("one past a vector", {.queries = 2, .keys = 17, .width = 17, .value_width = 17}));
+  out.push_back(example_of("past a tile", {.queries = 2, .keys = 67, .width = 2, .value_width = 1}));
+  out.push_back(example_of("causal", {.queries = 4, .keys = 4, .width = 2, .value_width = 2}, {.after = 0}));
+  out.push_back(
+      example_of("causal, fewer queries", {.queries = 2, .keys = 4, .width = 2, .value_width = 2}, {.after = 0}));
+  out.push_back(
+      example_of("causal, fewer keys", {.queries = 4, .keys = 2, .width = 2, .value_width = 2}, {.after = 0}));
+  out.push_back(
+      example_of("window", {.queries = 5, .keys = 5, .width = 2, .value_width = 2}, {.before = 1, .after = 1}));
+  out.push_back(example_of("soft cap", small, {.scale = 0.5, .soft_cap = 1.5}));
+  out.push_back(example_of("no keys", {.batch = 2, .queries = 2, .keys = 0, .width = 2, .value_width = 2}));
+  out.push_back(example_of("no queries", {.queries = 0, .keys = 2, .width = 2, .value_width = 2}));
+  out.push_back(example_of("no batch", {.batch = 0, .queries = 2, .keys = 2, .width = 2, .value_width = 2}));
+  return out;
+}
+
+std::vector<Example> forward_examples() {
+  const Sizes small{.batch = 2, .heads = 2, .key_heads = 1, .queries = 3, .keys = 4, .width = 3, .value_width = 2};
+  const Tensor lengths = Tensor::from({2, 0}, {2}, {.dtype = DType::i64});
+  std::vector<Example> out = plain_examples();
+  const auto with = [&](const char* name, Input slot, const InputSpec& spec, const AttentionAttrs& attrs = {}) {
+    out.push_back(example_of(name, small, attrs));
+    out.back().inputs[static_cast<size_t>(slot)] = spec;
+  };
+  with("lengths, one of them 0", kLengths, fixed(lengths));
+  with("keep", kKeep, booleans({2, 2, 3, 4}));
+  with("keep of each item", kKeep, booleans({2, 1, 1, 4}));
+  with("keep of each query", kKeep, booleans({3, 1}));
+  with("bias", kBias, real({2, 2, 3, 4}));
+  with("bias of each head", kBias, real({2, 3, 4}));
+  with("bias of each key", kBias, real({4}), {.soft_cap = 2.0});
+  with("bias of each query", kBias, real({2, 1, 3, 1}), {.soft_cap = 2.0});
+  with("sink", kSink, real({2}));
+  with("sink and lengths", kSink, real({2}), {.after = 0});
+  out.back().inputs[kLengths] = fixed(lengths);
+  out.back().inputs[kBias] = real({3, 4});
+  const auto refused = [&](const char* name, Input slot, const InputSpec& spec, const char* error) {
+    with(name, slot, spec);
+    out.back().error = error;
+  };
+  refused("a key of another width", kKey, real({2, 1, 4, 2}),
+          "wrong shape of key: expected [2, 1, 4, 3], got f64 [2, 1, 4, 2]");
+  refused("a value of another length", kValue, real({2, 1, 3, 2}),
+          "wrong shape of value: expected [2, 1, 4, 2], got f64 [2, 1, 3, 2]");
+  refused("a key without heads", kKey, real({2, 4, 3}), "expected key of rank 4, got f64 [2, 4, 3]");
+  refused("heads that do not divide", kQuery, real({2, 3, 3, 3}),
+          "the heads of query are no multiple of those of key: expected a multiple of 2, got f64 [2, 3, 3, 3]");
+  out.back().inputs[kKey] = real({2, 2, 4, 3});
+  out.back().inputs[kValue] = real({2, 2, 4, 2});
+  refused("a bias of another size", kBias, real({3, 5}),
+          "bias does not broadcast to the scores: expected [2, 2, 3, 4], got f64 [3, 5]");
+  refused("a keep of another size", kKeep, booleans({2, 2}),
+          "keep does not broadcast to the scores: expected [2, 2, 3, 4], got bool [2, 2]");
+  refused("a sink of another size", kSink, real({3}), "wrong shape of sink: expected [2], got f64 [3]");
+  return out;
+}
+
+std::vector<Example> backward_examples() {
+  std::vector<Example> out;
+  for (Example example : forward_examples()) {
+    if (!example.error.empty()) continue;
+    const Shape query = example.inputs[kQuery].shape;
+    example.inputs.push_back(real(query.with(3, example.inputs[kValue].shape[3])));
+    example.inputs.push_back(absent());
+    example.inputs.push_back(absent());
+    out.push_back(std::move(example));
+  }
+  out.push_back(out[0]);
+  out.back().name = "a cotangent of another shape";
+  out.back().inputs[kCotangent] = real({2, 2, 3, 3});
+  out.back().error = "wrong shape of the cotangent: expected [2, 2, 3, 2], got f64 [2, 2, 3, 3]";
+  return out;
+}
+
+}  // namespace
+
+const OpDef dot_product_attention_op = {
+    .name = "dot_product_attention",
+    .input_names = {"query", "key", "value", "bias", "sink", "keep", "lengths"},
+    .shape = forward_shape,
+    .forward = [](ForwardArgs& f) { kernels::attention(kernel_inputs(f), f.out(kContext), f.out(kLse)); },
+    .derivative = vjp,
+    .saves = {.inputs = mask_of_first(kForwardInputs), .outputs = mask_of(kContext, kLse)},
+    .optional_inputs = mask_of(kBias, kSink, kKeep, kLengths),
+    .auxiliary_outputs = mask_of(kLse),
+    .reference = forward_reference,
+    .examples = forward_examples,
+};
+
+const OpDef dot_product_attention_backward_op = {
+    .name = "dot_product_attention_backward",
+    .input_names = {"query", "key", "value", "bias", "sink", "keep", "lengths", "g", "context", "lse"},
+    .shape = backward_shape,
+    .forward = backward_forward,
+    .derivative = vjp_via_reference,
+    .saves = {.inputs = kAllBits},
+    .optional_inputs = mask_of(kBias, kSink, kKeep, kLengths),
+    .auxiliary_inputs = mask_of(kSavedContext, kSavedLse),
+    .reference = backward_reference,
+    .complete = complete_backward,
+    .examples = backward_examples,
+};
+
+Variable dot_product_attention(const Variable& query, const Variable& key, const Variable& value,
+                               const DotProductAttentionOptions& options) {
+  GRADUS_CHECK(!options.soft_cap || (*options.soft_cap > 0.0 && std::isfinite(*options.soft_cap)),
+               "[dot_product_attention] expected a finite soft_cap > 0, got ", options.soft_cap.value_or(0.0));
+  GRADUS_CHECK(!options.window || *options.window >= 0, "[dot_product_attention] expected a window >= 0, got ",
+               options.window.value_or(0));
+  AttentionAttrs attrs;
+  const bool sized = query.defined() && query.rank() > 0 && query.size(-1) > 0;
+  attrs.scale = options.scale.value_or(sized ? 1.0 / std::sqrt(static_cast<double>(query.size(-1))) : 1.0);
+  attrs.soft_cap = options.soft_cap.value_or(0.0);
+  if (options.window) attrs.before = attrs.after = *options.window;
+  if (options.causal) attrs.after = 0;
+  const Variable* inputs[] = {&query, &key, &value, &options.bias, &options.sink, &options.keep, &options.lengths};
+  Variable outputs[kOutputs];
+  apply_into(dot_product_attention_op, attrs, inputs, outputs);
+  return outputs[kContext];
+}
+
+}  // namespace gradus

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+namespace gradus::kernels {
+
+/// Where row (b, h, i) of an operand [B, H, T, D] starts, in elements. The elements of a row are adjacent.
+struct HeadStrides {
+  int64_t batch = 0;
+  int64_t head = 0;
+  int64_t row = 0;
+};
+
+/// Where element (b, h, i, j) of an operand that broadcasts to the scores is; 0 along an axis that is broadcast.
+struct ScoreStrides {
+  int64_t batch = 0;
+  int64_t head = 0;
+  int64_t query = 0;
+  int64_t key = 0;  ///< 0 or 1
+};
+
+/// Attention of H query heads over H / (H / G) key heads: head h uses key head h / (H / G). For query i, which is at
+/// position i + Tk - Tq among the keys:
+///   z_j = cap(scale q_i . k_j + bias_ij),  cap(z) = c tanh(z / c), or z without a cap
+///   a_j = e^z_j / (e^sink + sum over the allowed keys of e^z)
+///   y_i = sum over the allowed keys of a_j v_j
+/// Key j is allowed when its byte in `keep` is not 0, j < lengths[b], and position - before <= j <= position + after.
+/// A query without an allowed key has y = 0. What lies at a blocked position is never used, whatever it is.
+template <class T>
+struct Attention {
+  int64_t batch = 0;
+  int64_t heads = 0;
+  int64_t key_heads = 0;  ///< G, which divides H
+  int64_t queries = 0;
+  int64_t keys = 0;
+  int64_t width = 0;        ///< of queries and keys
+  int64_t value_width = 0;  ///< of values and of y
+  const T* q = nullptr;
+  const T* k = nullptr;
+  const T* v = nullptr;
+  HeadStrides q_at = {};
+  HeadStrides k_at = {};
+  HeadStrides v_at = {};
+  const T* bias = nullptr;
+  ScoreStrides bias_at = {};
+  const uint8_t* keep = nullptr;
+  ScoreStrides keep_at = {};
+  const int64_t* lengths = nullptr;  ///< [B]
+  const T* sink = nullptr;           ///< [H]
+  T scale = 1;
+  T soft_cap = 0;  ///< c; 0: no cap
+  int64_t before = 0;
+  int64_t after = 0;
+};
+
+/// Writes y [B, H, Tq, Dv] and lse [B, H, Tq], both dense: the logarithm of the denominator of a, or infinity for a
+/// query without an allowed key. Works on tiles: beyond its operands it needs memory for a tile only.
+template <class T>
+void attention_forward(const Attention<T>& in, T* y, T* lse);
+
+/// The derivatives by the inputs, dense and of the inputs' shapes. They are overwritten; a null one is not computed.
+template <class T>
+struct AttentionDerivatives {
+  T* q = nullptr;
+  T* k = nullptr;
+  T* v = nullptr;
+  T* bias = nullptr;
+  ScoreStrides bias_at = {};  ///< strides of the dense derivative, 0 along broadcast axes
+  int64_t bias_size = 0;
+  T* sink = nullptr;
+};
+
+/// Computes the derivatives from the cotangent g of y, and from y and lse of the forward pass, all dense.
+template <class T>
+void attention_backward(const Attention<T>& in, const T* y, const T* lse, const T* g,
+                        const AttentionDerivatives<T>& out);
+
+}  // namespace gradus::kernels

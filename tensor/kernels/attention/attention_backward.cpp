@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+// Attention backward, tile by tile. The weights are computed again from lse, so nothing of size Tq x Tk is stored (Dao
+// et al. 2022, algorithm 4). With a = e^(z - lse), delta_i = g_i . y_i and da = g V^T, for each query i:
+//   dz = a (da - delta)   dbias = ds = dz (1 - (z / c)^2)   dsink = -sum_i e^(sink - lse_i) delta_i
+//   dV = a^T g   dQ = scale ds K   dK = scale ds^T Q
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "gradus/tensor/kernels/attention/attention_backward.cpp"
+#include <gradus/tensor/kernels/simd/simd-inl.hpp>
+
+#include <algorithm>
+
+#include <gradus/tensor/kernels/attention/attention_rows-inl.hpp>
+#include <gradus/tensor/memory/allocator.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
+
+#ifndef GRADUS_TENSOR_KERNELS_ATTENTION_BACKWARD_HEAD
+#define GRADUS_TENSOR_KERNELS_ATTENTION_BACKWARD_HEAD
+namespace gradus::kernels {
+
+/// One query head of one item: what the forward pass gave, where its derivatives go, and the memory of its tiles.
+template <class T>
+struct AttentionBackwardHead {
+  int64_t b = 0;
+  int64_t h = 0;
+  const T* y = nullptr;    // [Tq, Dv]
+  const T* lse = nullptr;  // [Tq]
+  const T* g = nullptr;    // [Tq, Dv]
+  T* dq = nullptr;         // [Tq, D], added to, like all derivatives here
+  T* dk = nullptr;         // [Tk, D]
+  T* dv = nullptr;         // [Tk, Dv]
+  T* dbias = nullptr;      // item b and head h of the derivative by the bias
+  ScoreStrides dbias_at;
+  T* dsink = nullptr;             // one number, overwritten
+  T* delta = nullptr;             // [Tq]
+  T* scores = nullptr;            // three tiles [kTileQueries, kTileKeys]: z, then ds; a; da
+  T* packed_k_columns = nullptr;  // K^T
+  T* packed_v_columns = nullptr;  // V^T
+  T* packed_k = nullptr;
+  T* packed_q = nullptr;
+  T* packed_g = nullptr;
+};
+
+/// A tile: queries [query, query + rows), keys [key, key + n).
+struct AttentionTile {
+  int64_t query = 0;
+  int64_t rows = 0;
+  int64_t key = 0;
+  int64_t n = 0;
+};
+
+}  // namespace gradus::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace gradus::kernels::HWY_NAMESPACE {
+
+/// a . b with the terms in ascending order, as in the tiles of a product. So where one key has the whole weight, da -
+/// delta is exactly 0.
+template <class T>
+HWY_INLINE T DotInOrder(const T* a, const T* b, int64_t n) {
+  const hn::CappedTag<T, 1> d;
+  auto sum = hn::Zero(d);
+  for (int64_t j = 0; j < n; ++j) sum = hn::MulAdd(hn::Set(d, a[j]), hn::Set(d, b[j]), sum);
+  return hn::GetLane(sum);
+}
+
+/// delta, and the derivative by the sink. A query without an allowed key takes no part.
+template <class T>
+HWY_INLINE void PrepareRows(const Attention<T>& in, const AttentionBackwardHead<T>& head) {
+  T sink = 0;
+  for (int64_t i = 0; i < in.queries; ++i) {
+    const bool asks = head.lse[i] != InfinityOf<T>();
+    head.delta[i] = asks ? DotInOrder(head.g + i * in.value_width, head.y + i * in.value_width, in.value_width) : T{0};
+    if (in.sink != nullptr && head.dsink != nullptr && asks)
+      sink -= ExpOf(in.sink[head.h], head.lse[i]) * head.delta[i];
+  }
+  if (head.dsink != nullptr) *head.dsink = sink;
+}
+
+/// ds of one row from its z, a and da, and the derivative by the bias. Where a is 0, ds is 0, whatever da is.
+template <class T>
+HWY_INLINE void RowDerivative(const Attention<T>& in, const AttentionBackwardHead<T>& head, const AttentionTile& tile,
+                              int64_t i, T* z, const T* a, const T* da) {
+  const hn::ScalableTag<T> d;
+  const auto delta = hn::Set(d, head.delta[i]), one = hn::Set(d, T{1});
+  const auto cap = hn::Set(d, in.soft_cap), scale = hn::Set(d, in.scale);
+  const bool capped = in.soft_cap != T{0};
+  T* bias = head.dbias == nullptr ? nullptr : head.dbias + i * head.dbias_at.query + tile.key * head.dbias_at.key;
+  const bool one_bias = head.dbias_at.key == 0;
+  auto bias_sum = hn::Zero(d);
+  ForVectors(d, tile.n, [&](const auto& io, int64_t j) HWY_ATTR {
+    const auto weight = io.load(a + j);
+    auto ds = hn::Mul(weight, hn::Sub(io.load(da + j), delta));
+    if (capped) {
+      const auto ratio = hn::Div(io.load(z + j), cap);
+      ds = hn::Mul(ds, hn::NegMulAdd(ratio, ratio, one));
+    }
+    ds = hn::IfThenZeroElse(hn::Eq(weight, hn::Zero(d)), ds);
+    if (bias != nullptr && one_bias) bias_sum = hn::Add(bias_sum, io.within(ds));
+    if (bias != nullptr && !one_bias) io.store(hn::Add(io.load(bias + j), ds), bias + j);
+    io.store(hn::Mul(scale, ds), z + j);
+  });
+  if (bias != nullptr && one_bias) *bias += hn::GetLane(hn::SumOfLanes(d, bias_sum));
+}
+
+/// z, a, da and ds of a tile.
+template <class T>
+HWY_INLINE void TileDerivative(const Attention<T>& in, const AttentionBackwardHead<T>& head,
+                               const AttentionTile& tile) {
+  T* z = head.scores;
+  T* a = z + kTileQueries * kTileKeys;
+  T* da = a + kTileQueries * kTileKeys;
+  PackedGemm<T> scores{.m = tile.rows, .n = tile.n, .k = in.width, .lda = in.q_at.row, .packed = head.packed_k_columns};
+  scores.a = row_at(in.q, in.q_at, head.b, head.h, tile.query);
+  scores.c = z;
+  scores.ldc = kTileKeys;
+  RunPacked(scores);
+  PackedGemm<T> values{.m = tile.rows, .n = tile.n, .k = in.value_width, .lda = in.value_width};
+  values.a = head.g + tile.query * in.value_width;
+  values.packed = head.packed_v_columns;
+  values.c = da;
+  values.ldc = kTileKeys;
+  RunPacked(values);
+  for (int64_t r = 0; r < tile.rows; ++r) {
+    const int64_t i = tile.query + r, at = r * kTileKeys;
+    FinishScores(in, head.b, head.h, i, tile.key, tile.n, z + at);
+    ExpRow(z + at, head.lse[i], tile.n, a + at);
+    RowDerivative(in, head, tile, i, z + at, a + at, da + at);
+  }
+}
+
+template <class T>
+HWY_INLINE void BackwardTile(const Attention<T>& in, const AttentionBackwardHead<T>& head, const AttentionTile& tile,
+                             const TileOperand<T>& keys) {
+  TileDerivative(in, head, tile);
+  const T* ds = head.scores;
+  const T* a = ds + kTileQueries * kTileKeys;
+  const T* q = row_at(in.q, in.q_at, head.b, head.h, tile.query);
+  const T* g = head.g + tile.query * in.value_width;
+  if (head.dq != nullptr) {
+    PackedGemm<T> p{.m = tile.rows, .n = in.width, .k = tile.n, .a = ds, .lda = kTileKeys};
+    p.c = head.dq + tile.query * in.width;
+    p.ldc = in.width;
+    AddWeighted(p, keys);
+  }
+  if (head.dk != nullptr) {
+    pack_b<T>(tile.rows, in.width, q, in.q_at.row, 1, head.packed_q);
+    PackedGemm<T> p{.m = tile.n, .n = in.width, .k = tile.rows, .a = ds, .lda = 1};
+    p.a_col = kTileKeys;
+    p.c = head.dk + tile.key * in.width;
+    p.ldc = in.width;
+    AddWeighted(p, {q, in.q_at.row, head.packed_q, AllFinite(q, in.q_at.row, tile.rows, in.width)});
+  }
+  if (head.dv != nullptr) {
+    pack_b<T>(tile.rows, in.value_width, g, in.value_width, 1, head.packed_g);
+    PackedGemm<T> p{.m = tile.n, .n = in.value_width, .k = tile.rows, .a = a, .lda = 1};
+    p.a_col = kTileKeys;
+    p.c = head.dv + tile.key * in.value_width;
+    p.ldc = in.value_width;
+    AddWeighted(p, {g, in.value_width, head.packed_g, AllFinite(g, in.value_width, tile.rows, in.value_width)});
+  }
+}
+
+template <class T>
+void RunBackwardHead(const Attention<T>& in, const AttentionBackwardHead<T>& head) {
+  PrepareRows(in, head);
+  const int64_t key_head = head.h / (in.heads / in.key_heads);
+  const KeyRange all = keys_of_rows(in, head.b, 0, in.queries);
+  for (int64_t key = all.first; key < all.last; key += kTileKeys) {
+    const int64_t n = HWY_MIN(kTileKeys, all.last - key);
+    const T* k = row_at(in.k, in.k_at, head.b, key_head, key);
+    const T* v = row_at(in.v, in.v_at, head.b, key_head, key);
+    pack_b<T>(in.width, n, k, 1, in.k_at.row, head.packed_k_columns);
+    pack_b<T>(in.value_width, n, v, 1, in.v_at.row, head.packed_v_columns);
+    pack_b<T>(n, in.width, k, in.k_at.row, 1, head.packed_k);
+    const TileOperand<T> keys{k, in.k_at.row, head.packed_k, AllFinite(k, in.k_at.row, n, in.width)};
+    for (int64_t query = 0; query < in.queries; query += kTileQueries) {
+      const int64_t rows = HWY_MIN(kTileQueries, in.queries - query);
+      const KeyRange used = rows_using(in, head.b, query, rows, key, n);
+      if (used.first < used.last) {
+        BackwardTile(in, head, {query + used.first, used.last - used.first, key, n}, keys);
+      }
+    }
+  }
+}
+
+}  // namespace gradus::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gradus::kernels {
+namespace {
+
+constexpr int64_t kTaskWork = int64_t{1} << 19;  // multiply-adds worth about 20 us
+
+// The memory of one thread.
+template <class T>
+class BackwardScratch {
+ public:
+  explicit BackwardScratch(const Attention<T>& in)
+      : k_columns_(packed_b_size<T>(in.width, kTileKeys)),
+        v_columns_(packed_b_size<T>(in.value_width, kTileKeys)),
+        k_rows_(packed_b_size<T>(kTileKeys, in.width)),
+        g_rows_(packed_b_size<T>(kTileQueries, in.value_width)),
+        scratch_(static_cast<size_t>(k_columns_ + v_columns_ + 2 * k_rows_ + g_rows_ + 3 * kTileQueries * kTileKeys +
+                                     in.queries) *
+                 sizeof(T)) {}
+
+  void give_to(AttentionBackwardHead<T>& head) {
+    head.packed_k_columns = scratch_.template as<T>();
+    head.packed_v_columns = head.packed_k_columns + k_columns_;
+    head.packed_k = head.packed_v_columns + v_columns_;
+    head.packed_q = head.packed_k + k_rows_;
+    head.packed_g = head.packed_q + k_rows_;
+    head.scores = head.packed_g + g_rows_;
+    head.delta = head.scores + 3 * kTileQueries * kTileKeys;
+  }
+
+ private:
+  int64_t k_columns_;
+  int64_t v_columns_;
+  int64_t k_rows_;
+  int64_t g_rows_;
+  detail::Scratch scratch_;
+};
+
+// All query heads that share key head `key_head` of item b.
+template <class T>
+void run_key_head(const Attention<T>& in, const T* y, const T* lse, const T* g, const AttentionDerivatives<T>& out,
+                  T* dsink, int64_t b, int64_t key_head, AttentionBackwardHead<T>& head) {
+  const int64_t group = in.heads / in.key_heads, rows = in.queries;
+  head.b = b;
+  const int64_t keys = (b * in.key_heads + key_head) * in.keys;
+  if (out.k != nullptr) head.dk = std::fill_n(out.k + keys * in.width, in.keys * in.width, T{0}) - in.keys * in.width;
+  if (out.v != nullptr) {
+    head.dv = std::fill_n(out.v + keys * in.value_width, in.keys * in.value_width, T{0}) - in.keys * in.value_width;
+  }
+  for (head.h = key_head * group; head.h < (key_head + 1) * group; ++head.h) {
+    const int64_t at = (b * in.heads + head.h) * rows;
+    head.y = y + at * in.value_width;
+    head.lse = lse + at;
+    head.g = g + at * in.value_width;
+    if (out.q != nullptr) head.dq = std::fill_n(out.q + at * in.width, rows * in.width, T{0}) - rows * in.width;
+    if (out.bias != nullptr) head.dbias = out.bias + b * out.bias_at.batch + head.h * out.bias_at.head;
+    head.dbias_at = out.bias_at;
+    if (dsink != nullptr) head.dsink = dsink + b * in.heads + head.h;
+    GRADUS_SIMD(RunBackwardHead<T>)(in, head);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void attention_backward(const Attention<T>& in, const T* y, const T* lse, const T* g,
+                        const AttentionDerivatives<T>& out) {
+  detail::Scratch sinks(static_cast<size_t>(out.sink == nullptr ? 0 : in.batch * in.heads) * sizeof(T));
+  T* dsink = out.sink == nullptr ? nullptr : sinks.as<T>();
+  if (out.bias != nullptr) std::fill_n(out.bias, out.bias_size, T{0});
+  // Where the bias is shared, one thread adds up its derivative.
+  const bool one_batch = out.bias != nullptr && out.bias_at.batch == 0;
+  const bool one_head = out.bias != nullptr && out.bias_at.head == 0;
+  const int64_t batches = one_batch ? std::min<int64_t>(1, in.batch) : in.batch;
+  const int64_t heads = one_head ? 1 : in.key_heads;
+  const auto run = [&](int64_t begin, int64_t end) {
+    BackwardScratch<T> scratch(in);
+    AttentionBackwardHead<T> head;
+    scratch.give_to(head);
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t b = task / heads, h = task % heads;
+      for (int64_t item = b; item < (one_batch ? in.batch : b + 1); ++item) {
+        for (int64_t key_head = h; key_head < (one_head ? in.key_heads : h + 1); ++key_head) {
+          run_key_head(in, y, lse, g, out, dsink, item, key_head, head);
+        }
+      }
+    }
+  };
+  const int64_t work = in.queries * in.keys * (3 * in.width + 2 * in.value_width);
+  parallel_for(batches * heads, run, std::max<int64_t>(1, kTaskWork / std::max<int64_t>(1, work)));
+  if (out.sink == nullptr) return;
+  std::fill_n(out.sink, in.heads, T{0});
+  for (int64_t i = 0; i < in.batch * in.heads; ++i) out.sink[i % in.heads] += dsink[i];
+}
+
+GRADUS_FLOAT_AND_DOUBLE(attention_backward)
+
+}  // namespace gradus::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+// Attention forward, tile by tile, with a running maximum m and sum l of e^(z - m) for each query (Milakov &
+// Gimelshein 2018; Dao et al. 2022):
+//   m' = max(m, max z)   p = e^(z - m')   l = l e^(m - m') + sum p   y = y e^(m - m') + p V
+// and at the end y / l. A sink is one more term: m starts at it, and l at 1.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "gradus/tensor/kernels/attention/attention_forward.cpp"
+#include <gradus/tensor/kernels/simd/simd-inl.hpp>
+
+#include <algorithm>
+
+#include <gradus/tensor/kernels/attention/attention_rows-inl.hpp>
+#include <gradus/tensor/kernels/rows/softmax-inl.hpp>
+#include <gradus/tensor/memory/allocator.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
+
+#ifndef GRADUS_TENSOR_KERNELS_ATTENTION_FORWARD_BLOCK
+#define GRADUS_TENSOR_KERNELS_ATTENTION_FORWARD_BLOCK
+namespace gradus::kernels {
+
+/// A block of queries of one head, and the memory that its tiles need.
+template <class T>
+struct AttentionForwardBlock {
+  int64_t b = 0;
+  int64_t h = 0;
+  int64_t first_query = 0;
+  int64_t rows = 0;
+  T* y = nullptr;         // [rows, Dv]
+  T* lse = nullptr;       // [rows]
+  T* scores = nullptr;    // [kTileQueries, kTileKeys]
+  T* largest = nullptr;   // m [rows]
+  T* sum = nullptr;       // l [rows]
+  T* packed_k = nullptr;  // K^T of a tile
+  T* packed_v = nullptr;
+};
+
+}  // namespace gradus::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace gradus::kernels::HWY_NAMESPACE {
+
+/// One row of a tile: from scores to weights of the running sum.
+template <class T>
+HWY_INLINE void TakeRow(const Attention<T>& in, const AttentionForwardBlock<T>& block, int64_t row, int64_t first_key,
+                        int64_t n, T* s) {
+  FinishScores(in, block.b, block.h, block.first_query + row, first_key, n, s);
+  const T before = block.largest[row], largest = HWY_MAX(before, RowMax(s, n));
+  if (largest == -InfinityOf<T>()) {
+    std::fill_n(s, n, T{0});
+    return;
+  }
+  const T kept = ExpOf(before, largest);
+  block.sum[row] = block.sum[row] * kept + ExpRow(s, largest, n, s);
+  block.largest[row] = largest;
+  if (kept != T{1}) ScaleElements(block.y + row * in.value_width, kept, in.value_width);
+}
+
+/// The tile of the queries [row, row + rows) of the block and the keys [key, key + n).
+template <class T>
+HWY_INLINE void ForwardTile(const Attention<T>& in, const AttentionForwardBlock<T>& block, int64_t row, int64_t rows,
+                            int64_t key, int64_t n, const TileOperand<T>& v) {
+  PackedGemm<T> scores{.m = rows, .n = n, .k = in.width, .lda = in.q_at.row, .packed = block.packed_k};
+  scores.a = row_at(in.q, in.q_at, block.b, block.h, block.first_query + row);
+  scores.c = block.scores;
+  scores.ldc = kTileKeys;
+  RunPacked(scores);
+  for (int64_t r = 0; r < rows; ++r) TakeRow(in, block, row + r, key, n, block.scores + r * kTileKeys);
+  PackedGemm<T> weighted{.m = rows, .n = in.value_width, .k = n, .a = block.scores, .lda = kTileKeys};
+  weighted.c = block.y + row * in.value_width;
+  weighted.ldc = in.value_width;
+  AddWeighted(weighted, v);
+}
+
+/// y / l and lse = m + log(l), or 0 and infinity for a query without an allowed key.
+template <class T>
+HWY_INLINE void FinishForwardRow(const Attention<T>& in, const AttentionForwardBlock<T>& block, int64_t row) {
+  const hn::ScalableTag<T> d;
+  const T sum = block.sum[row];
+  if (sum == T{0}) {
+    block.lse[row] = InfinityOf<T>();
+    return;
+  }
+  ScaleElements(block.y + row * in.value_width, T{1} / sum, in.value_width);
+  block.lse[row] = block.largest[row] + hn::GetLane(Log(d, hn::Set(d, sum)));
+}
+
+template <class T>
+void RunForwardBlock(const Attention<T>& in, const AttentionForwardBlock<T>& block) {
+  const int64_t head = block.h / (in.heads / in.key_heads);
+  std::fill_n(block.largest, block.rows, in.sink != nullptr ? in.sink[block.h] : -InfinityOf<T>());
+  std::fill_n(block.sum, block.rows, in.sink != nullptr ? T{1} : T{0});
+  std::fill_n(block.y, block.rows * in.value_width, T{0});
+  const KeyRange keys = keys_of_rows(in, block.b, block.first_query, block.rows);
+  for (int64_t key = keys.first; key < keys.last; key += kTileKeys) {
+    const int64_t n = HWY_MIN(kTileKeys, keys.last - key);
+    const T* v = row_at(in.v, in.v_at, block.b, head, key);
+    pack_b<T>(in.width, n, row_at(in.k, in.k_at, block.b, head, key), 1, in.k_at.row, block.packed_k);
+    pack_b<T>(n, in.value_width, v, in.v_at.row, 1, block.packed_v);
+    const TileOperand<T> values{v, in.v_at.row, block.packed_v, AllFinite(v, in.v_at.row, n, in.value_width)};
+    for (int64_t row = 0; row < block.rows; row += kTileQueries) {
+      const int64_t rows = HWY_MIN(kTileQueries, block.rows - row);
+      const KeyRange used = rows_using(in, block.b, block.first_query + row, rows, key, n);
+      if (used.first < used.last) ForwardTile(in, block, row + used.first, used.last - used.first, key, n, values);
+    }
+  }
+  for (int64_t row = 0; row < block.rows; ++row) FinishForwardRow(in, block, row);
+}
+
+}  // namespace gradus::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gradus::kernels {
+namespace {
+
+constexpr int64_t kBlockQueries = 256;  // these queries use a packed tile of keys before the next one is packed
+constexpr int64_t kTaskWork = int64_t{1} << 19;  // multiply-adds worth about 20 us
+
+}  // namespace
+
+template <class T>
+void attention_forward(const Attention<T>& in, T* y, T* lse) {
+  const int64_t blocks = (in.queries + kBlockQueries - 1) / kBlockQueries;
+  const int64_t rows = std::min(kBlockQueries, in.queries);
+  const int64_t k_size = packed_b_size<T>(in.width, kTileKeys), v_size = packed_b_size<T>(kTileKeys, in.value_width);
+  const auto run = [&](int64_t begin, int64_t end) {
+    detail::Scratch scratch(static_cast<size_t>(k_size + v_size + kTileQueries * kTileKeys + 2 * rows) * sizeof(T));
+    AttentionForwardBlock<T> block;
+    block.packed_k = scratch.as<T>();
+    block.packed_v = block.packed_k + k_size;
+    block.scores = block.packed_v + v_size;
+    block.largest = block.scores + kTileQueries * kTileKeys;
+    block.sum = block.largest + rows;
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t head = task / blocks;
+      block.b = head / in.heads;
+      block.h = head % in.heads;
+      block.first_query = task % blocks * kBlockQueries;
+      block.rows = std::min(kBlockQueries, in.queries - block.first_query);
+      block.y = y + (head * in.queries + block.first_query) * in.value_width;
+      block.lse = lse + head * in.queries + block.first_query;
+      GRADUS_SIMD(RunForwardBlock<T>)(in, block);
+    }
+  };
+  const int64_t work = rows * in.keys * (in.width + in.value_width);
+  parallel_for(in.batch * in.heads * blocks, run, std::max<int64_t>(1, kTaskWork / std::max<int64_t>(1, work)));
+}
+
+GRADUS_FLOAT_AND_DOUBLE(attention_forward)
+
+}  // namespace gradus::kernels
+#endif  // HWY_ONCE
