@@ -121,7 +121,7 @@ kernels::AttentionInputs kernel_inputs(const ForwardArgs& f) {
 }
 
 // bool [B, H, Tq, Tk]: the keys that each query may use.
-Tensor allowed(const AttentionAttrs& attrs, InputSpan in) {
+Variable allowed(const AttentionAttrs& attrs, InputSpan in) {
   const Shape& query = in[kQuery]->shape();
   const int64_t keys = in[kKey]->size(2);
   Tensor rule = zeros({query[2], keys}, {.dtype = DType::boolean});
@@ -137,7 +137,7 @@ Tensor allowed(const AttentionAttrs& attrs, InputSpan in) {
   if (in[kLengths]->defined()) {
     all = logical_and(all, Variable(valid_steps(in[kLengths]->value(), keys).reshape({query[0], 1, 1, keys})));
   }
-  return all.value();
+  return all;
 }
 
 // x [B, G, T, D], each head repeated for the query heads that share it.
