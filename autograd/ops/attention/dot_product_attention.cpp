@@ -2,12 +2,13 @@
 // Dot-product attention as one op, with kernels that work on tiles (formulas in
 // tensor/kernels/attention/attention.hpp). Its reference, composed from public ops, defines its meaning. Tests compare
 // the kernels with it, and all higher derivatives use it.
-//   dot_product_attention          query, key, value, bias, sink, keep, lengths  ->  context, [lse]
+//   dot_product_attention          query, key, value, bias, sink, keep, ranges  ->  context, [lse]
 //   dot_product_attention_backward the same, g, [context], [lse]                 ->  dquery, dkey, dvalue, dbias, dsink
 // The values in brackets are auxiliary: they only save the backward kernel work, and its reference computes them again.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/op.hpp>
+#include <gradus/autograd/ops/attention/key_ranges.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
@@ -16,7 +17,7 @@
 #include <gradus/autograd/ops/sequence/sequence.hpp>
 #include <gradus/autograd/ops/slots.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
-#include <gradus/tensor/detail/lengths.hpp>
+#include <gradus/tensor/creation.hpp>
 #include <gradus/tensor/kernels/attention/tensor_attention.hpp>
 
 #include <algorithm>
@@ -34,7 +35,7 @@ enum Input : int {
   kBias,
   kSink,
   kKeep,
-  kLengths,
+  kRanges,
   kForwardInputs,
   kCotangent = kForwardInputs,
   kSavedContext,
@@ -45,8 +46,6 @@ enum Output : int { kContext, kLse, kOutputs };
 struct AttentionAttrs {
   double scale = 1.0;
   double soft_cap = 0.0;
-  int64_t before = INT64_MAX;  // the keys that a query may use before its position, and after it
-  int64_t after = INT64_MAX;
   bool bias_gradient = true;  // of the backward op
 };
 
@@ -66,6 +65,23 @@ void require_broadcasts(const ShapeArgs& s, int i, const char* name) {
   }
   GRADUS_CHECK(fits, "[", s.op_name(), "] ", name, " does not broadcast to the scores: expected ", scores, ", got ",
                s.describe(i));
+}
+
+void require_ranges(const ShapeArgs& s) {
+  const Tensor& ranges = s.inputs()[kRanges]->value();
+  const Shape& shape = ranges.shape();
+  const Shape scores = scores_shape(s);
+  GRADUS_CHECK(ranges.dtype() == DType::i64 && shape.rank() == 3 && (shape[0] == 1 || shape[0] == scores[0]) &&
+                   (shape[1] == 1 || shape[1] == scores[2]) && shape[2] == 2,
+               "[", s.op_name(), "] wrong ranges: expected i64 [", scores[0], " or 1, ", scores[2], " or 1, 2], got ",
+               s.describe(kRanges));
+  const Tensor dense = ranges.contiguous();
+  const int64_t* range = dense.data<int64_t>();
+  for (int64_t i = 0; i < dense.numel(); i += 2) {
+    GRADUS_CHECK(range[i] >= 0 && range[i] <= range[i + 1] && range[i + 1] <= scores[3], "[", s.op_name(),
+                 "] wrong range: expected 0 <= first <= last <= ", scores[3], ", got ", range[i], " and ",
+                 range[i + 1]);
+  }
 }
 
 void check_inputs(const ShapeArgs& s) {
@@ -93,7 +109,7 @@ void check_inputs(const ShapeArgs& s) {
     rules::require_dtype(s, kKeep, DType::boolean, "keep");
     require_broadcasts(s, kKeep, "keep");
   }
-  if (s.has(kLengths)) require_lengths(s.op_name(), s.inputs()[kLengths]->value(), query[0], key[2]);
+  if (s.has(kRanges)) require_ranges(s);
 }
 
 void forward_shape(ShapeArgs& s) {
@@ -113,29 +129,23 @@ kernels::AttentionInputs kernel_inputs(const ForwardArgs& f) {
           .bias = given(f, kBias),
           .sink = given(f, kSink),
           .keep = given(f, kKeep),
-          .lengths = given(f, kLengths),
+          .ranges = given(f, kRanges),
           .scale = attrs.scale,
-          .soft_cap = attrs.soft_cap,
-          .before = attrs.before,
-          .after = attrs.after};
+          .soft_cap = attrs.soft_cap};
 }
 
 // bool [B, H, Tq, Tk]: the keys that each query may use.
-Variable allowed(const AttentionAttrs& attrs, InputSpan in) {
+Variable allowed(InputSpan in) {
   const Shape& query = in[kQuery]->shape();
   const int64_t keys = in[kKey]->size(2);
-  Tensor rule = zeros({query[2], keys}, {.dtype = DType::boolean});
-  for (int64_t i = 0; i < query[2]; ++i) {
-    for (int64_t j = 0; j < keys; ++j) {
-      const int64_t ahead = j - (i + keys - query[2]);
-      rule.mutable_data_<bool>()[i * keys + j] = ahead >= 0 ? ahead <= attrs.after : -ahead <= attrs.before;
-    }
-  }
   const Shape shape = {query[0], query[1], query[2], keys};
-  Variable all = Variable(rule.expand(shape));
+  Variable all = Variable(ones(shape, {.dtype = DType::boolean}));
   if (in[kKeep]->defined()) all = logical_and(all, *in[kKeep]);
-  if (in[kLengths]->defined()) {
-    all = logical_and(all, Variable(valid_steps(in[kLengths]->value(), keys).reshape({query[0], 1, 1, keys})));
+  if (in[kRanges]->defined()) {
+    const Variable j = Variable(arange(0, static_cast<double>(keys), {.dtype = DType::i64}));
+    const Variable first = unsqueeze(narrow(*in[kRanges], 2, 0, 1), 1),
+                   last = unsqueeze(narrow(*in[kRanges], 2, 1, 1), 1);
+    all = logical_and(all, logical_and(greater_equal(j, first), less(j, last)));
   }
   return all;
 }
@@ -154,7 +164,7 @@ void forward_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
   Variable z = matmul(*in[kQuery], transpose(for_query_heads(*in[kKey], heads), 2, 3)) * spec.scale;
   if (in[kBias]->defined()) z = add(z, *in[kBias]);
   if (spec.soft_cap != 0.0) z = tanh(z / spec.soft_cap) * spec.soft_cap;
-  Variable keep = allowed(spec, in);
+  Variable keep = allowed(in);
   if (in[kSink]->defined()) {
     const Shape column = z.shape().with(3, 1);
     z = concat({z, expand(reshape(*in[kSink], {1, heads, 1, 1}), column)}, 3);
@@ -243,51 +253,35 @@ Example example_of(std::string name, const Sizes& n, const AttentionAttrs& attrs
   return {.name = std::move(name), .attrs = attrs, .inputs = inputs_of(n)};
 }
 
+InputSpec ranges(const Shape& shape, std::initializer_list<double> bounds) {
+  return fixed(Tensor::from(bounds, shape, {.dtype = DType::i64}));
+}
+
+const Sizes kSmall{.batch = 2, .heads = 2, .key_heads = 1, .queries = 3, .keys = 4, .width = 3, .value_width = 2};
+
 std::vector<Example> plain_examples() {
-  const Sizes small{.batch = 2, .heads = 2, .key_heads = 2, .queries = 3, .keys = 4, .width = 3, .value_width = 2};
   const Sizes grouped{.batch = 2, .heads = 6, .key_heads = 2, .queries = 2, .keys = 3, .width = 2, .value_width = 3};
   std::vector<Example> out;
-  out.push_back(example_of("plain", small));
+  out.push_back(example_of(
+      "plain", {.batch = 2, .heads = 2, .key_heads = 2, .queries = 3, .keys = 4, .width = 3, .value_width = 2}));
   out.push_back(example_of("grouped heads", grouped));
   out.push_back(example_of("one of all", {}));
+  out.push_back(example_of("causal", {.queries = 4, .keys = 4, .width = 2, .value_width = 2}));
+  out.back().inputs[kRanges] = ranges({1, 4, 2}, {0, 1, 0, 2, 0, 3, 0, 4});
   out.push_back(example_of("one past a vector", {.queries = 2, .keys = 17, .width = 17, .value_width = 17}));
   out.push_back(example_of("past a tile", {.queries = 2, .keys = 67, .width = 2, .value_width = 1}));
-  out.push_back(example_of("causal", {.queries = 4, .keys = 4, .width = 2, .value_width = 2}, {.after = 0}));
-  out.push_back(
-      example_of("causal, fewer queries", {.queries = 2, .keys = 4, .width = 2, .value_width = 2}, {.after = 0}));
-  out.push_back(
-      example_of("causal, fewer keys", {.queries = 4, .keys = 2, .width = 2, .value_width = 2}, {.after = 0}));
-  out.push_back(
-      example_of("window", {.queries = 5, .keys = 5, .width = 2, .value_width = 2}, {.before = 1, .after = 1}));
-  out.push_back(example_of("soft cap", small, {.scale = 0.5, .soft_cap = 1.5}));
+  out.push_back(example_of("soft cap", kSmall, {.scale = 0.5, .soft_cap = 1.5}));
   out.push_back(example_of("no keys", {.batch = 2, .queries = 2, .keys = 0, .width = 2, .value_width = 2}));
   out.push_back(example_of("no queries", {.queries = 0, .keys = 2, .width = 2, .value_width = 2}));
   out.push_back(example_of("no batch", {.batch = 0, .queries = 2, .keys = 2, .width = 2, .value_width = 2}));
   return out;
 }
 
-std::vector<Example> forward_examples() {
-  const Sizes small{.batch = 2, .heads = 2, .key_heads = 1, .queries = 3, .keys = 4, .width = 3, .value_width = 2};
-  const Tensor lengths = Tensor::from({2, 0}, {2}, {.dtype = DType::i64});
-  std::vector<Example> out = plain_examples();
-  const auto with = [&](const char* name, Input slot, const InputSpec& spec, const AttentionAttrs& attrs = {}) {
-    out.push_back(example_of(name, small, attrs));
-    out.back().inputs[static_cast<size_t>(slot)] = spec;
-  };
-  with("lengths, one of them 0", kLengths, fixed(lengths));
-  with("keep", kKeep, booleans({2, 2, 3, 4}));
-  with("keep of each item", kKeep, booleans({2, 1, 1, 4}));
-  with("keep of each query", kKeep, booleans({3, 1}));
-  with("bias", kBias, real({2, 2, 3, 4}));
-  with("bias of each head", kBias, real({2, 3, 4}));
-  with("bias of each key", kBias, real({4}), {.soft_cap = 2.0});
-  with("bias of each query", kBias, real({2, 1, 3, 1}), {.soft_cap = 2.0});
-  with("sink", kSink, real({2}));
-  with("sink and lengths", kSink, real({2}), {.after = 0});
-  out.back().inputs[kLengths] = fixed(lengths);
-  out.back().inputs[kBias] = real({3, 4});
+std::vector<Example> refused_examples() {
+  std::vector<Example> out;
   const auto refused = [&](const char* name, Input slot, const InputSpec& spec, const char* error) {
-    with(name, slot, spec);
+    out.push_back(example_of(name, kSmall));
+    out.back().inputs[static_cast<size_t>(slot)] = spec;
     out.back().error = error;
   };
   refused("a key of another width", kKey, real({2, 1, 4, 2}),
@@ -304,6 +298,34 @@ std::vector<Example> forward_examples() {
   refused("a keep of another size", kKeep, booleans({2, 2}),
           "keep does not broadcast to the scores: expected [2, 2, 3, 4], got bool [2, 2]");
   refused("a sink of another size", kSink, real({3}), "wrong shape of sink: expected [2], got f64 [3]");
+  refused("ranges of another size", kRanges, integers({2, 2, 2}, 0, 2),
+          "wrong ranges: expected i64 [2 or 1, 3 or 1, 2], got i64 [2, 2, 2]");
+  refused("a range beyond the keys", kRanges, ranges({1, 1, 2}, {1, 5}),
+          "wrong range: expected 0 <= first <= last <= 4, got 1 and 5");
+  return out;
+}
+
+std::vector<Example> forward_examples() {
+  std::vector<Example> out = plain_examples();
+  const auto with = [&](const char* name, Input slot, const InputSpec& spec, const AttentionAttrs& attrs = {}) {
+    out.push_back(example_of(name, kSmall, attrs));
+    out.back().inputs[static_cast<size_t>(slot)] = spec;
+  };
+  with("lengths, one of them 0", kRanges, ranges({2, 1, 2}, {0, 2, 0, 0}));
+  with("a window", kRanges, ranges({1, 3, 2}, {0, 2, 1, 3, 2, 4}));
+  with("ranges in no order", kRanges, ranges({2, 3, 2}, {2, 4, 0, 1, 3, 3, 1, 4, 0, 2, 1, 2}));
+  with("keep", kKeep, booleans({2, 2, 3, 4}));
+  with("keep of each item", kKeep, booleans({2, 1, 1, 4}));
+  with("keep of each query", kKeep, booleans({3, 1}));
+  with("bias", kBias, real({2, 2, 3, 4}));
+  with("bias of each head", kBias, real({2, 3, 4}));
+  with("bias of each key", kBias, real({4}), {.soft_cap = 2.0});
+  with("bias of each query", kBias, real({2, 1, 3, 1}), {.soft_cap = 2.0});
+  with("sink", kSink, real({2}));
+  with("sink and lengths", kSink, real({2}));
+  out.back().inputs[kRanges] = ranges({2, 3, 2}, {0, 1, 0, 2, 0, 2, 0, 0, 0, 0, 0, 0});
+  out.back().inputs[kBias] = real({3, 4});
+  for (Example& example : refused_examples()) out.push_back(std::move(example));
   return out;
 }
 
@@ -328,12 +350,12 @@ std::vector<Example> backward_examples() {
 
 const OpDef dot_product_attention_op = {
     .name = "dot_product_attention",
-    .input_names = {"query", "key", "value", "bias", "sink", "keep", "lengths"},
+    .input_names = {"query", "key", "value", "bias", "sink", "keep", "ranges"},
     .shape = forward_shape,
     .forward = [](ForwardArgs& f) { kernels::attention(kernel_inputs(f), f.out(kContext), f.out(kLse)); },
     .derivative = vjp,
     .saves = {.inputs = mask_of_first(kForwardInputs), .outputs = mask_of(kContext, kLse)},
-    .optional_inputs = mask_of(kBias, kSink, kKeep, kLengths),
+    .optional_inputs = mask_of(kBias, kSink, kKeep, kRanges),
     .auxiliary_outputs = mask_of(kLse),
     .reference = forward_reference,
     .examples = forward_examples,
@@ -341,12 +363,12 @@ const OpDef dot_product_attention_op = {
 
 const OpDef dot_product_attention_backward_op = {
     .name = "dot_product_attention_backward",
-    .input_names = {"query", "key", "value", "bias", "sink", "keep", "lengths", "g", "context", "lse"},
+    .input_names = {"query", "key", "value", "bias", "sink", "keep", "ranges", "g", "context", "lse"},
     .shape = backward_shape,
     .forward = backward_forward,
     .derivative = vjp_via_reference,
     .saves = {.inputs = kAllBits},
-    .optional_inputs = mask_of(kBias, kSink, kKeep, kLengths),
+    .optional_inputs = mask_of(kBias, kSink, kKeep, kRanges),
     .auxiliary_inputs = mask_of(kSavedContext, kSavedLse),
     .reference = backward_reference,
     .complete = complete_backward,
@@ -359,13 +381,15 @@ Variable dot_product_attention(const Variable& query, const Variable& key, const
                "[dot_product_attention] expected a finite soft_cap > 0, got ", options.soft_cap.value_or(0.0));
   GRADUS_CHECK(!options.window || *options.window >= 0, "[dot_product_attention] expected a window >= 0, got ",
                options.window.value_or(0));
+  const bool ruled = options.causal || options.window || options.lengths.defined();
+  GRADUS_CHECK(!ruled || !options.ranges.defined(),
+               "[dot_product_attention] expected ranges or else causal, window and lengths, got both");
   AttentionAttrs attrs;
   const bool sized = query.defined() && query.rank() > 0 && query.size(-1) > 0;
   attrs.scale = options.scale.value_or(sized ? 1.0 / std::sqrt(static_cast<double>(query.size(-1))) : 1.0);
   attrs.soft_cap = options.soft_cap.value_or(0.0);
-  if (options.window) attrs.before = attrs.after = *options.window;
-  if (options.causal) attrs.after = 0;
-  const Variable* inputs[] = {&query, &key, &value, &options.bias, &options.sink, &options.keep, &options.lengths};
+  const Variable ranges = ruled ? key_ranges(options, query, key) : options.ranges;
+  const Variable* inputs[] = {&query, &key, &value, &options.bias, &options.sink, &options.keep, &ranges};
   Variable outputs[kOutputs];
   apply_into(dot_product_attention_op, attrs, inputs, outputs);
   return outputs[kContext];

@@ -63,6 +63,9 @@ struct DotProductAttentionOptions {
   Variable sink = {};     ///< [H]: one more score for each head, with a value of 0
   Variable keep = {};     ///< bool, true = may be attended; broadcasts to [B, H, Tq, Tk]
   Variable lengths = {};  ///< i64 [B]: only keys before it, each in [0, Tk]
+  /// Instead of causal, window and lengths: i64 [B or 1, Tq or 1, 2], the first key of each query and the one after its
+  /// last.
+  Variable ranges = {};
 };
 
 /// Attention (Vaswani et al. 2017, eq. 1) in tiles (Dao et al. 2022): query [B, H, Tq, D], key [B, G, Tk, D], value

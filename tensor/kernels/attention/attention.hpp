@@ -20,13 +20,12 @@ struct ScoreStrides {
   int64_t key = 0;  ///< 0 or 1
 };
 
-/// Attention of H query heads over H / (H / G) key heads: head h uses key head h / (H / G). For query i, which is at
-/// position i + Tk - Tq among the keys:
+/// Attention of H query heads over G key heads: head h uses key head h / (H / G). For query i:
 ///   z_j = cap(scale q_i . k_j + bias_ij),  cap(z) = c tanh(z / c), or z without a cap
 ///   a_j = e^z_j / (e^sink + sum over the allowed keys of e^z)
 ///   y_i = sum over the allowed keys of a_j v_j
-/// Key j is allowed when its byte in `keep` is not 0, j < lengths[b], and position - before <= j <= position + after.
-/// A query without an allowed key has y = 0. What lies at a blocked position is never used, whatever it is.
+/// Key j is allowed when its byte in `keep` is not 0 and it is within the query's range [first, last). A query without
+/// an allowed key has y = 0. What lies at a blocked position is never used, whatever it is.
 template <class T>
 struct Attention {
   int64_t batch = 0;
@@ -46,12 +45,13 @@ struct Attention {
   ScoreStrides bias_at = {};
   const uint8_t* keep = nullptr;
   ScoreStrides keep_at = {};
-  const int64_t* lengths = nullptr;  ///< [B]
-  const T* sink = nullptr;           ///< [H]
+  /// For query i of item b, first and last are at ranges + b * range_batch + i * range_query. Null: all keys.
+  const int64_t* ranges = nullptr;
+  int64_t range_batch = 0;
+  int64_t range_query = 0;
+  const T* sink = nullptr;  ///< [H]
   T scale = 1;
   T soft_cap = 0;  ///< c; 0: no cap
-  int64_t before = 0;
-  int64_t after = 0;
 };
 
 /// Writes y [B, H, Tq, Dv] and lse [B, H, Tq], both dense: the logarithm of the denominator of a, or infinity for a

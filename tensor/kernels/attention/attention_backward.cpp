@@ -165,7 +165,7 @@ template <class T>
 void RunBackwardHead(const Attention<T>& in, const AttentionBackwardHead<T>& head) {
   PrepareRows(in, head);
   const int64_t key_head = head.h / (in.heads / in.key_heads);
-  const KeyRange all = keys_of_rows(in, head.b, 0, in.queries);
+  const Range all = keys_of_rows(in, head.b, 0, in.queries);
   for (int64_t key = all.first; key < all.last; key += kTileKeys) {
     const int64_t n = HWY_MIN(kTileKeys, all.last - key);
     const T* k = row_at(in.k, in.k_at, head.b, key_head, key);
@@ -176,7 +176,7 @@ void RunBackwardHead(const Attention<T>& in, const AttentionBackwardHead<T>& hea
     const TileOperand<T> keys{k, in.k_at.row, head.packed_k, AllFinite(k, in.k_at.row, n, in.width)};
     for (int64_t query = 0; query < in.queries; query += kTileQueries) {
       const int64_t rows = HWY_MIN(kTileQueries, in.queries - query);
-      const KeyRange used = rows_using(in, head.b, query, rows, key, n);
+      const Range used = rows_using(in, head.b, query, rows, key, n);
       if (used.first < used.last) {
         BackwardTile(in, head, {query + used.first, used.last - used.first, key, n}, keys);
       }

@@ -91,7 +91,7 @@ void RunForwardBlock(const Attention<T>& in, const AttentionForwardBlock<T>& blo
   std::fill_n(block.largest, block.rows, in.sink != nullptr ? in.sink[block.h] : -InfinityOf<T>());
   std::fill_n(block.sum, block.rows, in.sink != nullptr ? T{1} : T{0});
   std::fill_n(block.y, block.rows * in.value_width, T{0});
-  const KeyRange keys = keys_of_rows(in, block.b, block.first_query, block.rows);
+  const Range keys = keys_of_rows(in, block.b, block.first_query, block.rows);
   for (int64_t key = keys.first; key < keys.last; key += kTileKeys) {
     const int64_t n = HWY_MIN(kTileKeys, keys.last - key);
     const T* v = row_at(in.v, in.v_at, block.b, head, key);
@@ -100,7 +100,7 @@ void RunForwardBlock(const Attention<T>& in, const AttentionForwardBlock<T>& blo
     const TileOperand<T> values{v, in.v_at.row, block.packed_v, AllFinite(v, in.v_at.row, n, in.value_width)};
     for (int64_t row = 0; row < block.rows; row += kTileQueries) {
       const int64_t rows = HWY_MIN(kTileQueries, block.rows - row);
-      const KeyRange used = rows_using(in, block.b, block.first_query + row, rows, key, n);
+      const Range used = rows_using(in, block.b, block.first_query + row, rows, key, n);
       if (used.first < used.last) ForwardTile(in, block, row + used.first, used.last - used.first, key, n, values);
     }
   }

@@ -25,7 +25,7 @@ HWY_INLINE void FinishScores(const Attention<T>& in, int64_t b, int64_t h, int64
                              T* s) {
   const hn::ScalableTag<T> d;
   const T blocked = -InfinityOf<T>();
-  const KeyRange range = keys_of(in, b, i);
+  const Range range = keys_of(in, b, i);
   int64_t begin = HWY_MIN(HWY_MAX(range.first - first_key, int64_t{0}), n);
   int64_t end = HWY_MIN(HWY_MAX(range.last - first_key, begin), n);
   const T* bias = score_row_at(in.bias, in.bias_at, b, h, i);

@@ -12,20 +12,18 @@ namespace gradus::kernels {
 inline constexpr int64_t kTileQueries = 64;
 inline constexpr int64_t kTileKeys = 64;
 
-/// Keys [first, last) of one query. Keys outside of it are blocked; inside, only `keep` blocks.
-struct KeyRange {
+/// From `first` to `last`, which is not included.
+struct Range {
   int64_t first = 0;
   int64_t last = 0;
 };
 
+/// The keys of query i of item b. Keys outside are blocked; inside, only `keep` blocks.
 template <class T>
-KeyRange keys_of(const Attention<T>& in, int64_t b, int64_t i) {
-  const int64_t position = i + in.keys - in.queries;
-  const int64_t length = in.lengths != nullptr ? in.lengths[b] : in.keys;
-  // `before` and `after` may be as large as an int64_t.
-  const int64_t first = position > in.before ? position - in.before : 0;
-  const int64_t last = position >= length - in.after ? length : position + in.after + 1;
-  return {std::min(first, length), std::clamp<int64_t>(last, std::min(first, length), length)};
+Range keys_of(const Attention<T>& in, int64_t b, int64_t i) {
+  if (in.ranges == nullptr) return {0, in.keys};
+  const int64_t* range = in.ranges + b * in.range_batch + i * in.range_query;
+  return {range[0], range[1]};
 }
 
 /// Row i of head h of item b, when the heads of x are placed by `at`.
@@ -40,21 +38,30 @@ const T* score_row_at(const T* x, const ScoreStrides& at, int64_t b, int64_t h, 
   return x == nullptr ? nullptr : x + b * at.batch + h * at.head + i * at.query;
 }
 
-/// The rows of a tile of queries that may use some of the keys [key, key + n): ranges move up with the query, so these
-/// are neighbours. Relative to the first query of the tile.
+/// The rows of a tile of queries from the first to the last one that may use some of the keys [key, key + n). Relative
+/// to the first query of the tile.
 template <class T>
-KeyRange rows_using(const Attention<T>& in, int64_t b, int64_t first_query, int64_t rows, int64_t key, int64_t n) {
-  KeyRange used{0, rows};
-  while (used.first < used.last && keys_of(in, b, first_query + used.first).last <= key) ++used.first;
-  while (used.last > used.first && keys_of(in, b, first_query + used.last - 1).first >= key + n) --used.last;
+Range rows_using(const Attention<T>& in, int64_t b, int64_t first_query, int64_t rows, int64_t key, int64_t n) {
+  const auto uses = [&](int64_t row) {
+    const Range keys = keys_of(in, b, first_query + row);
+    return keys.first < key + n && keys.last > key && keys.first < keys.last;
+  };
+  Range used{0, rows};
+  while (used.first < used.last && !uses(used.first)) ++used.first;
+  while (used.last > used.first && !uses(used.last - 1)) --used.last;
   return used;
 }
 
 /// The keys that some query of [first_query, first_query + rows) may use, rounded to whole tiles at the beginning.
 template <class T>
-KeyRange keys_of_rows(const Attention<T>& in, int64_t b, int64_t first_query, int64_t rows) {
-  const KeyRange lowest = keys_of(in, b, first_query), highest = keys_of(in, b, first_query + rows - 1);
-  return {lowest.first / kTileKeys * kTileKeys, highest.last};
+Range keys_of_rows(const Attention<T>& in, int64_t b, int64_t first_query, int64_t rows) {
+  Range all{in.keys, 0};
+  for (int64_t i = first_query; i < first_query + rows; ++i) {
+    const Range keys = keys_of(in, b, i);
+    if (keys.first >= keys.last) continue;
+    all = {std::min(all.first, keys.first), std::max(all.last, keys.last)};
+  }
+  return {all.first / kTileKeys * kTileKeys, all.last};
 }
 
 }  // namespace gradus::kernels

@@ -54,7 +54,7 @@ class AttentionOperands {
         bias_(in.bias.defined() && in.bias.rank() > 0 ? with_dense_rows(in.bias) : in.bias),
         sink_(dense(in.sink)),
         keep_(in.keep.defined() && in.keep.rank() > 0 ? with_dense_rows(in.keep) : in.keep),
-        lengths_(dense(in.lengths)) {}
+        ranges_(dense(in.ranges)) {}
 
   template <class T>
   Attention<T> view() const {
@@ -75,12 +75,14 @@ class AttentionOperands {
     if (bias_.defined()) out.bias_at = score_strides(bias_);
     out.keep = pointer<uint8_t>(keep_);
     if (keep_.defined()) out.keep_at = score_strides(keep_);
-    out.lengths = pointer<int64_t>(lengths_);
+    out.ranges = pointer<int64_t>(ranges_);
+    if (ranges_.defined()) {
+      out.range_query = ranges_.shape()[1] == 1 ? 0 : 2;
+      out.range_batch = ranges_.shape()[0] == 1 ? 0 : 2 * ranges_.shape()[1];
+    }
     out.sink = pointer<T>(sink_);
     out.scale = static_cast<T>(in_.scale);
     out.soft_cap = static_cast<T>(in_.soft_cap);
-    out.before = in_.before;
-    out.after = in_.after;
     return out;
   }
 
@@ -92,7 +94,7 @@ class AttentionOperands {
   Tensor bias_;
   Tensor sink_;
   Tensor keep_;
-  Tensor lengths_;
+  Tensor ranges_;
 };
 
 template <class T>

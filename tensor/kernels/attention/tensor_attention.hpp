@@ -23,11 +23,9 @@ struct AttentionInputs {
   Tensor bias;
   Tensor sink;
   Tensor keep;
-  Tensor lengths;
+  Tensor ranges;  ///< i64 [B or 1, Tq or 1, 2]: the first key of each query, and the one after its last
   double scale = 1.0;
   double soft_cap = 0.0;
-  int64_t before = 0;
-  int64_t after = 0;
 };
 
 void attention(const AttentionInputs& in, Tensor& y, Tensor& lse);

@@ -194,6 +194,9 @@ TEST_CASE("dot_product_attention: refuses options without a meaning") {
   const Variable x = zeros({1, 1, 2, 2});
   CHECK(error_text([&] { return dot_product_attention(x, x, x, {.soft_cap = 0.0}); }) ==
         "[dot_product_attention] expected a finite soft_cap > 0, got 0");
+  CHECK(error_text([&] {
+          return dot_product_attention(x, x, x, {.causal = true, .ranges = zeros({1, 1, 2}, {.dtype = DType::i64})});
+        }) == "[dot_product_attention] expected ranges or else causal, window and lengths, got both");
   CHECK(error_text([&] { return dot_product_attention(x, x, x, {.window = -1}); }) ==
         "[dot_product_attention] expected a window >= 0, got -1");
 }
