@@ -14,14 +14,17 @@ namespace gradus {
 struct [[nodiscard]] PreparedMemory {
   Variable memory;  ///< [B, Tk, Dk]: the vectors that are averaged
   Variable keys;    ///< what the scores need of the memory; the form depends on the kind of attention
+  Mask mask = Mask::none();
+  // What the mask says whatever the queries are. When a rule depends on the query and no rule fixes Tq, the mask is
+  // evaluated at each call instead, and these are undefined.
   Variable keep;    ///< bool, broadcasts to [B, Tq, Tk]; undefined without a mask
   Variable asking;  ///< bool, broadcasts to [B, Tq, 1]: queries that may attend to something; undefined: all may
 };
 
 /// A query that may attend to nothing has weights, context and gradients of exactly 0. Such a query, and a position of
-/// the memory that is blocked for every query, are never read: they may contain anything, even NaN. A position that
-/// only some queries may attend to must be finite. Its value then does not change a bit of the results of the other
-/// queries.
+/// the memory that is blocked for every query of the call, are never read: they may contain anything, even NaN. A
+/// position that only some queries may attend to must be finite. Its value then does not change a bit of the results of
+/// the other queries.
 struct [[nodiscard]] AttentionOutput {
   Variable context;  ///< [B, Tq, Dk]
   Variable weights;  ///< [B, Tq, Tk]
@@ -46,13 +49,15 @@ class GRADUS_API AdditiveAttention : public Layer<AdditiveAttention, AdditiveAtt
  public:
   AdditiveAttention(const AdditiveAttentionOptions& options, const Place& place);
 
-  /// Projects the keys, once for each memory [B, Tk, Dk].
+  /// Projects the keys, once for each memory [B, Tk, Dk], and evaluates the mask as far as it does not depend on Tq.
   PreparedMemory prepare(const Variable& memory, const Mask& mask = Mask::none());
   /// The attention weights alone, [B, Tq, Tk]; query [B, Tq, Dq]. Hooks do not see them.
   Variable weights(const Variable& query, const PreparedMemory& prepared);
   AttentionOutput forward(const Variable& query, const PreparedMemory& prepared);
 
  private:
+  Variable project(const Variable& memory);
+  const PreparedMemory& evaluated(const Variable& query, const PreparedMemory& prepared, PreparedMemory& here);
   Variable masked_softmax(const Variable& query, const PreparedMemory& prepared);
 
   Linear query_proj_;
@@ -78,6 +83,8 @@ class GRADUS_API DotAttention : public Layer<DotAttention, DotAttentionOptions> 
   AttentionOutput forward(const Variable& query, const PreparedMemory& prepared);
 
  private:
+  Variable project(const Variable& memory);
+  const PreparedMemory& evaluated(const Variable& query, const PreparedMemory& prepared, PreparedMemory& here);
   Variable masked_softmax(const Variable& query, const PreparedMemory& prepared);
 
   std::optional<Linear> query_proj_;

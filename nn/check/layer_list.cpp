@@ -7,6 +7,7 @@
 #include <gradus/nn/layers.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
+#include <gradus/tensor/detail/lengths.hpp>
 
 namespace gradus {
 namespace {
@@ -67,7 +68,7 @@ Tensor integers(std::initializer_list<double> values, const Shape& shape) {
 // [items, steps, 1]: true before each item's length.
 Tensor before_lengths(std::initializer_list<double> lengths, int64_t steps) {
   const auto items = static_cast<int64_t>(lengths.size());
-  return Mask::from_lengths(integers(lengths, {items}), steps).tensor().reshape({items, steps, 1});
+  return valid_steps(integers(lengths, {items}), steps).unsqueeze(2);
 }
 
 // [rows, columns]: true except in the given row of a table.
@@ -132,11 +133,14 @@ Owned<LayerSample> make_deep(Options options, Generator& g) {
 }
 
 // Keys of different lengths. One query of item 0 may attend to nothing, and item 2 has no keys.
-Mask sample_mask() {
+Mask mask_from_tensor() {
   const Tensor keep =
       Tensor::from({1, 1, 1, 1, /**/ 0, 0, 0, 0, /**/ 1, 0, 1, 1}, {1, 3, 4}, {.dtype = DType::boolean});
-  return Mask::from_lengths(integers({4, 2, 0}, {3}), 4) & Mask::keep(keep);
+  return Mask::from_lengths(integers({4, 2, 0}, {3})) & Mask::keep(keep);
 }
+
+// The same lengths. The window leaves the last query of item 1 without keys.
+Mask mask_from_rules() { return Mask::from_lengths(integers({4, 2, 0}, {3})) & Mask::sliding_window(1); }
 
 template <class L>
 Values attend(L& layer, const Values& in, const Mask& mask) {
@@ -144,12 +148,12 @@ Values attend(L& layer, const Values& in, const Mask& mask) {
   return {out.context, out.weights};
 }
 
-template <class L, class Options>
+template <class L, Mask (*mask)(), class Options>
 Owned<LayerSample> make_attention(const Options& options, Generator& g) {
   return sample<L>(options, g)
       .input("query", {3, 3, options.query_size})
       .input("memory", {3, 4, options.key_size}, before_lengths({4, 2, 0}, 4))
-      .as_function([](L& layer, const Values& in) { return attend(layer, in, sample_mask()); });
+      .as_function([](L& layer, const Values& in) { return attend(layer, in, mask()); });
 }
 
 template <class L, class Options>
@@ -203,7 +207,7 @@ const LayerCase kLayers[] = {
      }},
     {"additive attention, masked",
      [](Generator& g) {
-       return make_attention<AdditiveAttention>(
+       return make_attention<AdditiveAttention, mask_from_tensor>(
            AdditiveAttentionOptions{.query_size = 2, .key_size = 3, .attention_size = 4}, g);
      }},
     {"dot attention",
@@ -211,7 +215,9 @@ const LayerCase kLayers[] = {
        return make_attention_without_mask<DotAttention>(DotAttentionOptions{.query_size = 3, .key_size = 3}, g);
      }},
     {"dot attention, projected, masked",
-     [](Generator& g) { return make_attention<DotAttention>(DotAttentionOptions{.query_size = 2, .key_size = 3}, g); }},
+     [](Generator& g) {
+       return make_attention<DotAttention, mask_from_rules>(DotAttentionOptions{.query_size = 2, .key_size = 3}, g);
+     }},
     {"seq2seq, rnn", make_seq2seq<CellKind::rnn, AttentionKind::none>},
     {"seq2seq, rnn, additive", make_seq2seq<CellKind::rnn, AttentionKind::additive>},
     {"seq2seq, rnn, dot", make_seq2seq<CellKind::rnn, AttentionKind::dot>},

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <gradus/autograd/check/gradcheck.hpp>
+#include <gradus/nn/attention/mask.hpp>
 
 // Properties of sequence layers that are not derivatives (for derivatives see nn/check/gradcheck.hpp). They are checked
 // for any layer given as a function of tensors: f(inputs) -> outputs, with masks, lengths and the layer itself inside.
@@ -41,15 +42,15 @@ struct [[nodiscard]] GRADUS_API PropertyReport {
 };
 
 struct MaskCase {
-  /// bool, true = may have influence. [B, Tk]: on any output. [B, Tq, Tk]: on position q of outputs [B, Tq, ...]. Axes
-  /// of size 1 broadcast.
-  Tensor keep;
+  /// Which positions of the input may have influence: on position q of outputs [B, Tq, ...], or on any output when the
+  /// mask does not depend on the query.
+  Mask mask = Mask::none();
   /// The number of the masked input: [B, Tk, ...], floating or i64.
   size_t input = 0;
 };
 
 /// Checks that a blocked position has no influence: its value changes no bit of the outputs, and its gradient is
-/// exactly 0.
+/// exactly 0. Throws when the mask does not fit.
 GRADUS_API PropertyReport check_mask(FunctionRef f, const std::vector<NamedInput>& inputs, const MaskCase& mask,
                                      const PropertyOptions& options = {});
 

@@ -147,15 +147,13 @@ PropertyReport check_mask(FunctionRef f, const std::vector<NamedInput>& inputs, 
   const Tensor& input = inputs[mask.input].value;
   const int64_t batch = input.size(0);
   const int64_t keys = input.size(1);
-  const bool defined = mask.keep.defined() && mask.keep.dtype() == DType::boolean;
-  GRADUS_CHECK(defined && (mask.keep.rank() == 2 || mask.keep.rank() == 3),
-               "[check_mask] expected a bool keep of shape [batch, keys] or [batch, queries, keys], got ",
-               describe(mask.keep));
   const Values outputs = check.run(check.values());
-  const bool by_query = mask.keep.rank() == 3;
+  const bool by_query = mask.mask.by_query();
   const int64_t queries = by_query && !outputs.empty() && outputs[0].rank() >= 2 ? outputs[0].size(1) : 1;
   if (by_query) require_sequences("check_mask", outputs, batch, queries);
-  const Tensor keep = (by_query ? mask.keep : mask.keep.unsqueeze(1)).expand({batch, queries, keys});
+  if (!mask.mask.defined()) return check.finish();
+  const Tensor keep =
+      mask.mask.tensor({.batch = batch, .queries = queries, .keys = keys}).expand({batch, queries, keys});
   for (int64_t b = 0; b < batch; ++b) {
     for (int64_t k = 0; k < keys; ++k) {
       Positions still = Positions::none(batch, queries);

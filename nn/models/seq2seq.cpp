@@ -120,7 +120,7 @@ Seq2Seq::Source Seq2Seq::encode(const Tensor& source, const Tensor& lengths) {
     result.context_gates = of_context(result.context);
     return result;
   }
-  const Mask mask = lengths.defined() ? Mask::from_lengths(lengths, source.size(1)) : Mask::none();
+  const Mask mask = lengths.defined() ? Mask::from_lengths(lengths) : Mask::none();
   result.prepared = additive_ ? additive_->prepare(memory, mask) : dot_->prepare(memory, mask);
   if (!needs_contexts()) result.memory_gates = of_context(memory);
   return result;

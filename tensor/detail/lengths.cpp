@@ -9,8 +9,9 @@ namespace {
 
 [[noreturn]] void refuse(const char* who, int64_t rows, int64_t limit, const std::string& got) {
   const std::string count = rows == kAnyRows ? "B" : std::to_string(rows);
+  const std::string range = limit == kAnyLength ? "0 or more" : "from 0 to " + std::to_string(limit);
   detail::throw_error(
-      detail::join("[", who, "] wrong lengths: expected i64 [", count, "], each from 0 to ", limit, ", got ", got));
+      detail::join("[", who, "] wrong lengths: expected i64 [", count, "], each ", range, ", got ", got));
 }
 
 }  // namespace

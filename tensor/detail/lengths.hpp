@@ -15,9 +15,10 @@ struct LengthRange {
 };
 
 constexpr int64_t kAnyRows = -1;
+constexpr int64_t kAnyLength = INT64_MAX;
 
 /// The shortest and the longest of `lengths`, or `limit` and 0 when there are no rows. Throws `[who] wrong lengths:
-/// ...` unless they are i64 [rows] (any number with kAnyRows), each from 0 to `limit`.
+/// ...` unless they are i64 [rows] (any number with kAnyRows), each from 0 to `limit` (without end with kAnyLength).
 GRADUS_API LengthRange require_lengths(const char* who, const Tensor& lengths, int64_t rows, int64_t limit);
 
 /// bool [B, steps], true at the steps before each length. `lengths` must be i64 [B].

@@ -42,7 +42,7 @@ void lose(Parameter& w, Linear& layer, Generator& generator, Tensor x) {
   layer.clone();                                                         // lost
   layer.state_dict();                                                    // lost
   layer.parameters();                                                    // lost
-  Mask::causal(1, 1);                                                    // lost
+  Mask::causal();                                                        // lost
   // These are called for their effect.
   x.fill_(1.0);
   x.copy_(x);

@@ -129,7 +129,7 @@ Values recur_with_lengths(L& layer, const Values& in) {
 }
 
 Values pooled_by_attention(AdditiveAttention& layer, const Values& in) {
-  const AttentionOutput out = layer(in[0], layer.prepare(in[1], Mask::from_lengths(integers({5, 3}, {2}), 5)));
+  const AttentionOutput out = layer(in[0], layer.prepare(in[1], Mask::from_lengths(integers({5, 3}, {2}))));
   return {out.context, out.weights};
 }
 Values pooled_by_dot(DotAttention& layer, const Values& in) { return {layer(in[0], layer.prepare(in[1])).context}; }

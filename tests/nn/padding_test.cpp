@@ -206,13 +206,60 @@ TEST_CASE("padding: attention touches neither keys that all may not see nor quer
     const std::vector<Tensor> expected = run(0.0);
     for (const double content : kContents) check_same(expected, run(content));
   };
-  const Mask by_length = Mask::from_lengths(lengths, 4);
+  const Mask by_length = Mask::from_lengths(lengths);
   for (const bool blocks_query : {false, true}) {
     const Mask mask = blocks_query ? by_length & Mask::keep(keep) : by_length;
     check(additive, 2, mask, blocks_query);
     check(dot, 2, mask, blocks_query);
     check(plain, 3, mask, blocks_query);
   }
+}
+
+TEST_CASE("padding: attention with rules that wait for the queries touches nothing that all queries of a call skip") {
+  const uint64_t seed = tests::seed(76);
+  INFO("seed " << seed);
+  Generator generator(seed);
+  AdditiveAttention additive({.query_size = 2, .key_size = 3, .attention_size = 4, .dtype = DType::f64}, generator);
+  DotAttention dot({.query_size = 2, .key_size = 3, .dtype = DType::f64}, generator);
+  DotAttention plain({.query_size = 3, .key_size = 3, .dtype = DType::f64}, generator);
+  RandomTensors random(seed);
+  const Tensor memory = random.floating({3, 5, 3});
+  const Tensor lengths = tests::i64({5, 4, 0}, {3});
+  // Two queries, at positions 3 and 4, see keys 3 and 4 of item 0. In item 1 query 0 sees key 3, and query 1 nothing.
+  const Mask mask = Mask::sliding_window(0) & Mask::from_lengths(lengths);
+  const auto check = [&](auto& attention, int64_t query_size) {
+    const Tensor query = random.floating({3, 2, query_size});
+    const auto inputs = [&](double content) {
+      Tensor held = padded(memory, lengths, content);
+      held.slice(1, 0, 3).fill_(content);
+      Tensor asked = query.clone();
+      asked.select(0, 1).select(0, 1).fill_(content);
+      asked.select(0, 2).fill_(content);
+      Values all = leaves_of(attention);
+      all.push_back(leaf(held));
+      all.push_back(leaf(asked));
+      return all;
+    };
+    const auto run = [&](const Values& in) {
+      const AttentionOutput out = attention(in.back(), attention.prepare(in[in.size() - 2], mask));
+      return Values{out.context, out.weights};
+    };
+    const auto without_recording = [&](double content) {
+      const NoGrad no_grad;
+      std::vector<Tensor> all;
+      for (const Variable& output : run(inputs(content))) all.push_back(output.value());
+      return all;
+    };
+    const std::vector<Tensor> expected = everything(run, inputs(0.0), seed);
+    check_same({expected[0], expected[1]}, without_recording(0.0));
+    for (const double content : kContents) {
+      check_same(expected, everything(run, inputs(content), seed));
+      check_same({expected[0], expected[1]}, without_recording(content));
+    }
+  };
+  check(additive, 2);
+  check(dot, 2);
+  check(plain, 3);
 }
 
 TEST_CASE("padding: a Seq2Seq does not touch the source beyond its lengths") {

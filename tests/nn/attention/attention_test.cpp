@@ -78,7 +78,11 @@ double dot_product(int64_t n, const Tensor& a, int64_t row_a, const Tensor& x, i
 }
 
 // Row 0 has all keys, row 1 two keys, row 2 none.
-Mask lengths_mask() { return Mask::from_lengths(integers({4, 2, 0}, {3}), kKeys); }
+Mask lengths_mask() { return Mask::from_lengths(integers({4, 2, 0}, {3})); }
+
+Tensor full_tensor(const Mask& mask) {
+  return mask.tensor({.batch = kBatch, .queries = kQueries, .keys = kKeys}).expand({kBatch, kQueries, kKeys});
+}
 
 // Runs the check on both kinds of attention.
 template <class Check>
@@ -123,24 +127,6 @@ bool row_is_zero(const Tensor& x, int64_t row) { return all_zero(x.select(0, row
 
 }  // namespace
 
-TEST_CASE("masks: true means may be attended, whatever they are made from") {
-  const Mask lengths = Mask::from_lengths(integers({2, 0, 3}, {3}), 3);
-  CHECK(bitwise_equal(lengths.tensor(), bools({1, 1, 0, 0, 0, 0, 1, 1, 1}, {3, 1, 3})));
-  CHECK(bitwise_equal(Mask::causal(2, 2).tensor(), bools({1, 0, 1, 1}, {1, 2, 2})));
-  CHECK(bitwise_equal(Mask::causal(2, 3).tensor(), bools({1, 1, 0, 1, 1, 1}, {1, 2, 3})));
-  const Mask both = Mask::causal(3, 3) & lengths;
-  CHECK(both.tensor().shape() == Shape{3, 3, 3});
-  CHECK(bitwise_equal(both.tensor().select(0, 0), bools({1, 0, 0, 1, 1, 0, 1, 1, 0}, {3, 3}).clone()));
-  CHECK(bitwise_equal((Mask::none() & lengths).tensor(), lengths.tensor()));
-  CHECK(bitwise_equal((lengths & Mask::none()).tensor(), lengths.tensor()));
-  CHECK(!Mask::none().defined());
-  CHECK_THROWS_WITH(Mask::from_lengths(integers({4}, {1}), 3),
-                    "[Mask::from_lengths] wrong lengths: expected i64 [B], each from 0 to 3, got 4 in row 0");
-  CHECK_THROWS_WITH(Mask::from_lengths(integers({-1}, {1}), 3), tests::contains_text("got -1 in row 0"));
-  CHECK_THROWS_WITH(Mask::from_lengths(zeros({2}), 3), tests::contains_text("got f32 [2]"));
-  CHECK_THROWS_WITH(Mask::keep(zeros({2})), tests::contains_text("expected a bool tensor"));
-}
-
 TEST_CASE("additive attention is Bahdanau's formula") {
   const uint64_t seed = tests::seed(41);
   INFO("seed " << seed);
@@ -151,7 +137,7 @@ TEST_CASE("additive attention is Bahdanau's formula") {
   const Tensor& v = state[0].value;
   const Tensor& query_weight = state[1].value;
   const Tensor& key_weight = state[2].value;
-  const Tensor keep = lengths_mask().tensor().expand({kBatch, kQueries, kKeys});
+  const Tensor keep = full_tensor(lengths_mask());
   const AttentionOutput expected = by_loops(data, keep, [&](int64_t b, int64_t i, int64_t j) {
     double score = 0.0;
     for (int64_t a = 0; a < kWidth; ++a) {
@@ -174,7 +160,7 @@ TEST_CASE("dot attention is Vaswani's formula, with the query projected when the
   DotAttention attention = dot(generator);
   CHECK(attention.state_dict()[0].name == "query_proj.weight");
   const Tensor weight = attention.state_dict()[0].value;
-  const Tensor keep = lengths_mask().tensor().expand({kBatch, kQueries, kKeys});
+  const Tensor keep = full_tensor(lengths_mask());
   const AttentionOutput expected = by_loops(data, keep, [&](int64_t b, int64_t i, int64_t j) {
     double score = 0.0;
     for (int64_t d = 0; d < kKeySize; ++d) {
@@ -200,8 +186,7 @@ TEST_CASE("a query that may attend to nothing has output, weights and gradients 
     CHECK(row_is_zero(result.memory.value(), 2));
     CHECK(!row_is_zero(result.query.value(), 1));
     CHECK(!row_is_zero(result.memory.value(), 1));
-    const Gradients nothing =
-        differentiate(attention, data.query, data.memory, Mask::keep(bools({0}, {1}).expand({kKeys}).clone()));
+    const Gradients nothing = differentiate(attention, data.query, data.memory, Mask::keep(bools({0}, {1})));
     CHECK(all_zero(nothing.out.context.value()));
     CHECK(all_zero(nothing.memory.value()));
     for (const Tensor& gradient : nothing.parameters) CHECK(all_zero(gradient));
@@ -232,6 +217,54 @@ TEST_CASE("what a blocked position holds changes no bit of output or gradient, a
   });
 }
 
+TEST_CASE(
+    "attention: a rule gives the same bits as the tensor that it stands for, for any numbers of queries and keys") {
+  const uint64_t seed = tests::seed(46);
+  RandomTensors random(seed);
+  for (const auto& [queries, keys] :
+       {std::pair{3, 5}, std::pair{5, 3}, std::pair{4, 4}, std::pair{1, 5}, std::pair{0, 3}, std::pair{2, 0}}) {
+    const Tensor query = random.floating({kBatch, queries, kQuerySize});
+    const Tensor memory = random.floating({kBatch, keys, kKeySize});
+    const Mask lengths = Mask::from_lengths(random.integers({kBatch}, 0, keys + 1));
+    const Mask some = Mask::keys(random.booleans({kBatch, keys}));
+    const Mask documents =
+        Mask::documents(random.integers({kBatch, queries}, 0, 3), random.integers({kBatch, keys}, 0, 3));
+    for (const Mask& mask : {Mask::causal(), Mask::sliding_window(0), Mask::sliding_window(1) & lengths,
+                             Mask::causal() & Mask::sliding_window(1), Mask::prefix(2) & some, documents & some,
+                             documents & Mask::causal(), lengths & some}) {
+      const Tensor keep = mask.tensor({.batch = kBatch, .queries = queries, .keys = keys});
+      for_both(seed, [&, queries = queries, keys = keys](auto& attention) {
+        INFO(queries << " queries, " << keys << " keys");
+        const Gradients by_rule = differentiate(attention, query, memory, mask);
+        const Gradients by_tensor = differentiate(attention, query, memory, Mask::keep(keep));
+        CHECK(bitwise_equal(by_rule.out.weights.value(), by_tensor.out.weights.value()));
+        CHECK(bitwise_equal(by_rule.out.context.value(), by_tensor.out.context.value()));
+        CHECK(bitwise_equal(by_rule.query.value(), by_tensor.query.value()));
+        CHECK(bitwise_equal(by_rule.memory.value(), by_tensor.memory.value()));
+        for (size_t i = 0; i < by_rule.parameters.size(); ++i) {
+          CHECK(bitwise_equal(by_rule.parameters[i], by_tensor.parameters[i]));
+        }
+        const Tensor full = keep.expand({kBatch, queries, keys});
+        const Variable blocked = where(full, zeros({}, {.dtype = DType::f64}), by_rule.out.weights);
+        CHECK(all_zero(blocked.value()));
+      });
+    }
+  }
+}
+
+TEST_CASE("attention: prepare evaluates all of a mask that does not wait for the number of queries") {
+  Generator generator(1);
+  DotAttention attention = dot(generator);
+  const Variable memory = zeros({kBatch, kKeys, kKeySize}, {.dtype = DType::f64});
+  const PreparedMemory by_lengths = attention.prepare(memory, lengths_mask());
+  CHECK(by_lengths.keep.shape() == Shape{kBatch, 1, kKeys});
+  CHECK(by_lengths.asking.shape() == Shape{kBatch, 1, 1});
+  const Mask of_queries = Mask::causal() & Mask::keep(bools({1, 0, 1, 1, 0, 0, 1, 1}, {2, 4}));
+  CHECK(attention.prepare(memory, of_queries).keep.shape() == Shape{1, 2, kKeys});
+  CHECK(!attention.prepare(memory, Mask::causal() & lengths_mask()).keep.defined());
+  CHECK(!attention.prepare(memory).keep.defined());
+}
+
 TEST_CASE("asking for the weights does not change the context, nor do the weights alone differ") {
   const uint64_t seed = tests::seed(45);
   const Data data(seed);
@@ -257,7 +290,16 @@ TEST_CASE("attention names shapes that do not fit") {
   CHECK_THROWS_WITH(attention(zeros({1, 1, 3}, {.dtype = DType::f64}), attention.prepare(memory)),
                     "[additive_attention] expected a query [2, Tq, 3], got f64 [1, 1, 3] (in additive_attention)");
   CHECK_THROWS_WITH(attention.prepare(memory, lengths_mask()),
-                    tests::contains_text("the mask [3, 1, 4] does not broadcast to [2, Tq, 4]"));
+                    "[Mask::from_lengths] wrong lengths: expected i64 [2], each from 0 to 4, got i64 [3] (in "
+                    "additive_attention)");
+  const Mask of_two_queries = Mask::keep(bools({1, 0}, {2, 1}));
+  const PreparedMemory prepared = attention.prepare(memory, of_two_queries);
+  CHECK(attention(zeros({2, 2, 3}, {.dtype = DType::f64}), prepared).weights.shape() == Shape{2, 2, 4});
+  CHECK_THROWS_WITH(attention(zeros({2, 3, 3}, {.dtype = DType::f64}), prepared),
+                    "[Mask::keep] the mask does not broadcast to the scores: expected [2, 3, 4], got bool [2, 1] (in "
+                    "additive_attention)");
+  CHECK_THROWS_WITH(attention.weights(zeros({2, 3, 3}, {.dtype = DType::f64}), prepared),
+                    tests::contains_text("(in additive_attention)"));
   CHECK_THROWS_WITH(DotAttention({.query_size = 0, .key_size = 1}, generator),
                     "[dot_attention] expected query_size >= 1, got 0");
 }

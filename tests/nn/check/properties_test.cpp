@@ -114,21 +114,19 @@ TEST_CASE("properties: attention layers have all of them") {
   const Tensor key_lengths = Tensor::from({4, 2, 0}, {3}, {.dtype = DType::i64});
   const std::vector<NamedInput> inputs = {{"memory", drawn({3, 4, 4})}, {"query", drawn({3, 2, 3}, DType::f64, 1)}};
   const auto hold = [&](auto& layer) {
-    const Mask both = Mask::from_lengths(key_lengths, 4) & Mask::causal(2, 4);
+    const Mask by_length = Mask::from_lengths(key_lengths);
+    const Mask both = by_length & Mask::causal();
     const auto masked = [&](const Values& in) {
       const AttentionOutput out = layer(in[1], layer.prepare(in[0], both));
       return Values{out.context, out.weights};
     };
-    check_passes(check_mask(masked, inputs, {.keep = both.tensor()}, options()));
-    const Tensor of_keys = Mask::from_lengths(key_lengths, 4).tensor().squeeze(1);
-    check_passes(check_mask(masked, inputs, {.keep = of_keys}, options()));
+    check_passes(check_mask(masked, inputs, {.mask = both}, options()));
+    check_passes(check_mask(masked, inputs, {.mask = by_length}, options()));
     check_passes(check_determinism(masked, inputs, options()));
-    const auto padded = [&](const Values& in) {
-      return layer(in[1], layer.prepare(in[0], Mask::from_lengths(key_lengths, in[0].size(1)))).context;
-    };
+    const auto padded = [&](const Values& in) { return layer(in[1], layer.prepare(in[0], by_length)).context; };
     check_passes(check_padding_invariance(padded, inputs, {.lengths = key_lengths}, options()));
     const auto items = [&](const Values& in) {
-      return layer(in[1], layer.prepare(in[0], Mask::from_lengths(in[2].value(), 4))).context;
+      return layer(in[1], layer.prepare(in[0], Mask::from_lengths(in[2].value()))).context;
     };
     check_passes(check_batch_independence(items, {inputs[0], inputs[1], {"lengths", key_lengths}}, {}, options()));
   };
@@ -200,25 +198,28 @@ TEST_CASE("properties: a layer that reads padding is found, by content and by pa
 
 TEST_CASE("properties: a mask that leaks, in values or in gradients alone") {
   const Tensor keep = Tensor::from({1, 1, 1, 1, /**/ 1, 0, 1, 1, /**/ 0, 0, 0, 0}, {3, 4}, {.dtype = DType::boolean});
+  const Mask mask = Mask::keys(keep);
   const std::vector<NamedInput> inputs = {{"memory", drawn({3, 4, 2})}};
   const Tensor weight = keep.to(DType::f64).unsqueeze(2).expand({3, 4, 2}).clone();
   const auto sound = [&](const Values& in) {
     return sum(where(greater(weight, 0.5), in[0], zeros({3, 4, 2}, {.dtype = DType::f64})), {1});
   };
-  check_passes(check_mask(sound, inputs, {.keep = keep}, options()));
-  check_fails(check_mask([](const Values& in) { return sum(in[0], {1}); }, inputs, {.keep = keep}, options()),
+  check_passes(check_mask(sound, inputs, {.mask = mask}, options()));
+  check_fails(check_mask([](const Values& in) { return sum(in[0], {1}); }, inputs, {.mask = mask}, options()),
               "input memory at [1, 1], which is blocked, has other content, and output 0 changes at [1, 0]");
   const auto nearly = [&](const Values& in) { return sum(in[0] * (Variable(weight) + 1e-9), {1}); };
-  check_fails(check_mask(nearly, inputs, {.keep = keep}, options()), "its gradient is not 0 at [1, 1, 0]");
-  CHECK_THROWS_WITH(check_mask(sound, inputs, {.keep = weight}, options()),
-                    tests::contains_text("[check_mask] expected a bool keep"));
+  check_fails(check_mask(nearly, inputs, {.mask = mask}, options()), "its gradient is not 0 at [1, 1, 0]");
+  const Mask of_two_items = Mask::keys(ones({2, 4}, {.dtype = DType::boolean}));
+  CHECK_THROWS_WITH(check_mask(sound, inputs, {.mask = of_two_items}, options()),
+                    tests::contains_text("[Mask::keys] the mask does not fit the scores: expected bool [3, 4]"));
 }
 
 TEST_CASE("properties: a check that has nothing to compare does not pass") {
   const auto identity = [](const Values& in) { return in[0] * 2.0; };
   check_fails(check_causal(identity, {{"x", drawn({2, 1, 3})}}, {}, options()), "nothing was compared");
   const Tensor everything = ones({kBatch, kTime}, {.dtype = DType::boolean});
-  check_fails(check_mask(identity, {x_input()}, {.keep = everything}, options()), "nothing was compared");
+  check_fails(check_mask(identity, {x_input()}, {.mask = Mask::keys(everything)}, options()), "nothing was compared");
+  check_fails(check_mask(identity, {x_input()}, {}, options()), "nothing was compared");
 }
 
 TEST_CASE("properties: a layer that mixes the batch") {

@@ -81,7 +81,7 @@ Variable by_formula(const Seq2Seq& model, const Tensor& source, const Tensor& le
   const Owned<Linear> output = loaded_linear(3 * kHidden + kEmbedding, kVocab, state, "output");
 
   const RecurrentOutput encoded = (*encoder)((*source_embedding)(source), {.lengths = lengths});
-  Attention attention(o.attention, state, encoded, Mask::from_lengths(lengths, kSourceSteps));
+  Attention attention(o.attention, state, encoded, Mask::from_lengths(lengths));
   RecurrentState current{.h = unsqueeze(tanh((*bridge)(select(encoded.h, 1, 1))), 1), .c = {}};
   if (o.cell == CellKind::lstm) {
     const Owned<Linear> cell_bridge = loaded_linear(kHidden, kHidden, state, "cell_bridge");

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include <gradus/autograd/ops/sequence/sequence.hpp>
-#include <gradus/nn/attention/mask.hpp>
 #include <gradus/nn/check/properties.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/tensor/detail/lengths.hpp>
@@ -22,7 +21,6 @@ namespace {
 struct Taker {
   std::string name;
   std::function<void(const Tensor& lengths)> take;  // of 2 rows and 3 steps
-  bool any_rows = false;
   std::string place = "";
 };
 
@@ -54,7 +52,7 @@ std::vector<Taker> takers() {
           static_cast<void>(layer(ones({2, 3, 2}), {.lengths = l}));
         }
       };
-      out.push_back({cell_name(cell), take, false, std::string(" (in ") + cell_name(cell) + ")"});
+      out.push_back({cell_name(cell), take, std::string(" (in ") + cell_name(cell) + ")"});
     }
   }
   for (const AttentionKind attention : {AttentionKind::none, AttentionKind::additive, AttentionKind::dot}) {
@@ -71,10 +69,9 @@ std::vector<Taker> takers() {
           static_cast<void>(model(source, l, source));
         }
       };
-      out.push_back({greedy ? "greedy" : "seq2seq", take, false, " (in seq2seq)"});
+      out.push_back({greedy ? "greedy" : "seq2seq", take, " (in seq2seq)"});
     }
   }
-  out.push_back({"Mask::from_lengths", [](const Tensor& l) { static_cast<void>(Mask::from_lengths(l, 3)); }, true});
   out.push_back({"without_padding", [](const Tensor& l) {
                    static_cast<void>(without_padding(zeros({2, 3}, {.dtype = DType::i64}), l));
                  }});
@@ -92,9 +89,8 @@ TEST_CASE("lengths: wrong ones are refused in one sentence by all that take them
   for (const Taker& taker : takers()) {
     INFO(taker.name);
     const auto refused = [&](const Tensor& lengths, const std::string& got) {
-      CHECK(error_text([&] { taker.take(lengths); }) == "[" + taker.name + "] wrong lengths: expected i64 [" +
-                                                            (taker.any_rows ? "B" : "2") + "], each from 0 to 3, got " +
-                                                            got + taker.place);
+      CHECK(error_text([&] { taker.take(lengths); }) ==
+            "[" + taker.name + "] wrong lengths: expected i64 [2], each from 0 to 3, got " + got + taker.place);
     };
     refused(tests::i64({7, -2}, {2}), "7 in row 0");
     refused(tests::i64({3, -2}, {2}), "-2 in row 1");
@@ -104,7 +100,7 @@ TEST_CASE("lengths: wrong ones are refused in one sentence by all that take them
     refused(ones({2}, {.dtype = DType::boolean}), "bool [2]");
     refused(tests::i64({1, 1}, {2, 1}), "i64 [2, 1]");
     refused(tests::i64({1}, {}), "i64 []");
-    if (!taker.any_rows) refused(tests::i64({1, 1, 1}, {3}), "i64 [3]");
+    refused(tests::i64({1, 1, 1}, {3}), "i64 [3]");
     CHECK(error_text([&] { taker.take(tests::i64({3, 0}, {2})); }) == "(no error)");
     // Every second element of these, so that the stride is not 1.
     CHECK(error_text([&] { taker.take(tests::i64({3, 9, 1, 9}, {2, 2}).select(1, 0)); }) == "(no error)");
@@ -120,8 +116,8 @@ TEST_CASE("lengths: the shortest and the longest") {
   CHECK(none.most == 0);
   CHECK(error_text([] { require_lengths("f", Tensor(), kAnyRows, 6); }) ==
         "[f] wrong lengths: expected i64 [B], each from 0 to 6, got no tensor");
-  CHECK(error_text([] { static_cast<void>(Mask::from_lengths(tests::i64({}, {0}), -1)); }) ==
-        "[Mask::from_lengths] expected 0 keys or more, got -1");
-  CHECK(error_text([] { static_cast<void>(Mask::causal(-1, 2)); }) ==
-        "[Mask::causal] expected 0 queries and keys or more, got -1 and 2");
+  CHECK(require_lengths("f", tests::i64({2, 5}, {2}), 2, kAnyLength).most == 5);
+  CHECK(error_text([] {
+          require_lengths("f", tests::i64({2, -5}, {2}), 2, kAnyLength);
+        }) == "[f] wrong lengths: expected i64 [2], each 0 or more, got -5 in row 1");
 }
