@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Attention with additive or scaled dot-product scores.
+// Attention with additive or scaled dot-product scores, and with several heads.
 #pragma once
 
 #include <optional>
@@ -88,6 +88,46 @@ class GRADUS_API DotAttention : public Layer<DotAttention, DotAttentionOptions> 
   Variable masked_softmax(const Variable& query, const PreparedMemory& prepared);
 
   std::optional<Linear> query_proj_;
+};
+
+struct MultiHeadAttentionOptions {
+  int64_t model_size = 0;   ///< E >= 1, of queries and outputs; a multiple of heads
+  int64_t heads = 0;        ///< H >= 1
+  int64_t key_heads = 0;    ///< G, divides H; 0: H. 1 is multi-query attention (Shazeer 2019)
+  int64_t memory_size = 0;  ///< M, of what keys and values are projected from; 0: E
+  bool bias = true;
+  DType dtype = DType::f32;
+};
+
+/// Attention with several heads (Vaswani et al. 2017, 3.2.2) of width d = E / H; group-wise keys (Ainslie et al. 2023)
+/// with G < H. Parameters are named and start as in PyTorch's nn.MultiheadAttention: in_proj_weight [(H + 2G) d, E], or
+/// q_proj_weight [E, E], k_proj_weight and v_proj_weight [G d, M] when M is given; in_proj_bias [(H + 2G) d];
+/// out_proj.weight [E, E] and out_proj.bias [E]. It works in tiles: nothing of size Tq x Tk is stored, except what a
+/// mask gives as a tensor. Blocked positions are as for AttentionOutput.
+class GRADUS_API MultiHeadAttention : public Layer<MultiHeadAttention, MultiHeadAttentionOptions> {
+ public:
+  MultiHeadAttention(const MultiHeadAttentionOptions& options, const Place& place);
+
+  /// Self-attention: x [B, T, E] -> [B, T, E].
+  Variable forward(const Variable& x, const Mask& mask = Mask::none());
+  /// query [B, Tq, E] over memory [B, Tk, M] -> [B, Tq, E].
+  Variable forward(const Variable& query, const Variable& memory, const Mask& mask = Mask::none());
+  /// The weights of each head, [B, H, Tq, Tk]. Asking for them changes nothing else.
+  Variable weights(const Variable& query, const Variable& memory, const Mask& mask = Mask::none());
+
+ private:
+  struct Heads;
+  Heads project(const Variable& query, const Variable& memory, bool same);
+  Variable attend(const Variable& query, const Variable& memory, const Mask& mask, bool same);
+
+  int64_t key_heads_;
+  int64_t head_size_;
+  Parameter in_proj_weight_;
+  Parameter q_proj_weight_;
+  Parameter k_proj_weight_;
+  Parameter v_proj_weight_;
+  Parameter in_proj_bias_;
+  Linear out_proj_;
 };
 
 }  // namespace gradus

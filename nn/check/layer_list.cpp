@@ -164,6 +164,23 @@ Owned<LayerSample> make_attention_without_mask(const Options& options, Generator
       .as_function([](L& layer, const Values& in) { return attend(layer, in, Mask::none()); });
 }
 
+Owned<LayerSample> make_self_attention(Generator& g) {
+  return sample<MultiHeadAttention>(MultiHeadAttentionOptions{.model_size = 6, .heads = 3}, g)
+      .input("x", {2, 4, 6})
+      .as_function([](MultiHeadAttention& layer, const Values& in) { return Values{layer(in[0], Mask::causal())}; });
+}
+
+template <Mask (*mask)()>
+Owned<LayerSample> make_cross_attention(Generator& g) {
+  const MultiHeadAttentionOptions options{.model_size = 4, .heads = 4, .key_heads = 2, .memory_size = 3};
+  return sample<MultiHeadAttention>(options, g)
+      .input("query", {3, 3, 4})
+      .input("memory", {3, 4, 3}, before_lengths({4, 2, 0}, 4))
+      .as_function([](MultiHeadAttention& layer, const Values& in) {
+        return Values{layer(in[0], in[1], mask()), layer.weights(in[0], in[1], mask())};
+      });
+}
+
 template <CellKind cell, AttentionKind attention>
 Owned<LayerSample> make_seq2seq(Generator& g) {
   const Seq2SeqOptions options{.source_vocab = 5,
@@ -218,6 +235,9 @@ const LayerCase kLayers[] = {
      [](Generator& g) {
        return make_attention<DotAttention, mask_from_rules>(DotAttentionOptions{.query_size = 2, .key_size = 3}, g);
      }},
+    {"multi-head attention, causal", make_self_attention},
+    {"multi-head attention, grouped keys, a memory, masked by rules", make_cross_attention<mask_from_rules>},
+    {"multi-head attention, grouped keys, a memory, masked by a tensor", make_cross_attention<mask_from_tensor>},
     {"seq2seq, rnn", make_seq2seq<CellKind::rnn, AttentionKind::none>},
     {"seq2seq, rnn, additive", make_seq2seq<CellKind::rnn, AttentionKind::additive>},
     {"seq2seq, rnn, dot", make_seq2seq<CellKind::rnn, AttentionKind::dot>},
