@@ -32,7 +32,8 @@ std::vector<std::string> names_of(MultiHeadAttention& layer) {
 // One case of the file: the tensors whose names begin with `prefix`, without it.
 class Fixture {
  public:
-  Fixture(const std::string& file, std::string prefix) : tensors_(load_safetensors(file).tensors), prefix_(std::move(prefix)) {}
+  Fixture(const std::string& file, std::string prefix)
+      : tensors_(load_safetensors(file).tensors), prefix_(std::move(prefix)) {}
 
   Tensor operator()(const std::string& name) const {
     for (const NamedTensor& named : tensors_) {
@@ -106,14 +107,14 @@ TEST_CASE("MultiHeadAttention has the names of PyTorch's parameters") {
   Generator generator(1);
   MultiHeadAttention packed({.model_size = 4, .heads = 2}, generator);
   CHECK(names_of(packed) ==
-        std::vector<std::string>{"out_proj.weight", "out_proj.bias", "in_proj_weight", "in_proj_bias"});
-  CHECK(packed.parameters()[2].parameter->value().shape() == Shape{12, 4});
-  CHECK(all_zero(packed.parameters()[1].parameter->value()));
+        std::vector<std::string>{"in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"});
+  CHECK(packed.parameters()[0].parameter->value().shape() == Shape{12, 4});
+  CHECK(all_zero(packed.parameters()[3].parameter->value()));
   MultiHeadAttention separate({.model_size = 4, .heads = 2, .key_heads = 1, .memory_size = 3, .bias = false},
                               generator);
   CHECK(names_of(separate) ==
-        std::vector<std::string>{"out_proj.weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"});
-  CHECK(separate.parameters()[2].parameter->value().shape() == Shape{2, 3});
+        std::vector<std::string>{"q_proj_weight", "k_proj_weight", "v_proj_weight", "out_proj.weight"});
+  CHECK(separate.parameters()[1].parameter->value().shape() == Shape{2, 3});
 }
 
 TEST_CASE("MultiHeadAttention: heads that share a key head are heads with equal keys") {
@@ -179,9 +180,10 @@ TEST_CASE("MultiHeadAttention names what is wrong") {
   MultiHeadAttention layer({.model_size = 4, .heads = 2, .memory_size = 3}, g);
   const Variable x = zeros({2, 5, 4}), memory = zeros({2, 6, 3});
   CHECK(error_text([&] { return layer(x); }) ==
-        "[multi_head_attention] expected a memory besides the query, because memory_size is 3 and model_size 4");
+        "[multi_head_attention] expected a memory besides the query, because memory_size is 3 and model_size 4 (in "
+        "multi_head_attention)");
   CHECK(error_text([&] { return layer(memory, memory); }) ==
-        "[multi_head_attention] expected a query [B, T, 4], got f32 [2, 6, 3]");
+        "[multi_head_attention] expected a query [B, T, 4], got f32 [2, 6, 3] (in multi_head_attention)");
   CHECK(error_text([&] { return layer(x, narrow(memory, 0, 0, 1)); }) ==
-        "[multi_head_attention] expected a memory [B, T, 3], got f32 [1, 6, 3]");
+        "[multi_head_attention] expected a memory [B, T, 3], got f32 [1, 6, 3] (in multi_head_attention)");
 }
