@@ -57,8 +57,8 @@ double relative_error(const Tensor& got, const Tensor& expected) {
   return largest_error(got, expected) / std::max(1e-30, max(abs(Variable(expected))).value().at({}));
 }
 
-void compare(const Fixture& expected, const MultiHeadAttentionOptions& options, const Mask& mask, bool self,
-             const Tolerance& allowed) {
+void check_case(const Fixture& expected, const MultiHeadAttentionOptions& options, const Mask& mask, bool self,
+                const Tolerance& allowed) {
   Generator generator(1);
   MultiHeadAttention layer(options, generator);
   for (const NamedParameter& named : layer.parameters()) named.parameter->assign_(expected(named.name));
@@ -95,11 +95,11 @@ TEST_CASE("MultiHeadAttention gives what PyTorch gives for the same weights, wit
     const std::string file = folder + "/multi_head.safetensors", end = dtype == DType::f64 ? ".f64." : ".f32.";
     INFO(end);
     MultiHeadAttentionOptions options{.model_size = 12, .heads = 3, .dtype = dtype};
-    compare(Fixture(file, "causal" + end), options, Mask::causal(), true, allowed);
-    compare(Fixture(file, "lengths" + end), options, Mask::from_lengths(lengths), false, allowed);
+    check_case(Fixture(file, "causal" + end), options, Mask::causal(), true, allowed);
+    check_case(Fixture(file, "lengths" + end), options, Mask::from_lengths(lengths), false, allowed);
     options.memory_size = 5;
     options.bias = false;
-    compare(Fixture(file, "memory" + end), options, Mask::none(), false, allowed);
+    check_case(Fixture(file, "memory" + end), options, Mask::none(), false, allowed);
   }
 }
 
