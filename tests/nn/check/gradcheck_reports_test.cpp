@@ -116,7 +116,7 @@ GradcheckReport mask_ignored() {
 }
 
 std::string documentation() {
-  std::ifstream file(std::string(GRADUS_SOURCE_DIR) + "/docs/GRADCHECK_REPORTS.md");
+  std::ifstream file(GRADUS_SOURCE_DIR "/docs/GRADCHECK_REPORTS.md");
   std::stringstream text;
   text << file.rdbuf();
   return text.str();
