@@ -265,6 +265,34 @@ TEST_CASE("attention: prepare evaluates all of a mask that does not wait for the
   CHECK(!attention.prepare(memory).keep.defined());
 }
 
+TEST_CASE("attention: a call with rules of the query projects the keys again only to hide what prepare could not") {
+  Generator generator(1);
+  const Variable memory = zeros({kBatch, kKeys, kKeySize}, {.dtype = DType::f64});
+  const Variable query = zeros({kBatch, kQueries, kQuerySize}, {.dtype = DType::f64});
+  const Mask lengths = Mask::from_lengths(integers({4, 3, 1}, {3}));
+  for_both(1, [&](auto& attention) {
+    // The number of ops of one call.
+    const auto ops = [&](const Mask& mask) {
+      const PreparedMemory prepared = attention.prepare(memory, mask);
+      int64_t count = 0;
+      const ApplyObserver observer{.call = [](void* state, const OpDef&, const Attrs&, const Variable* const*, size_t,
+                                              const Variable*, size_t) { ++*static_cast<int64_t*>(state); },
+                                   .state = &count};
+      context().apply_observer = &observer;
+      static_cast<void>(attention.weights(query, prepared));
+      context().apply_observer = nullptr;
+      return count;
+    };
+    CHECK(ops(lengths) <= ops(Mask::none()) + 1);  // one broadcasts the mask
+    CHECK(ops(Mask::causal() & lengths) <= ops(lengths));
+    CHECK(ops(Mask::causal()) <= ops(lengths));
+    const int64_t projected = ops(Mask::sliding_window(0));
+    CHECK(projected > ops(lengths));
+    const NoGrad no_grad;
+    CHECK(ops(Mask::sliding_window(0)) < projected);
+  });
+}
+
 TEST_CASE("asking for the weights does not change the context, nor do the weights alone differ") {
   const uint64_t seed = tests::seed(45);
   const Data data(seed);

@@ -340,6 +340,7 @@ TEST_CASE("masks: what does not fit the sizes is named when the mask is used") {
   CHECK(refused(Mask::keep(bools({1, 0, 1}, {3, 1, 1}))) == keep + "[2, 3, 4], got bool [3, 1, 1]");
   const Mask by_head = Mask::keep(bools({1, 0, 1}, {1, 3, 1, 1}));
   CHECK(refused(by_head) == keep + "[2, 3, 4], got bool [1, 3, 1, 1]");
+  CHECK(refused(Mask::keep(bools({1}, {1, 1, 1, 1}))) == keep + "[2, 3, 4], got bool [1, 1, 1, 1]");
   CHECK(refused(by_head, {.batch = 2, .heads = 2, .queries = 3, .keys = 4}) ==
         keep + "[2, 2, 3, 4], got bool [1, 3, 1, 1]");
   CHECK(refused(by_head, {.batch = 2, .heads = 3, .queries = 3, .keys = 4}) == "(no error)");
