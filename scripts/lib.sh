@@ -83,6 +83,7 @@ build() { cmake --build "$1" --parallel "$jobs" "${@:2}"; }
 # run_ctest FOLDER ARGUMENTS...: runs ctest and keeps the log in FOLDER/ctest.log.
 run_ctest() { ctest --test-dir "$1" --parallel "$jobs" --output-on-failure "${@:2}" | tee "$1/ctest.log"; }
 
+# (awk reads to the end: a reader that stops early would end `sort`, and with it the script, by SIGPIPE.)
 # slowest FOLDER [N]: the objects that took longest to compile (built with Ninja) and the tests that took longest to run,
 # in seconds.
 slowest() {
@@ -91,11 +92,11 @@ slowest() {
     say "slowest objects in ${1##*/}, seconds"
     awk -F '\t' 'NF >= 4 && $4 ~ /\.o$/ { took[$4] = ($2 - $1) / 1000; }
       END { for (name in took) { total += took[name]; printf "%7.1f  %s\n", took[name], name } printf "%7.1f  all\n", total }' "$log" |
-      sed -E 's|CMakeFiles/[^/]*\.dir/||' | sort -rn | sed "$((count + 1))q"
+      sed -E 's|CMakeFiles/[^/]*\.dir/||' | sort -rn | awk -v most="$((count + 1))" 'NR <= most'
   fi
   if [[ -f $tests ]]; then
     say "slowest tests in ${1##*/}, seconds"
     awk '$(NF) == "sec" && /Test +#/ { for (i = 1; i <= NF; ++i) if ($i ~ /^#[0-9]+:$/) printf "%7.1f  %s\n", $(NF - 1), $(i + 1) }' "$tests" |
-      sort -rn | sed "${count}q"
+      sort -rn | awk -v most="$count" 'NR <= most'
   fi
 }

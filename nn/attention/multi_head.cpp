@@ -2,7 +2,7 @@
 // head_h = attention(x W_h^Q, m W_g^K, m W_g^V), y = [head_1, ..., head_H] W^O   (Vaswani et al. 2017, 3.2.2)
 #include <algorithm>
 #include <cmath>
-#include <functional>
+#include <vector>
 
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
