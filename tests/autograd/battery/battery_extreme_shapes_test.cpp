@@ -251,12 +251,14 @@ TEST_CASE("battery: inputs of rank 0") {
   const Tally tally = run(Kind::rank_0);
   print("rank 0", tally);
   // These ops name an axis, or take rows.
-  CHECK(others(tally) ==
-        " slice slice_backward unbind concat embedding embedding_backward matmul linear softmax softmax_backward"
-        " cross_entropy cross_entropy_backward additive_score additive_score_backward gru_sequence"
-        " gru_sequence_backward cumsum split diagonal diagonal_backward roll take_along_axis scatter_add index_select"
-        " index_add sort topk log_softmax log_softmax_backward layer_norm layer_norm_backward rms_norm"
-        " rms_norm_backward sparsemax sparsemax_backward entmax15 entmax15_backward");
+  CHECK(
+      others(tally) ==
+      " slice slice_backward unbind concat embedding embedding_backward matmul linear softmax softmax_backward"
+      " cross_entropy cross_entropy_backward additive_score additive_score_backward conv1d conv1d_backward gru_sequence"
+      " gru_sequence_backward cumsum cumprod linear_scan split diagonal diagonal_backward roll take_along_axis "
+      "scatter_add index_select"
+      " index_add sort topk log_softmax log_softmax_backward layer_norm layer_norm_backward rms_norm"
+      " rms_norm_backward sparsemax sparsemax_backward entmax15 entmax15_backward");
   CHECK(tally.derivatives > 500);
 }
 
@@ -265,11 +267,11 @@ TEST_CASE("battery: inputs of the largest rank") {
   print("rank 8", tally);
   // These ops have attributes for each axis, or a fixed rank. The test below covers the functions that fold axes for
   // them.
-  CHECK(
-      others(tally) ==
-      " expand permute slice_backward embedding linear cross_entropy cross_entropy_backward additive_score"
-      " additive_score_backward gru_sequence gru_sequence_backward diagonal_backward pad repeat index_select index_add"
-      " layer_norm layer_norm_backward rms_norm rms_norm_backward");
+  CHECK(others(tally) ==
+        " expand permute slice_backward embedding linear cross_entropy cross_entropy_backward additive_score"
+        " additive_score_backward conv1d conv1d_backward gru_sequence gru_sequence_backward diagonal_backward pad "
+        "repeat index_select index_add"
+        " layer_norm layer_norm_backward rms_norm rms_norm_backward");
   CHECK(tally.derivatives > 1500);
 }
 
