@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Sums, means, extremes, norms and cumulative sums along axes.
+// Sums, means, extremes and norms over axes; scans along an axis.
 #pragma once
 
 #include <cstdint>
@@ -108,12 +108,26 @@ GRADUS_API Variable argmax(const Variable& x);
 GRADUS_API Variable argmin(const Variable& x, int64_t axis, ReduceOptions options = {});
 GRADUS_API Variable argmin(const Variable& x);
 
-struct CumsumOptions {
-  /// From the last element to the first: y[i] = x[i] + ... + x[n - 1].
+struct ScanOptions {
+  /// y[i] leaves out x[i]: y[0] is the result of nothing, y[1] that of x[0] alone.
+  bool exclusive = false;
+  /// From the last element to the first: y[i] is the result of x[i], ..., x[n - 1].
   bool reverse = false;
 };
 
-/// y[i] = x[0] + ... + x[i] along an axis, accumulated in f64; the shape of x.
-GRADUS_API Variable cumsum(const Variable& x, int64_t axis, CumsumOptions options = {});
+/// y[i] = x[0] + ... + x[i] along an axis, accumulated in f64; the shape of x. Integers as in `sum`.
+GRADUS_API Variable cumsum(const Variable& x, int64_t axis, ScanOptions options = {});
+/// y[i] = x[0] * ... * x[i] along an axis, accumulated in f64; the shape of x. Integers as in `prod`. The derivative is
+/// right with any number of zeros, at any order.
+GRADUS_API Variable cumprod(const Variable& x, int64_t axis, ScanOptions options = {});
+
+struct LinearScanOptions {
+  /// From the last element to the first: s[t] = a[t] s[t + 1] + b[t].
+  bool reverse = false;
+};
+
+/// s[t] = a[t] s[t - 1] + b[t] along an axis of the result, accumulated in f64, with s[-1] = 0: the first a has no
+/// effect. a and b have one dtype and broadcast.
+GRADUS_API Variable linear_scan(const Variable& a, const Variable& b, int64_t axis, LinearScanOptions options = {});
 
 }  // namespace gradus

@@ -2,13 +2,15 @@
 // prod: y = product of x over a set of axes;  dx_i = g prod_{j != i} x_j, which is prod_backward(x, g): it does not
 // divide, so zeros are right. The reference multiplies two halves, again and again, so that a derivative of any order
 // can pass through it.
-// cumsum: y_i = x_0 + ... + x_i;  dx_i = g_i + ... + g_{n-1}, the cumsum of g from the other end.
+// cumsum: y_i = x_0 + ... + x_i;  dx_i = g_i + ... + g_{n-1}, the cumsum of g from the other end. Exclusive, y_i and
+// dx_i leave out x_i and g_i.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/reduce/reduce_axes.hpp>
+#include <gradus/autograd/ops/reduce/scan.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/tensor/detail/called_as.hpp>
 #include <gradus/tensor/kernels/reduce/tensor_reduce.hpp>
@@ -16,14 +18,9 @@
 namespace gradus {
 namespace {
 
-struct CumsumAttrs {
-  int64_t axis;
-  kernels::ScanOrder order;
-};
-
-kernels::ScanOrder opposite(kernels::ScanOrder order) {
-  return order == kernels::ScanOrder::forward ? kernels::ScanOrder::reverse : kernels::ScanOrder::forward;
-}
+using scans::ScanAttrs;
+using scans::ScanForm;
+using scans::ScanOrder;
 
 // The product along one axis, kept with size 1.
 Variable product_of_axis(const Variable& x, int axis) {
@@ -94,24 +91,32 @@ std::vector<Example> prod_backward_examples() {
 }
 
 std::vector<Example> cumsum_examples() {
-  const auto up = kernels::ScanOrder::forward;
-  const auto down = kernels::ScanOrder::reverse;
+  const ScanForm up{};
+  const ScanForm down{.order = ScanOrder::reverse};
+  const ScanForm before{.exclusive = true};
+  const ScanForm after{.order = ScanOrder::reverse, .exclusive = true};
   return {
-      {.name = "rows", .attrs = CumsumAttrs{1, up}, .inputs = {real({3, 17})}},
-      {.name = "first axis", .attrs = CumsumAttrs{0, up}, .inputs = {real({4, 5})}},
-      {.name = "middle, reverse", .attrs = CumsumAttrs{1, down}, .inputs = {real({2, 3, 4})}},
-      {.name = "wider than a strip, reverse", .attrs = CumsumAttrs{0, down}, .inputs = {real({3, 67})}},
-      {.name = "one", .attrs = CumsumAttrs{0, up}, .inputs = {real({1})}},
-      {.name = "empty axis", .attrs = CumsumAttrs{0, up}, .inputs = {real({0, 2})}},
-      {.name = "no rows", .attrs = CumsumAttrs{1, up}, .inputs = {real({0, 2})}},
+      {.name = "rows", .attrs = ScanAttrs{1, up}, .inputs = {real({3, 17})}},
+      {.name = "first axis", .attrs = ScanAttrs{0, up}, .inputs = {real({4, 5})}},
+      {.name = "middle, reverse", .attrs = ScanAttrs{1, down}, .inputs = {real({2, 3, 4})}},
+      {.name = "wider than a strip, reverse", .attrs = ScanAttrs{0, down}, .inputs = {real({3, 67})}},
+      {.name = "exclusive", .attrs = ScanAttrs{-1, before}, .inputs = {real({2, 9})}},
+      {.name = "exclusive, first axis, reverse", .attrs = ScanAttrs{0, after}, .inputs = {real({4, 3})}},
+      {.name = "one", .attrs = ScanAttrs{0, up}, .inputs = {real({1})}},
+      {.name = "empty axis", .attrs = ScanAttrs{0, up}, .inputs = {real({0, 2})}},
+      {.name = "no rows", .attrs = ScanAttrs{1, up}, .inputs = {real({0, 2})}},
       {.name = "scalar",
-       .attrs = CumsumAttrs{0, up},
+       .attrs = ScanAttrs{0, up},
        .inputs = {real({})},
        .error = "[cumsum] axis out of range: expected no axis, since the rank is 0, got 0"},
       {.name = "integers",
-       .attrs = CumsumAttrs{0, up},
+       .attrs = ScanAttrs{0, up},
        .inputs = {fixed(Tensor::from({3, -4, 2}, {3}, {.dtype = DType::i64}))},
        .expected = {Tensor::from({3, -1, 1}, {3}, {.dtype = DType::i64})}},
+      {.name = "integers, exclusive, reverse",
+       .attrs = ScanAttrs{0, after},
+       .inputs = {fixed(Tensor::from({3, -4, 2}, {3}, {.dtype = DType::i64}))},
+       .expected = {Tensor::from({-2, 2, 0}, {3}, {.dtype = DType::i64})}},
   };
 }
 
@@ -155,18 +160,24 @@ const OpDef cumsum_op = {
     .shape =
         [](ShapeArgs& s) {
           s.output(s.shape(0), dtype_of_sum(s.dtype(0)));
-          normalize_axis(s.attrs<CumsumAttrs>().axis, s.shape(0).rank(), "cumsum");
+          normalize_axis(s.attrs<ScanAttrs>().axis, s.shape(0).rank(), "cumsum");
         },
     .forward =
         [](ForwardArgs& f) {
-          const auto& a = f.attrs<CumsumAttrs>();
-          kernels::cumsum(f.in(0).to(f.out(0).dtype()), normalize_axis(a.axis, f.in(0).rank(), "cumsum"), a.order,
+          const auto& a = f.attrs<ScanAttrs>();
+          kernels::cumsum(f.in(0).to(f.out(0).dtype()), normalize_axis(a.axis, f.in(0).rank(), "cumsum"), a.form,
                           f.out(0));
         },
     .derivative =
         [](VjpArgs& v) {
-          const auto& a = v.attrs<CumsumAttrs>();
-          v.set(0, apply(cumsum_op, CumsumAttrs{a.axis, opposite(a.order)}, {&v.cotangent()}));
+          const auto& a = v.attrs<ScanAttrs>();
+          v.set(0, apply(cumsum_op, ScanAttrs{a.axis, {scans::opposite(a.form.order), a.form.exclusive}},
+                         {&v.cotangent()}));
+        },
+    .reference =
+        [](const Attrs& attrs, InputSpan inputs, Variable* outputs) {
+          outputs[0] = scans::by_steps(*inputs[0], attrs.as<ScanAttrs>(), 0.0,
+                                       [](const Variable& sum, const Variable& part) { return add(sum, part); });
         },
     .examples = cumsum_examples,
 };
@@ -181,9 +192,8 @@ Variable prod(const Variable& x) {
   return apply_reduction(prod_op, x, all_axes(x), false);
 }
 
-Variable cumsum(const Variable& x, int64_t axis, CumsumOptions options) {
-  return apply(cumsum_op,
-               CumsumAttrs{axis, options.reverse ? kernels::ScanOrder::reverse : kernels::ScanOrder::forward}, {&x});
+Variable cumsum(const Variable& x, int64_t axis, ScanOptions options) {
+  return apply(cumsum_op, ScanAttrs{axis, scans::form_of(options)}, {&x});
 }
 
 }  // namespace gradus

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Sequences as one function: GRU, LSTM, RNN, attention.
+// Sequences as one function: GRU, LSTM, RNN, attention, convolution over time.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include <gradus/autograd/variable.hpp>
@@ -73,5 +74,40 @@ struct DotProductAttentionOptions {
 /// key gives 0. What lies at a blocked position changes no bit, even NaN.
 GRADUS_API Variable dot_product_attention(const Variable& query, const Variable& key, const Variable& value,
                                           const DotProductAttentionOptions& options = {});
+
+/// How many zeros a convolution adds before the first step and after the last one.
+class ConvPadding {
+ public:
+  /// So many on both sides, >= 0: `.padding = 2`.
+  constexpr ConvPadding(int64_t steps = 0) noexcept : steps_(steps) {}  // NOLINT(google-explicit-constructor)
+  /// As many as keep the number of steps. The side after the last step gets one more when their number is odd, as in
+  /// PyTorch.
+  static constexpr ConvPadding same() noexcept {
+    ConvPadding out;
+    out.same_ = true;
+    return out;
+  }
+  constexpr int64_t steps() const noexcept { return steps_; }
+  constexpr bool is_same() const noexcept { return same_; }
+
+ private:
+  int64_t steps_;
+  bool same_ = false;
+};
+
+struct Conv1dOptions {
+  /// Steps from one window to the next, >= 1; 1 for ConvPadding::same().
+  int64_t stride = 1;
+  ConvPadding padding = {};
+  /// Steps from one element of a window to the next, >= 1.
+  int64_t dilation = 1;
+};
+
+/// Convolution over time: y[b, t, o] = bias[o] + sum_{k, c} weight[o, c, k] x[b, t stride + k dilation - padding, c],
+/// over the k whose step exists. x [B, T, C_in], weight [C_out, C_in, K] as in PyTorch, bias [C_out] or undefined ->
+/// [B, To, C_out], To = (T + 2 padding - dilation (K - 1) - 1) / stride + 1, rounded down. Throws when the weight is
+/// longer than the padded x.
+GRADUS_API Variable conv1d(const Variable& x, const Variable& weight, const Variable& bias = {},
+                           const Conv1dOptions& options = {});
 
 }  // namespace gradus

@@ -10,18 +10,67 @@
 
 namespace gradus::kernels {
 
+namespace {
+
+constexpr int64_t kStrip = 64;  // columns that are scanned together
+
+// The type in which a scan accumulates. Unsigned, because integers wrap around.
 template <class T>
-void cumsum_cols(const T* x, int64_t n, int64_t cols, int64_t step, T* y) {
-  using Sum = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;  // unsigned: integers wrap around
-  constexpr int64_t kWidth = 64;
-  const int64_t first = step > 0 ? 0 : n - 1;
-  for (int64_t c = 0; c < cols; c += kWidth) {
-    const int64_t width = std::min(kWidth, cols - c);
-    Sum sums[kWidth] = {};
-    for (int64_t i = 0, row = first; i < n; ++i, row += step) {
-      const T* from = x + row * cols + c;
-      T* to = y + row * cols + c;
-      for (int64_t k = 0; k < width; ++k) to[k] = static_cast<T>(sums[k] += static_cast<Sum>(from[k]));
+using Sum = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
+
+// state = combine(state, x), from row to row; y is the state after a row, or the one before it.
+template <bool kExclusive, class T, class Combine>
+void scan_cols(const T* x, const ScanCols& p, Sum<T> start, const Combine& combine, T* y) {
+  const int64_t first = p.step > 0 ? 0 : p.n - 1;
+  for (int64_t c = 0; c < p.cols; c += kStrip) {
+    const int64_t width = std::min(kStrip, p.cols - c);
+    Sum<T> states[kStrip];
+    std::fill_n(states, kStrip, start);
+    for (int64_t i = 0, row = first; i < p.n; ++i, row += p.step) {
+      const T* from = x + row * p.cols + c;
+      T* to = y + row * p.cols + c;
+      for (int64_t k = 0; k < width; ++k) {
+        const Sum<T> before = states[k];
+        states[k] = combine(before, static_cast<Sum<T>>(from[k]));
+        to[k] = static_cast<T>(kExclusive ? before : states[k]);
+      }
+    }
+  }
+}
+
+template <class T, class Combine>
+void scan_cols(const T* x, const ScanCols& p, Sum<T> start, const Combine& combine, T* y) {
+  if (p.exclusive) return scan_cols<true>(x, p, start, combine, y);
+  scan_cols<false>(x, p, start, combine, y);
+}
+
+}  // namespace
+
+template <class T>
+void cumsum_cols(const T* x, const ScanCols& p, T* y) {
+  scan_cols(
+      x, p, Sum<T>{0}, [](Sum<T> sum, Sum<T> v) { return sum + v; }, y);
+}
+
+template <class T>
+void cumprod_cols(const T* x, const ScanCols& p, T* y) {
+  scan_cols(
+      x, p, Sum<T>{1}, [](Sum<T> product, Sum<T> v) { return product * v; }, y);
+}
+
+template <class T>
+void linear_scan_cols(const T* a, const T* b, const ScanCols& p, T* s) {
+  const int64_t first = p.step > 0 ? 0 : p.n - 1;
+  for (int64_t c = 0; c < p.cols; c += kStrip) {
+    const int64_t width = std::min(kStrip, p.cols - c);
+    double states[kStrip];
+    for (int64_t i = 0, row = first; i < p.n; ++i, row += p.step) {
+      const int64_t at = row * p.cols + c;
+      for (int64_t k = 0; k < width; ++k) {
+        const auto added = static_cast<double>(b[at + k]);
+        states[k] = i == 0 ? added : static_cast<double>(a[at + k]) * states[k] + added;
+        s[at + k] = static_cast<T>(states[k]);
+      }
     }
   }
 }
@@ -72,9 +121,12 @@ T norm_of_run(const T* x, int64_t n, double p) {
 }
 
 GRADUS_FLOAT_AND_DOUBLE(cumsum_cols)
+GRADUS_FLOAT_AND_DOUBLE(cumprod_cols)
+GRADUS_FLOAT_AND_DOUBLE(linear_scan_cols)
 GRADUS_FLOAT_AND_DOUBLE(products_of_others)
 GRADUS_FLOAT_AND_DOUBLE(scaled_norm)
 GRADUS_FLOAT_AND_DOUBLE(norm_of_run)
-template void cumsum_cols<int64_t>(const int64_t*, int64_t, int64_t, int64_t, int64_t*);
+template void cumsum_cols<int64_t>(const int64_t*, const ScanCols&, int64_t*);
+template void cumprod_cols<int64_t>(const int64_t*, const ScanCols&, int64_t*);
 
 }  // namespace gradus::kernels

@@ -4,14 +4,32 @@
 #include <cstdint>
 
 // Plain loops along rows, for float and double: each element depends on the one before, so the work cannot be split
-// into lanes. cumsum takes i64 too.
+// into lanes. cumsum and cumprod take i64 too.
 
 namespace gradus::kernels {
 
-/// y[i, c] = x[0, c] + ... + x[i, c], accumulated in double (i64: in i64, wrapping): x and y [n, cols] dense, y may be
-/// x. With step -1 the sums run from the last row to the first.
+/// A scan down the columns of dense [n, cols].
+struct ScanCols {
+  int64_t n = 0;
+  int64_t cols = 0;
+  int64_t step = 1;        ///< 1: from the first row to the last; -1: from the last row to the first
+  bool exclusive = false;  ///< row i of the result leaves out row i
+};
+
+/// y[i, c] = x[0, c] + ... + x[i, c], accumulated in double (i64: in i64, wrapping). Exclusive: up to x[i - 1, c], and
+/// y[0, c] = 0. y may be x.
 template <class T>
-void cumsum_cols(const T* x, int64_t n, int64_t cols, int64_t step, T* y);
+void cumsum_cols(const T* x, const ScanCols& p, T* y);
+
+/// y[i, c] = x[0, c] * ... * x[i, c], accumulated in double (i64: in i64, wrapping). Exclusive: up to x[i - 1, c], and
+/// y[0, c] = 1. y may be x.
+template <class T>
+void cumprod_cols(const T* x, const ScanCols& p, T* y);
+
+/// s[i, c] = a[i, c] * s[i - 1, c] + b[i, c] and s[0, c] = b[0, c], accumulated in double. The first row of a is not
+/// read. s may be a or b. `exclusive` has no meaning here.
+template <class T>
+void linear_scan_cols(const T* a, const T* b, const ScanCols& p, T* s);
 
 /// y[i] = g times the product of x[j] over all j != i. It does not divide, so zeros give the right result. y must not
 /// overlap x.

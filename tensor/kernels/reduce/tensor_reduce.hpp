@@ -47,10 +47,4 @@ void prod_backward(const Tensor& x, const Tensor& g, Tensor& dx);
 void argmax(const Tensor& x, Tensor& y);
 void argmin(const Tensor& x, Tensor& y);
 
-enum class ScanOrder : uint8_t { forward, reverse };
-
-/// y = the sums of x along an axis up to and including each element; in reverse, from each element to the end. y has
-/// the shape of x (f32, f64 or i64).
-void cumsum(const Tensor& x, int axis, ScanOrder order, Tensor& y);
-
 }  // namespace gradus::kernels

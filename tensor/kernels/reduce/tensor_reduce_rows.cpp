@@ -358,20 +358,4 @@ void argmin(const Tensor& x, Tensor& y) {
   arg_extreme(x, y, [](const auto* row, int64_t count, int64_t n, int64_t* to) { argmin_rows(row, count, n, to); });
 }
 
-void cumsum(const Tensor& x, int axis, ScanOrder order, Tensor& y) {
-  if (x.numel() == 0) return;
-  const Tensor dense = x.contiguous();
-  const int64_t n = x.shape()[axis];
-  int64_t cols = 1;
-  for (int k = axis + 1; k < x.rank(); ++k) cols *= x.shape()[k];
-  dispatch_numbers(x.dtype(), [&]<class T>() {
-    for_rows(x.numel() / (n * cols), rows_of_piece(kGrain, n * cols), [&](int64_t block, int64_t count) {
-      for (int64_t b = block; b < block + count; ++b) {
-        const int64_t at = b * n * cols;
-        cumsum_cols<T>(elements<T>(dense) + at, n, cols, order == ScanOrder::forward ? 1 : -1, elements<T>(y) + at);
-      }
-    });
-  });
-}
-
 }  // namespace gradus::kernels

@@ -105,6 +105,8 @@ constexpr Exception kNoArithmetic[] = {
 constexpr Exception kNotElementwise[] = {
     {"center", "a row has one mean"},
     {"cumsum", "a sum of those before"},
+    {"cumprod", "a product of those before"},
+    {"linear_scan", "from those before"},
     {"flip", "from the other end"},
     {"roll", "from other places"},
     {"dropout", "its mask counts elements"},

@@ -47,7 +47,17 @@ std::vector<Large> reductions_and_movement() {
       {"cumsum",
        {{150, 301, 7}},
        [](const Variables& x) {
-         return Variables{cumsum(x[0], 1), cumsum(x[0], 2, {.reverse = true})};
+         return Variables{cumsum(x[0], 1), cumsum(x[0], 2, {.exclusive = true, .reverse = true})};
+       }},
+      {"cumprod",
+       {{150, 301, 7}},
+       [](const Variables& x) {
+         return Variables{cumprod(x[0], 1), cumprod(x[0], 2, {.exclusive = true, .reverse = true})};
+       }},
+      {"linear scan",
+       {{150, 301, 7}, {150, 301, 7}},
+       [](const Variables& x) {
+         return Variables{linear_scan(x[0], x[1], 1), linear_scan(x[0], x[1], 2, {.reverse = true})};
        }},
       {"movement",
        {{301, 203}},
@@ -58,9 +68,33 @@ std::vector<Large> reductions_and_movement() {
   };
 }
 
+std::vector<Large> sequences() {
+  const Tensor lengths = RandomTensors(7).integers({33}, 0, 21);
+  return {
+      {"additive score",
+       {{33, 20, 64}, {33, 21, 64}, {64}},
+       [](const Variables& x) { return Variables{additive_score(x[0], x[1], x[2])}; }},
+      {"conv1d",
+       {{33, 120, 8}, {24, 8, 5}, {24}},
+       [](const Variables& x) {
+         return Variables{conv1d(x[0], x[1], x[2], {.padding = ConvPadding::same()}),
+                          conv1d(x[0], x[1], x[2], {.stride = 2, .dilation = 3})};
+       }},
+      {"gru",
+       {{33, 20, 192}, {33, 64}, {192, 64}, {192}},
+       [lengths](const Variables& x) {
+         Variables out = sequence_outputs(gru_sequence(x[0], x[1], x[2], x[3], lengths));
+         for (Variable& v :
+              sequence_outputs(gru_sequence(x[0], x[1], x[2], x[3], {}, {.reverse = true, .reset_after = false}))) {
+           out.push_back(v);
+         }
+         return out;
+       }},
+  };
+}
+
 std::vector<Large> large_cases() {
   const Tensor keep = RandomTensors(6).booleans({64, 40, 37});
-  const Tensor lengths = RandomTensors(7).integers({33}, 0, 21);
   return {
       {"elementwise",
        {{300, 701}, {300, 701}},
@@ -102,19 +136,6 @@ std::vector<Large> large_cases() {
          const Variable both = concat({x[0], x[1]}, 1);
          return Variables{slice(both, 1, 50, 250, 2), unbind(both, 0)[7]};
        }},
-      {"additive score",
-       {{33, 20, 64}, {33, 21, 64}, {64}},
-       [](const Variables& x) { return Variables{additive_score(x[0], x[1], x[2])}; }},
-      {"gru",
-       {{33, 20, 192}, {33, 64}, {192, 64}, {192}},
-       [lengths](const Variables& x) {
-         Variables out = sequence_outputs(gru_sequence(x[0], x[1], x[2], x[3], lengths));
-         for (Variable& v :
-              sequence_outputs(gru_sequence(x[0], x[1], x[2], x[3], {}, {.reverse = true, .reset_after = false}))) {
-           out.push_back(v);
-         }
-         return out;
-       }},
   };
 }
 
@@ -124,6 +145,7 @@ TEST_CASE("battery: large shapes have the same bits with 1, 2 and 3 threads") {
   int64_t compared = 0;
   std::vector<Large> cases = large_cases();
   for (const Large& large : reductions_and_movement()) cases.push_back(large);
+  for (const Large& large : sequences()) cases.push_back(large);
   for (const Large& large : cases) {
     for (DType dtype : {DType::f32, DType::f64}) {
       INFO(large.name << " in " << dtype_name(dtype));

@@ -76,6 +76,8 @@ constexpr Named kOfFloating[] = {
     CALL("gru_sequence", gru_sequence(x, x, x, x)),
     CALL("lstm_sequence", lstm_sequence(x, x, x, x, x)),
     CALL("additive_score", additive_score(x, x, x)),
+    CALL("conv1d", conv1d(x, x)),
+    CALL("linear_scan", linear_scan(x, x, 0)),
 };
 
 // These refuse a tensor that is undefined, and one of bools.
@@ -105,6 +107,7 @@ constexpr Named kOfAnyDtype[] = {
     CALL("sum", sum(x)),
     CALL("prod", prod(x)),
     CALL("cumsum", cumsum(x, 0)),
+    CALL("cumprod", cumprod(x, 0)),
     CALL("where", where(bools(), x, x)),
     CALL("masked_fill", masked_fill(x, bools(), 1.0)),
     CALL("expand", expand(x, {3, 2, 2})),
@@ -177,6 +180,10 @@ constexpr Named kThatDoNotFit[] = {
     CALL("argmin", argmin(x, 7)),
     CALL("logsumexp", logsumexp(x, {7})),
     CALL("cumsum", cumsum(x, 7)),
+    CALL("cumprod", cumprod(x, 7)),
+    CALL("linear_scan", linear_scan(x, x, 7)),
+    CALL("linear_scan", linear_scan(x, ones({3}), 0)),
+    CALL("conv1d", conv1d(x, x)),
     CALL("softmax", softmax(x, 7)),
     CALL("softmax", softmax(x, -1, flags({3}))),
     CALL("log_softmax", log_softmax(x, 7)),

@@ -100,9 +100,9 @@ Tensor whole(std::initializer_list<int64_t> values) {
 
 TEST_CASE("the ops that take integers and bools, and what they give") {
   const std::set<std::string> any_dtype = {
-      "alias",        "argmax", "argmin", "compare", "concat",          "cumsum", "diagonal", "expand",  "flip",
-      "index_select", "max",    "min",    "pad",     "permute",         "prod",   "repeat",   "reshape", "roll",
-      "slice",        "sort",   "split",  "sum",     "take_along_axis", "topk",   "unbind",   "where"};
+      "alias", "argmax",       "argmin", "compare", "concat", "cumprod",         "cumsum", "diagonal", "expand",
+      "flip",  "index_select", "max",    "min",     "pad",    "permute",         "prod",   "repeat",   "reshape",
+      "roll",  "slice",        "sort",   "split",   "sum",    "take_along_axis", "topk",   "unbind",   "where"};
   std::set<std::string> numbers = any_dtype;
   numbers.insert({"abs", "add", "affine", "ceil", "floor", "index_add", "maximum", "minimum", "mul", "round",
                   "scatter_add", "sign", "square", "sub"});
