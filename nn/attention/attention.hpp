@@ -12,8 +12,9 @@ namespace gradus {
 
 /// What an attention computes once from a memory and uses for all queries.
 struct [[nodiscard]] PreparedMemory {
-  Variable memory;  ///< [B, Tk, Dk]: the vectors that are averaged
-  Variable keys;    ///< what the scores need of the memory; the form depends on the kind of attention
+  Variable memory;    ///< [B, Tk, Dv]: the vectors that are averaged
+  Variable keys;      ///< what the scores need of the keys; the form depends on the kind of attention
+  Variable raw_keys;  ///< [B, Tk, Dk]: what `keys` is computed from; undefined: the memory
   Mask mask = Mask::none();
   // What the mask says whatever the queries are. When a rule depends on the query and no rule fixes Tq, the mask is
   // evaluated at each call instead, and these are undefined.
@@ -26,13 +27,13 @@ struct [[nodiscard]] PreparedMemory {
 /// position that only some queries may attend to must be finite. Its value then does not change a bit of the results of
 /// the other queries.
 struct [[nodiscard]] AttentionOutput {
-  Variable context;  ///< [B, Tq, Dk]
-  Variable weights;  ///< [B, Tq, Tk]
+  Variable context;  ///< [B, Tq, Dv]
+  Variable weights;  ///< [B, Tq, Tk]; undefined when an Attention was not asked for them
 
   template <class Visit>
   void each_variable(Visit&& visit) {
     visit(context);
-    visit(weights);
+    if (weights.defined()) visit(weights);
   }
 };
 
