@@ -52,7 +52,45 @@ Owned<LayerSample> make_chain(Generator& g) {
       });
 }
 
+// Item 1 has two steps and item 2 none.
+Mask some_steps() { return Mask::from_lengths(integers({3, 2, 0}, {3})); }
+
+Owned<LayerSample> make_pooling(Generator& g) {
+  return sample<AttentionPooling>(AttentionPoolingOptions{.input_size = 3, .attention_size = 2, .hops = 2}, g)
+      .input("x", {3, 3, 3}, before_lengths({3, 2, 0}, 3))
+      .as_function([](AttentionPooling& layer, const Values& in) {
+        const AttentionOutput out = layer(in[0], some_steps());
+        return Values{out.context, pooling_penalty(out.weights)};
+      });
+}
+
+Owned<LayerSample> make_pooling_with_query(Generator& g) {
+  return sample<AttentionPooling>(
+             AttentionPoolingOptions{.input_size = 3, .attention_size = 2, .query_size = 4, .bias = false}, g)
+      .input("x", {3, 3, 3}, before_lengths({3, 2, 0}, 3))
+      .input("query", {3, 4}, Tensor::from({1, 1, 0}, {3, 1}, {.dtype = DType::boolean}))
+      .as_function([](AttentionPooling& layer, const Values& in) {
+        const AttentionOutput out = layer(in[0], some_steps(), in[1]);
+        return Values{out.context, out.weights};
+      });
+}
+
+template <bool causal>
+Owned<LayerSample> make_linear_attention(Generator& g) {
+  const Tensor keep = before_lengths({3, 2, 0}, 3);
+  return sample<LinearAttention>(LinearAttentionOptions{.causal = causal}, g)
+      .input("query", {3, 3, 2})
+      .input("keys", {3, 3, 2}, keep)
+      .input("values", {3, 3, 4}, keep)
+      .as_function(
+          [](LinearAttention& layer, const Values& in) { return Values{layer(in[0], in[1], in[2], some_steps())}; });
+}
+
 const LayerCase kAttentionLayers[] = {
+    {"attention pooling, two hops, penalty", make_pooling},
+    {"attention pooling, a query, no bias", make_pooling_with_query},
+    {"linear attention", make_linear_attention<false>},
+    {"linear attention, causal", make_linear_attention<true>},
     {"attention, scaled dot", make_chain<scaled_dot, true>},
     {"attention, rms dot, sink of 0", make_chain<normalised_dot, false>},
     {"attention, dot of unit vectors, the scores as weights", make_chain<unit_dot, true>},
