@@ -22,13 +22,21 @@ struct [[nodiscard]] PreparedMemory {
   Variable asking;  ///< bool, broadcasts to [B, Tq, 1]: queries that may attend to something; undefined: all may
 };
 
+/// The weights of the queries so far. Some mechanisms depend on them (Score::location_aware, Score::coverage,
+/// Normaliser::monotonic), and give them from one call to the next.
+struct [[nodiscard]] Alignment {
+  Variable last;   ///< [B, Tk]: the weights of the last query; undefined: there was none
+  Variable total;  ///< [B, Tk]: the sum of the weights of all queries
+};
+
 /// A query that may attend to nothing has weights, context and gradients of exactly 0. Such a query, and a position of
 /// the memory that is blocked for every query of the call, are never read: they may contain anything, even NaN. A
 /// position that only some queries may attend to must be finite. Its value then does not change a bit of the results of
 /// the other queries.
 struct [[nodiscard]] AttentionOutput {
-  Variable context;  ///< [B, Tq, Dv]
-  Variable weights;  ///< [B, Tq, Tk]; undefined when an Attention was not asked for them
+  Variable context;          ///< [B, Tq, Dv]
+  Variable weights;          ///< [B, Tq, Tk]; undefined when an Attention was not asked for them
+  Alignment alignment = {};  ///< of an Attention that depends on it, for AttendOptions::alignment of the next call
 
   template <class Visit>
   void each_variable(Visit&& visit) {
@@ -187,5 +195,10 @@ class GRADUS_API LinearAttention : public Layer<LinearAttention, LinearAttention
 /// choices (Wu et al. 2018). Where log a is -infinity, as log_softmax gives it for blocked keys, p is never read; a row
 /// of only these has loss 0.
 GRADUS_API Variable exact_hard_loss(const Variable& log_weights, const Variable& log_probs);
+
+/// sum_j min(a_ij, c_ij) for each query, from the weights a [B, Tq, Tk] -> [B, Tq], at most 1 for rows that sum to 1:
+/// it drives the queries to different keys (See et al. 2017, eq. 12). c_ij sums the weights of the queries before i,
+/// `before` [B, Tk] those of earlier calls.
+GRADUS_API Variable coverage_loss(const Variable& weights, const Variable& before = {});
 
 }  // namespace gradus

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/nn/attention/chain.hpp>
+#include <gradus/nn/attention/chain/chain.hpp>
 #include <gradus/nn/check/layer_sample.hpp>
 
 namespace gradus::detail {
@@ -39,6 +39,17 @@ AttentionOptions trilinear() { return {.score = Score::trilinear(), .over = Norm
 AttentionOptions location() {
   return {.score = Score::location({.max_positions = 3}), .normaliser = Normaliser::sparsemax()};
 }
+
+AttentionOptions monotonic() {
+  return {.score = Score::general(), .normaliser = Normaliser::monotonic({.noise = 1.0})};
+}
+AttentionOptions energy() { return {.score = Score::additive({.attention_size = 4, .offset = -1.0})}; }
+AttentionOptions location_aware() {
+  return {.score = Score::location_aware({.attention_size = 3, .filters = 2, .width = 3, .cumulative = true})};
+}
+AttentionOptions coverage() { return {.score = Score::coverage({.attention_size = 3, .max_fertility = 2.0})}; }
+AttentionOptions local() { return {.window = {.width = 1}}; }
+AttentionOptions local_predicted() { return {.window = {.width = 2, .predicted = true, .hidden_size = 2}}; }
 
 template <AttentionOptions (*options)(), bool weights>
 Owned<LayerSample> make_chain(Generator& g) {
@@ -101,6 +112,12 @@ const LayerCase kAttentionLayers[] = {
     {"attention, concat, sigmoid, dropout", make_chain<concat_halves, true>},
     {"attention, trilinear, over queries", make_chain<trilinear, true>},
     {"attention, location, sparsemax", make_chain<location, true>},
+    {"attention, general, monotonic", make_chain<monotonic, true>},
+    {"attention, additive with an offset", make_chain<energy, true>},
+    {"attention, location-aware, cumulative", make_chain<location_aware, true>},
+    {"attention, coverage with fertility", make_chain<coverage, true>},
+    {"attention, local-m", make_chain<local, false>},
+    {"attention, local-p", make_chain<local_predicted, true>},
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gradus/nn/attention/chain.hpp>
+#include <gradus/nn/attention/chain/chain.hpp>
 
 // The normalisers that Normaliser names, as layers: forward(scores [.., n], keep) -> weights of the same shape.
 
@@ -49,6 +49,16 @@ class GumbelNormaliser : public Layer<GumbelNormaliser, GumbelNormaliserOptions>
   static constexpr bool kHandlesMask = true;
   GumbelNormaliser(const GumbelNormaliserOptions& options, const Place& place);
   Variable forward(const Variable& scores, const Variable& keep);
+
+ private:
+  Generator generator_;
+};
+
+class MonotonicNormaliser : public Layer<MonotonicNormaliser, MonotonicNormaliserOptions> {
+ public:
+  static constexpr bool kHandlesMask = true;
+  MonotonicNormaliser(const MonotonicNormaliserOptions& options, const Place& place);
+  Variable forward(const Variable& scores, const Variable& keep, const Alignment& alignment);
 
  private:
   Generator generator_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/nn/attention/scores.hpp>
+#include <gradus/nn/attention/chain/scores.hpp>
 
 #include <cmath>
 
@@ -37,8 +37,8 @@ const AdditiveScoreOptions& checked(const char* kind, const AdditiveScoreOptions
   return options;
 }
 
-LinearOptions projection(int64_t input_size, const AdditiveScoreOptions& options) {
-  return {.input_size = input_size, .output_size = options.attention_size, .bias = false, .dtype = options.dtype};
+LinearOptions projection(int64_t input_size, const AdditiveScoreOptions& options, bool bias = false) {
+  return {.input_size = input_size, .output_size = options.attention_size, .bias = bias, .dtype = options.sizes.dtype};
 }
 
 }  // namespace
@@ -50,22 +50,22 @@ ScoreCall::~ScoreCall() = default;
 Variable product_of(const ScoreFactors& factors) { return matmul(factors.query, transpose(factors.keys, 1, 2)); }
 
 DotScore::DotScore(const DotScoreOptions& options, const Place& place) : Layer(options, place) {
-  require_equal_sizes("dot_score", options.query_size, options.key_size);
-  const TensorOptions of_dtype{.dtype = options.dtype};
+  require_equal_sizes("dot_score", options.sizes.query_size, options.sizes.key_size);
+  const TensorOptions of_dtype{.dtype = options.sizes.dtype};
   if (options.norm == QkNorm::l2) {
     gain_.reset_(full({1}, options.gain, of_dtype));
     register_parameter("gain", gain_);
   } else if (options.norm == QkNorm::rms) {
-    query_norm_.reset_(ones({options.query_size}, of_dtype));
+    query_norm_.reset_(ones({options.sizes.query_size}, of_dtype));
     register_parameter("query_norm", query_norm_, {{"unit"}});
-    key_norm_.reset_(ones({options.key_size}, of_dtype));
+    key_norm_.reset_(ones({options.sizes.key_size}, of_dtype));
     register_parameter("key_norm", key_norm_, {{"unit"}});
   }
 }
 
 double DotScore::scale() const {
   const bool scaled = options().scaled && options().norm != QkNorm::l2;
-  return scaled ? 1.0 / std::sqrt(static_cast<double>(options().key_size)) : 1.0;
+  return scaled ? 1.0 / std::sqrt(static_cast<double>(options().sizes.key_size)) : 1.0;
 }
 
 Variable DotScore::prepare(const Variable& keys) {
@@ -81,7 +81,7 @@ ScoreFactors DotScore::factors(const Variable& query, const Variable& keys) {
 }
 
 CosineScore::CosineScore(const PlainScoreOptions& options, const Place& place) : Layer(options, place) {
-  require_equal_sizes("cosine_score", options.query_size, options.key_size);
+  require_equal_sizes("cosine_score", options.sizes.query_size, options.sizes.key_size);
 }
 
 Variable CosineScore::prepare(const Variable& keys) { return unit_vectors(keys); }
@@ -89,20 +89,21 @@ Variable CosineScore::prepare(const Variable& keys) { return unit_vectors(keys);
 ScoreFactors CosineScore::factors(const Variable& query, const Variable& keys) { return {unit_vectors(query), keys}; }
 
 GeneralScore::GeneralScore(const PlainScoreOptions& options, const Place& place) : Layer(options, place) {
-  weight_.reset_(score_weight({options.query_size, options.key_size}, options.key_size, generator(), options.dtype));
+  weight_.reset_(score_weight({options.sizes.query_size, options.sizes.key_size}, options.sizes.key_size, generator(),
+                              options.sizes.dtype));
   register_parameter("weight", weight_, {{"query unit"}, {"key unit"}});
 }
 
 Variable GeneralScore::prepare(const Variable& keys) { return linear(keys, weight_); }
 
 BiaffineScore::BiaffineScore(const PlainScoreOptions& o, const Place& place) : Layer(o, place) {
-  weight_.reset_(score_weight({o.query_size, o.key_size}, o.key_size, generator(), o.dtype));
+  weight_.reset_(score_weight({o.sizes.query_size, o.sizes.key_size}, o.sizes.key_size, generator(), o.sizes.dtype));
   register_parameter("weight", weight_, {{"query unit"}, {"key unit"}});
-  query_weight_.reset_(score_weight({o.query_size}, o.query_size, generator(), o.dtype));
+  query_weight_.reset_(score_weight({o.sizes.query_size}, o.sizes.query_size, generator(), o.sizes.dtype));
   register_parameter("query_weight", query_weight_, {{"query unit"}});
-  key_weight_.reset_(score_weight({o.key_size}, o.key_size, generator(), o.dtype));
+  key_weight_.reset_(score_weight({o.sizes.key_size}, o.sizes.key_size, generator(), o.sizes.dtype));
   register_parameter("key_weight", key_weight_, {{"key unit"}});
-  bias_.reset_(zeros({1}, {.dtype = o.dtype}));
+  bias_.reset_(zeros({1}, {.dtype = o.sizes.dtype}));
   register_parameter("bias", bias_);
 }
 
@@ -113,53 +114,60 @@ Variable BiaffineScore::prepare(const Variable& keys) {
 ScoreFactors BiaffineScore::factors(const Variable& query, const Variable& keys) { return {with_one(query), keys}; }
 
 TrilinearScore::TrilinearScore(const PlainScoreOptions& options, const Place& place) : Layer(options, place) {
-  require_equal_sizes("trilinear_score", options.query_size, options.key_size);
-  const int64_t all = 3 * options.query_size;
-  weight_.reset_(score_weight({all}, all, generator(), options.dtype));
+  require_equal_sizes("trilinear_score", options.sizes.query_size, options.sizes.key_size);
+  const int64_t all = 3 * options.sizes.query_size;
+  weight_.reset_(score_weight({all}, all, generator(), options.sizes.dtype));
   register_parameter("weight", weight_, {{"factor", {"query", "key", "product"}}});
 }
 
 Variable TrilinearScore::prepare(const Variable& keys) { return with_one(keys); }
 
 ScoreFactors TrilinearScore::factors(const Variable& query, const Variable& keys) {
-  const int64_t size = options().query_size;
+  const int64_t size = options().sizes.query_size;
   const std::vector<Variable> w = split(weight_, 0, {size, size, size});
   return {concat({query * w[2] + w[1], linear(query, unsqueeze(w[0], 0))}, -1), keys};
 }
 
 AdditiveScore::AdditiveScore(const AdditiveScoreOptions& options, const Place& place)
     : Layer(checked("additive_score", options), place),
-      query_proj_(projection(options.query_size, options), child("query_proj")),
-      key_proj_(projection(options.key_size, options), child("key_proj")) {
-  v_.reset_(score_weight({options.attention_size}, options.attention_size, generator(), options.dtype));
+      query_proj_(projection(options.sizes.query_size, options, options.offset.has_value()), child("query_proj")),
+      key_proj_(projection(options.sizes.key_size, options), child("key_proj")) {
+  v_.reset_(score_weight({options.attention_size}, options.attention_size, generator(), options.sizes.dtype));
   register_parameter("v", v_, {{"unit"}});
+  if (!options.offset) return;
+  const double size = std::sqrt(static_cast<double>(options.attention_size));
+  gain_.reset_(full({1}, 1.0 / size, {.dtype = options.sizes.dtype}));
+  register_parameter("gain", gain_);
+  offset_.reset_(full({1}, *options.offset, {.dtype = options.sizes.dtype}));
+  register_parameter("offset", offset_);
 }
 
 Variable AdditiveScore::forward(const Variable& query, const Variable& keys) {
-  return additive_score(query_proj_(query), keys, v_);
+  if (!options().offset) return additive_score(query_proj_(query), keys, v_);
+  return additive_score(query_proj_(query), keys, unit_vectors(v_) * gain_) + offset_;
 }
 
 ConcatScore::ConcatScore(const AdditiveScoreOptions& options, const Place& place)
     : Layer(checked("concat_score", options), place) {
-  const int64_t inputs = options.query_size + options.key_size;
-  weight_.reset_(score_weight({options.attention_size, inputs}, inputs, generator(), options.dtype));
+  const int64_t inputs = options.sizes.query_size + options.sizes.key_size;
+  weight_.reset_(score_weight({options.attention_size, inputs}, inputs, generator(), options.sizes.dtype));
   register_parameter("weight", weight_, {{"unit"}, {"input"}});
-  v_.reset_(score_weight({options.attention_size}, options.attention_size, generator(), options.dtype));
+  v_.reset_(score_weight({options.attention_size}, options.attention_size, generator(), options.sizes.dtype));
   register_parameter("v", v_, {{"unit"}});
 }
 
 Variable ConcatScore::prepare(const Variable& keys) {
-  return linear(keys, narrow(weight_, 1, options().query_size, options().key_size));
+  return linear(keys, narrow(weight_, 1, options().sizes.query_size, options().sizes.key_size));
 }
 
 Variable ConcatScore::forward(const Variable& query, const Variable& keys) {
-  return additive_score(linear(query, narrow(weight_, 1, 0, options().query_size)), keys, v_);
+  return additive_score(linear(query, narrow(weight_, 1, 0, options().sizes.query_size)), keys, v_);
 }
 
 LocationScore::LocationScore(const LocationScoreOptions& options, const Place& place) : Layer(options, place) {
   require_size("location_score", "max_positions", options.max_positions);
-  weight_.reset_(
-      score_weight({options.max_positions, options.query_size}, options.query_size, generator(), options.dtype));
+  weight_.reset_(score_weight({options.max_positions, options.sizes.query_size}, options.sizes.query_size, generator(),
+                              options.sizes.dtype));
   register_parameter("weight", weight_, {{"position"}, {"unit"}});
 }
 

@@ -7,12 +7,12 @@
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
-#include <gradus/nn/attention/chain.hpp>
+#include <gradus/nn/attention/chain/chain.hpp>
 #include <gradus/nn/check/gradcheck.hpp>
 #include <gradus/nn/check/properties.hpp>
 #include <gradus/tensor/compare.hpp>
 
-#include "tests/nn/attention/chain_cases.hpp"
+#include "tests/nn/attention/chain/chain_cases.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/literals.hpp"
 #include "tests/support/seed.hpp"
@@ -103,6 +103,7 @@ TEST_CASE("attention chain: derivatives of every score") {
 TEST_CASE("attention chain: derivatives of every normaliser, over keys and over queries") {
   for (const tests::NamedNormaliser& normaliser : tests::smooth_normalisers()) {
     for (const NormaliseOver over : {NormaliseOver::keys, NormaliseOver::queries}) {
+      if (over == NormaliseOver::queries && normaliser.remembers) continue;
       check_derivatives_of({.normaliser = normaliser.normaliser, .over = over}, "scaled dot", normaliser.name);
       check_derivatives_of({.score = Score::additive({.attention_size = 2}),
                             .normaliser = normaliser.normaliser,
@@ -119,6 +120,7 @@ TEST_CASE("attention chain: what is blocked has no influence, padding makes no d
   for (const tests::NamedScore& score : tests::all_scores()) {
     for (const tests::NamedNormaliser& normaliser : tests::all_normalisers()) {
       for (const NormaliseOver over : {NormaliseOver::keys, NormaliseOver::queries}) {
+        if (over == NormaliseOver::queries && (score.remembers || normaliser.remembers)) continue;
         INFO("seed " << seed << ", " << score.name << ", " << normaliser.name);
         Sample sample(seed, {.score = score.score, .normaliser = normaliser.normaliser, .over = over}, lengths_mask());
         sample.attention_.eval_();
@@ -206,9 +208,10 @@ TEST_CASE("attention chain: NaN and infinity where nothing looks change no bit, 
             CHECK(all_zero(after[i].select(0, 2)));
             CHECK(all_zero(after[i].select(1, 1)));
           }
-          const size_t query = ask ? 2 : 1;
-          CHECK(all_zero(after[query].select(0, 2)));
-          CHECK(all_zero(after[query].select(1, 1)));
+          const Tensor& of_query = after[ask ? 2 : 1];
+          if (!of_query.defined()) continue;  // of monotonic attention that chooses
+          CHECK(all_zero(of_query.select(0, 2)));
+          CHECK(all_zero(of_query.select(1, 1)));
         }
       }
     }

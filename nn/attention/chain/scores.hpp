@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gradus/nn/attention/chain.hpp>
+#include <gradus/nn/attention/chain/chain.hpp>
 
 // The scores that Score names, as layers. forward(query [B, Tq, Dq], keys) -> [B, Tq, Tk], where `keys` is what
 // prepare() made of the keys [B, Tk, Dk], or the keys themselves.
@@ -26,9 +26,7 @@ class DotScore : public Layer<DotScore, DotScoreOptions> {
 };
 
 struct PlainScoreOptions {
-  int64_t query_size = 0;
-  int64_t key_size = 0;
-  DType dtype = DType::f32;
+  AttentionSizes sizes = {};
 };
 
 class CosineScore : public Layer<CosineScore, PlainScoreOptions> {
@@ -87,6 +85,8 @@ class AdditiveScore : public Layer<AdditiveScore, AdditiveScoreOptions> {
   Linear query_proj_;
   Linear key_proj_;
   Parameter v_;
+  Parameter gain_;  // of an energy with an offset
+  Parameter offset_;
 };
 
 class ConcatScore : public Layer<ConcatScore, AdditiveScoreOptions> {

@@ -7,10 +7,10 @@
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
-#include <gradus/nn/attention/chain.hpp>
+#include <gradus/nn/attention/chain/chain.hpp>
 #include <gradus/tensor/compare.hpp>
 
-#include "tests/nn/attention/chain_cases.hpp"
+#include "tests/nn/attention/chain/chain_cases.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/error_text.hpp"
 #include "tests/support/seed.hpp"

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/nn/attention/normalisers.hpp>
+#include <gradus/nn/attention/chain/normalisers.hpp>
 
 #include <algorithm>
 #include <cmath>
 
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
+#include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/nn/attention/memory.hpp>
 #include <gradus/tensor/creation.hpp>
@@ -51,7 +52,7 @@ SoftmaxNormaliser::SoftmaxNormaliser(const SoftmaxNormaliserOptions& options, co
     : Layer(options, place) {
   require_temperature("softmax_normaliser", options.temperature);
   if (options.sink != Sink::learned) return;
-  sink_.reset_(zeros({1}, {.dtype = options.dtype}));
+  sink_.reset_(zeros({1}, {.dtype = options.sizes.dtype}));
   register_parameter("sink", sink_);
 }
 
@@ -109,6 +110,41 @@ Variable GumbelNormaliser::forward(const Variable& scores, const Variable& keep)
   return options().hard ? largest_only(weights) : weights;
 }
 
+MonotonicNormaliser::MonotonicNormaliser(const MonotonicNormaliserOptions& options, const Place& place)
+    : Layer(options, place), generator_(options.seed ? Generator(*options.seed) : generator().split()) {
+  GRADUS_CHECK(options.noise >= 0.0, "[monotonic_normaliser] expected noise >= 0, got ", options.noise);
+  register_generator("generator", generator_);
+}
+
+// q_j = (1 - p_{j-1}) q_{j-1} + last_j and weight_j = p_j q_j for each query, where q_j is the probability of coming to
+// key j. It is a linear scan, without the division by small numbers of the form with cumprod and cumsum.
+Variable MonotonicNormaliser::forward(const Variable& scores, const Variable& keep, const Alignment& alignment) {
+  const TensorOptions like{.dtype = scores.dtype()};
+  const int64_t batch = scores.size(0), keys = scores.size(2);
+  Variable z = scores;
+  if (training() && options().noise > 0.0) {
+    z = z + Variable(normal(z.shape(), generator_, {.std = options().noise, .dtype = z.dtype()}));
+  }
+  const Variable zero = zeros({}, like), one = ones({}, like);
+  Variable stop = training() ? sigmoid(z) : where(greater(z, 0.0), one, zero);
+  Variable go_on = training() ? sigmoid(-z) : where(greater(z, 0.0), zero, one);
+  if (keep.defined()) {
+    stop = where(keep, stop, zero);
+    go_on = where(keep, go_on, one);
+  }
+  if (scores.numel() == 0) return stop;
+  // Key j is reached with what went on from key j - 1. The first factor has no effect.
+  const Variable into = roll(go_on, {.axis = 2, .shift = 1});
+  Variable last = alignment.last;
+  if (!last.defined()) last = expand(one_hot(zeros({1}, {.dtype = DType::i64}), keys, like), {batch, keys});
+  std::vector<Variable> rows;
+  for (int64_t i = 0; i < scores.size(1); ++i) {
+    last = select(stop, 1, i) * linear_scan(select(into, 1, i), last, 1);
+    rows.push_back(last);
+  }
+  return stack(rows, 1);
+}
+
 }  // namespace detail
 
 Normaliser Normaliser::softmax(const SoftmaxNormaliserOptions& options) {
@@ -121,6 +157,9 @@ Normaliser Normaliser::sparsemax() { return of<detail::SparsemaxNormaliser>(); }
 Normaliser Normaliser::entmax15() { return of<detail::Entmax15Normaliser>(); }
 Normaliser Normaliser::hard() { return of<detail::HardNormaliser>(); }
 Normaliser Normaliser::gumbel(const GumbelNormaliserOptions& options) { return of<detail::GumbelNormaliser>(options); }
+Normaliser Normaliser::monotonic(const MonotonicNormaliserOptions& options) {
+  return of<detail::MonotonicNormaliser>(options);
+}
 Normaliser Normaliser::none() { return of<detail::NoNormaliser>(); }
 
 }  // namespace gradus

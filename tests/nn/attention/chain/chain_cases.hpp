@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include <gradus/nn/attention/chain.hpp>
+#include <gradus/nn/attention/chain/chain.hpp>
 #include <gradus/tensor/random/random.hpp>
 
 namespace gradus::tests {
@@ -11,6 +11,7 @@ namespace gradus::tests {
 struct NamedScore {
   const char* name;
   Score score;
+  bool remembers = false;  // it depends on the weights of earlier queries
 };
 
 /// Every score of the library, for queries and keys of the same size.
@@ -22,6 +23,12 @@ inline std::vector<NamedScore> all_scores() {
           {"cosine", Score::cosine()},
           {"general", Score::general()},
           {"additive", Score::additive({.attention_size = 4})},
+          {"additive with an offset", Score::additive({.attention_size = 4, .offset = -1.0})},
+          {"location-aware", Score::location_aware({.attention_size = 4, .filters = 2, .width = 3}), true},
+          {"location-aware, cumulative",
+           Score::location_aware({.attention_size = 3, .filters = 2, .width = 2, .cumulative = true}), true},
+          {"coverage", Score::coverage({.attention_size = 4}), true},
+          {"coverage with fertility", Score::coverage({.attention_size = 4, .max_fertility = 2.0}), true},
           {"concat", Score::concat({.attention_size = 4})},
           {"location", Score::location({.max_positions = 16})},
           {"biaffine", Score::biaffine()},
@@ -31,6 +38,7 @@ inline std::vector<NamedScore> all_scores() {
 struct NamedNormaliser {
   const char* name;
   Normaliser normaliser;
+  bool remembers = false;
 };
 
 /// The normalisers whose weights have a derivative that differences can check.
@@ -44,6 +52,7 @@ inline std::vector<NamedNormaliser> smooth_normalisers() {
           {"sparsemax", Normaliser::sparsemax()},
           {"entmax15", Normaliser::entmax15()},
           {"gumbel", Normaliser::gumbel({.temperature = 1.3})},
+          {"monotonic", Normaliser::monotonic({.noise = 0.5}), true},
           {"none", Normaliser::none()}};
 }
 
