@@ -98,7 +98,7 @@ Rules rules_of(const Mask& mask, const MaskSizes& sizes) {
 }
 
 // x with 0 in the rows that nothing may read, so that their content reaches no weight.
-Variable only(const Tensor& kept, const Variable& x) {
+Variable only_read(const Tensor& kept, const Variable& x) {
   return kept.defined() ? where(Variable(kept), x, zeros({}, {.dtype = x.dtype()})) : x;
 }
 
@@ -175,7 +175,7 @@ Variable MultiHeadAttention::attend(const Variable& query, const Variable& memor
       .batch = query.size(0), .heads = options().heads, .queries = query.size(1), .keys = memory.size(1)};
   const Rules rules = rules_of(mask, sizes);
   const bool untouched = !rules.used.defined() && !rules.asking.defined();
-  const Heads heads = project(only(rules.asking, query), only(rules.used, memory), same && untouched);
+  const Heads heads = project(only_read(rules.asking, query), only_read(rules.used, memory), same && untouched);
   const Variable context =
       dot_product_attention(heads.query, heads.key, heads.value, {.keep = rules.keep, .ranges = rules.ranges});
   return out_proj_(reshape(transpose(context, 1, 2), {query.size(0), query.size(1), options().model_size}));
@@ -204,7 +204,7 @@ Variable MultiHeadAttention::weights(const Variable& query, const Variable& memo
   const MaskSizes sizes{
       .batch = query.size(0), .heads = options().heads, .queries = query.size(1), .keys = memory.size(1)};
   const Rules rules = rules_of(mask, sizes);
-  const Heads heads = project(only(rules.asking, query), only(rules.used, memory), false);
+  const Heads heads = project(only_read(rules.asking, query), only_read(rules.used, memory), false);
   const int64_t group = options().heads / key_heads_;
   const Shape shared = {sizes.batch, key_heads_, group, sizes.keys, head_size_};
   const Variable keys =

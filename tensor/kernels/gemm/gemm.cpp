@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include <gradus/tensor/kernels/common/ceil_div.hpp>
 #include <gradus/tensor/kernels/gemm/gemm.hpp>
 #include <gradus/tensor/kernels/gemm/gemm_pack-inl.hpp>
 #include <gradus/tensor/kernels/gemm/gemm_packed-inl.hpp>
@@ -36,7 +37,8 @@ void RunPacked(const PackedGemm<T>& p) {
   if (p.m <= 0 || p.n <= 0) return;
   const T beta = p.accumulate ? T{1} : T{0};
   if (p.k <= 0) return ScaleC(p.m, p.n, beta, p.c, p.ldc);
-  TileProduct<T> tile{p.m, p.n, p.k, T{1}, beta, p.a, p.lda, p.a_col, p.packed, width, p.k * width, p.c, p.ldc};
+  const int64_t b_row = p.b_row > 0 ? p.b_row : width, b_panel = p.b_row > 0 ? width : p.k * width;
+  TileProduct<T> tile{p.m, p.n, p.k, T{1}, beta, p.a, p.lda, p.a_col, p.packed, b_row, b_panel, p.c, p.ldc};
   RunProduct(d, tile);
 }
 
@@ -148,7 +150,6 @@ constexpr int64_t kBlockWork = int64_t{1} << 20;
 // The least number of rows in a block: B is packed again for each block of rows.
 constexpr int64_t kBlockRows = 256;
 
-constexpr int64_t ceil_div(int64_t n, int64_t divisor) { return (n + divisor - 1) / divisor; }
 constexpr int64_t round_up(int64_t n, int64_t multiple) { return ceil_div(n, multiple) * multiple; }
 
 template <class T>
