@@ -13,6 +13,7 @@
 #include <gradus/autograd/ops.hpp>
 #include <gradus/autograd/transforms.hpp>
 #include <gradus/nn/attention/attention.hpp>
+#include <gradus/nn/attention/chain/chain.hpp>
 #include <gradus/nn/attention/mask.hpp>
 #include <gradus/nn/check/gradcheck.hpp>
 #include <gradus/nn/check/properties.hpp>

@@ -37,6 +37,7 @@ set(GRADUS_PUBLIC_HEADERS
   autograd/transforms.hpp
   autograd/variable.hpp
   nn/attention/attention.hpp
+  nn/attention/chain/chain.hpp
   nn/attention/mask.hpp
   nn/check/gradcheck.hpp
   nn/check/properties.hpp

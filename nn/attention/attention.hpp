@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Attention with additive or scaled dot-product scores, and with several heads.
+// Attention with additive or scaled dot-product scores, with several heads, for pooling, and in linear time.
 #pragma once
 
 #include <optional>
@@ -12,8 +12,9 @@ namespace gradus {
 
 /// What an attention computes once from a memory and uses for all queries.
 struct [[nodiscard]] PreparedMemory {
-  Variable memory;  ///< [B, Tk, Dk]: the vectors that are averaged
-  Variable keys;    ///< what the scores need of the memory; the form depends on the kind of attention
+  Variable memory;    ///< [B, Tk, Dv]: the vectors that are averaged
+  Variable keys;      ///< what the scores need of the keys; the form depends on the kind of attention
+  Variable raw_keys;  ///< [B, Tk, Dk]: what `keys` is computed from; undefined: the memory
   Mask mask = Mask::none();
   // What the mask says whatever the queries are. When a rule depends on the query and no rule fixes Tq, the mask is
   // evaluated at each call instead, and these are undefined.
@@ -21,18 +22,26 @@ struct [[nodiscard]] PreparedMemory {
   Variable asking;  ///< bool, broadcasts to [B, Tq, 1]: queries that may attend to something; undefined: all may
 };
 
+/// The weights of the queries so far. Some mechanisms depend on them (Score::location_aware, Score::coverage,
+/// Normaliser::monotonic), and give them from one call to the next.
+struct [[nodiscard]] Alignment {
+  Variable last;   ///< [B, Tk]: the weights of the last query; undefined: there was none
+  Variable total;  ///< [B, Tk]: the sum of the weights of all queries
+};
+
 /// A query that may attend to nothing has weights, context and gradients of exactly 0. Such a query, and a position of
 /// the memory that is blocked for every query of the call, are never read: they may contain anything, even NaN. A
 /// position that only some queries may attend to must be finite. Its value then does not change a bit of the results of
 /// the other queries.
 struct [[nodiscard]] AttentionOutput {
-  Variable context;  ///< [B, Tq, Dk]
-  Variable weights;  ///< [B, Tq, Tk]
+  Variable context;          ///< [B, Tq, Dv]
+  Variable weights;          ///< [B, Tq, Tk]; undefined when an Attention was not asked for them
+  Alignment alignment = {};  ///< of an Attention that depends on it, for AttendOptions::alignment of the next call
 
   template <class Visit>
   void each_variable(Visit&& visit) {
     visit(context);
-    visit(weights);
+    if (weights.defined()) visit(weights);
   }
 };
 
@@ -129,5 +138,67 @@ class GRADUS_API MultiHeadAttention : public Layer<MultiHeadAttention, MultiHead
   Parameter in_proj_bias_;
   Linear out_proj_;
 };
+
+struct AttentionPoolingOptions {
+  int64_t input_size = 0;      ///< D >= 1
+  int64_t attention_size = 0;  ///< A >= 1
+  int64_t hops = 1;            ///< r >= 1, the number of sums
+  int64_t query_size = 0;      ///< Dq, of a query that the scores depend on; 0: none
+  bool bias = true;
+  DType dtype = DType::f32;
+};
+
+/// Sums of the steps of a sequence, with weights from the steps themselves: softmax over i of s_k^T tanh(W h_i + U q +
+/// b) for each hop k (r = 1: Yang et al. 2016; without bias: Lin et al. 2017). Parameters: input_proj.weight [A, D] (W)
+/// and .bias, query_proj.weight [A, Dq] (U), score.weight [r, A].
+class GRADUS_API AttentionPooling : public Layer<AttentionPooling, AttentionPoolingOptions> {
+ public:
+  AttentionPooling(const AttentionPoolingOptions& options, const Place& place);
+
+  /// x [B, T, D], query [B, Dq] when there is one -> context [B, r, D] and weights [B, r, T]. An item without an
+  /// allowed step gives 0, and blocked steps are never read. Throws when the mask depends on the query.
+  AttentionOutput forward(const Variable& x, const Mask& mask = Mask::none(), const Variable& query = {});
+
+ private:
+  Linear input_proj_;
+  std::optional<Linear> query_proj_;
+  Linear score_;
+};
+
+/// |A A^T - I|^2 for each item, from the weights A [B, r, T] -> [B]: it drives the hops apart (Lin et al. 2017, eq. 8).
+GRADUS_API Variable pooling_penalty(const Variable& weights);
+
+struct LinearAttentionOptions {
+  bool causal = false;
+};
+
+/// What LinearAttention keeps of all earlier steps: the sum of phi(k) [v; 1]^T, [B, D, Dv + 1]. Undefined: no steps.
+struct [[nodiscard]] LinearAttentionState {
+  Variable sums;
+};
+
+/// context_i = phi(q_i)^T sum_j phi(k_j) v_j^T / (phi(q_i)^T sum_j phi(k_j)), phi(x) = elu(x) + 1 (Katharopoulos et al.
+/// 2020), in time and memory proportional to T. Causal: over j <= i. It has no parameters.
+class GRADUS_API LinearAttention : public Layer<LinearAttention, LinearAttentionOptions> {
+ public:
+  using Layer::Layer;
+
+  /// query [B, Tq, D], keys [B, Tk, D], values [B, Tk, Dv] -> [B, Tq, Dv]; Tq = Tk when causal. A query without an
+  /// allowed key gives 0; it and blocked keys are never read. Throws when the mask depends on the query.
+  Variable forward(const Variable& query, const Variable& keys, const Variable& values,
+                   const Mask& mask = Mask::none());
+  /// The next T steps after those in `state`, which they are added to. Causal attention only; any T gives the same.
+  Variable forward(const Variable& query, const Variable& keys, const Variable& values, LinearAttentionState& state);
+};
+
+/// -log sum_j a_j p_j for each row, from log a and log p [.., T] -> [..]: the loss of hard attention, summed over all
+/// choices (Wu et al. 2018). Where log a is -infinity, as log_softmax gives it for blocked keys, p is never read; a row
+/// of only these has loss 0.
+GRADUS_API Variable exact_hard_loss(const Variable& log_weights, const Variable& log_probs);
+
+/// sum_j min(a_ij, c_ij) for each query, from the weights a [B, Tq, Tk] -> [B, Tq], at most 1 for rows that sum to 1:
+/// it drives the queries to different keys (See et al. 2017, eq. 12). c_ij sums the weights of the queries before i,
+/// `before` [B, Tk] those of earlier calls.
+GRADUS_API Variable coverage_loss(const Variable& weights, const Variable& before = {});
 
 }  // namespace gradus
