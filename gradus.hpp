@@ -22,6 +22,7 @@
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/nn/module.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
+#include <gradus/nn/transformer/transformer.hpp>
 #include <gradus/optim/adam.hpp>
 #include <gradus/optim/optimizer.hpp>
 #include <gradus/optim/schedule.hpp>

@@ -46,6 +46,7 @@ set(GRADUS_PUBLIC_HEADERS
   nn/models/seq2seq.hpp
   nn/module.hpp
   nn/recurrent/recurrent.hpp
+  nn/transformer/transformer.hpp
   optim/adam.hpp
   optim/optimizer.hpp
   optim/schedule.hpp
