@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/nn/check/layer_sample.hpp>
-#include <gradus/nn/transformer/transformer.hpp>
+#include <gradus/nn/models/transformer.hpp>
 
 namespace gradus::detail {
 namespace {
@@ -106,6 +106,36 @@ Owned<LayerSample> make_transformer(Generator& g) {
       });
 }
 
+template <SymbolPositions positions>
+Owned<LayerSample> make_symbol_input(Generator& g) {
+  const SymbolInputOptions options{.vocab = 4, .model_size = 3, .positions = positions, .max_length = 3};
+  return sample<SymbolInput>(options, g)
+      .blocks("embedding.weight", all_but_row(3, 4, 3))
+      .as_function([](SymbolInput& layer, const Values&) {
+        return Values{layer(integers({1, 0, 2, 1}, {2, 2}), 1)};
+      });
+}
+
+Owned<LayerSample> make_transformer_seq2seq(Generator& g) {
+  const TransformerSeq2SeqOptions options{
+      .source_vocab = 5, .target_vocab = 4, .layer = post_norm(), .num_encoder_layers = 1, .num_decoder_layers = 1};
+  return sample<TransformerSeq2Seq>(options, g)
+      .blocks("source_input.embedding.weight", all_but_row(0, 5, kWidth))
+      .as_function([](TransformerSeq2Seq& layer, const Values&) {
+        // Symbol 0 of the source occurs only after the end of a row.
+        const Tensor source = integers({1, 2, 4, /**/ 3, 0, 0}, {2, 3});
+        return Values{layer(source, integers({3, 1}, {2}), integers({0, 1, 3, /**/ 0, 2, 2}, {2, 3}))};
+      });
+}
+
+Owned<LayerSample> make_transformer_lm(Generator& g) {
+  TransformerLmOptions options{.vocab = 4, .layer = pre_norm(), .num_layers = 1, .tied_output = true};
+  options.positions = SymbolPositions::none;
+  return sample<TransformerLm>(options, g).as_function([](TransformerLm& layer, const Values&) {
+    return Values{layer(integers({0, 1, 3, /**/ 2, 2, 0}, {2, 3}))};
+  });
+}
+
 const LayerCase kTransformerLayers[] = {
     {"layer norm", make_layer_norm},
     {"rms norm", make_rms_norm},
@@ -121,6 +151,10 @@ const LayerCase kTransformerLayers[] = {
     {"transformer encoder, causal, alibi", make_encoder<DistanceBias::alibi>},
     {"transformer decoder, learned bias", make_decoder},
     {"transformer", make_transformer},
+    {"symbol input, sinusoidal positions", make_symbol_input<SymbolPositions::sinusoidal>},
+    {"symbol input, learned positions", make_symbol_input<SymbolPositions::learned>},
+    {"transformer seq2seq", make_transformer_seq2seq},
+    {"transformer language model, tied output", make_transformer_lm},
 };
 
 }  // namespace
