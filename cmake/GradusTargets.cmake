@@ -56,6 +56,25 @@ function(gradus_precompile target)
   endif()
 endfunction()
 
+# gradus_join_folders(target sources): with GRADUS_UNITY, the sources of a folder become one, so that each header is read once for all of
+# them. Not the kernels that are compiled once for each instruction set, and not the ops whose enums name their slots
+# (kX, kWeight).
+function(gradus_join_folders target sources)
+  if(NOT GRADUS_UNITY)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  foreach(source IN LISTS sources)
+    if(source MATCHES "/ops/(sequence|attention)/" OR (source MATCHES "/kernels/" AND NOT GRADUS_ONE_SIMD_TARGET))
+      continue()
+    endif()
+    cmake_path(GET source PARENT_PATH folder)
+    cmake_path(RELATIVE_PATH folder BASE_DIRECTORY "${PROJECT_SOURCE_DIR}")
+    string(REPLACE "/" "_" group "${folder}")
+    set_source_files_properties("${source}" PROPERTIES UNITY_GROUP "${group}")
+  endforeach()
+endfunction()
+
 # gradus_add_room(name [KNOWS lower rooms...] [FOLDER the sub-folder that it is] [WITHOUT sub-folders that are rooms...])
 #
 # A room is a static library that links only with the rooms below it, so a call upward does not link. Sources are found
@@ -72,6 +91,7 @@ function(gradus_add_room name)
   set(target gradus_${name})
   add_library(${target} STATIC ${sources})
   gradus_own(${target})
+  gradus_join_folders(${target} "${sources}")
   if(NOT name STREQUAL "tensor")
     gradus_precompile(${target} <gradus/autograd/ops.hpp> <gradus/autograd/engine/example.hpp>)
   endif()

@@ -68,11 +68,12 @@ configure() {
 }
 
 # configure_preset NAME ARGUMENTS...: GRADUS_WERROR=ON in the environment turns warnings into errors, BUILD_SHARED_LIBS=ON
-# makes libgradus a shared library.
+# makes libgradus a shared library, GRADUS_UNITY=ON compiles the sources of a folder as one.
 configure_preset() {
   local name=$1 options=()
   shift
   if [[ -n ${GRADUS_WERROR:-} ]]; then options+=("-DGRADUS_WERROR=$GRADUS_WERROR"); fi
+  if [[ -n ${GRADUS_UNITY:-} ]]; then options+=("-DGRADUS_UNITY=$GRADUS_UNITY"); fi
   if [[ -n ${BUILD_SHARED_LIBS:-} ]]; then options+=("-DBUILD_SHARED_LIBS=$BUILD_SHARED_LIBS"); fi
   (cd -- "$root" && configure "$root/build/$name" --preset "$name" --log-level=WARNING "${options[@]}" "$@")
 }

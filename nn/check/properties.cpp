@@ -11,7 +11,7 @@ namespace gradus {
 namespace {
 
 using detail::PropertyCheck;
-using detail::Values;
+using detail::TensorList;
 
 Tensor rows_of(const Tensor& x, const std::vector<int64_t>& rows) {
   Tensor result = Tensor::empty(x.shape().with(0, static_cast<int64_t>(rows.size())), x.dtype());
@@ -63,7 +63,7 @@ class BatchCheck {
   // Differentiates the output of each item with respect to all items.
   void gradients() {
     for (int64_t b = 0; b < size_; ++b) {
-      Values cotangents = check_.cotangents(outputs_);
+      TensorList cotangents = check_.cotangents(outputs_);
       for (Tensor& cotangent : cotangents) {
         if (cotangent.defined()) cotangent = item_only(cotangent, b);
       }
@@ -90,11 +90,11 @@ class BatchCheck {
   }
 
   void compare(const std::vector<int64_t>& rows, const std::string& how, bool same_bits) {
-    Values values = check_.values();
+    TensorList values = check_.values();
     for (size_t i = 0; i < values.size(); ++i) {
       if (!is_shared(i)) values[i] = rows_of(values[i], rows);
     }
-    const Values got = check_.run(values);
+    const TensorList got = check_.run(values);
     for (size_t k = 0; k < got.size(); ++k) {
       const Tensor expected = rows_of(outputs_[k], rows);
       const std::string what = "the batch " + how + ": output " + std::to_string(k) + " changes";
@@ -105,7 +105,7 @@ class BatchCheck {
   PropertyCheck& check_;
   const BatchCase& batch_;
   int64_t size_ = -1;
-  Values outputs_;
+  TensorList outputs_;
 };
 
 }  // namespace
@@ -126,15 +126,15 @@ PropertyReport check_step_equals_sequence(FunctionRef sequence, FunctionRef step
   const PropertyCheck steps("check_step_equals_sequence", "", step, inputs, options);
   const Tensor& x = inputs[0].value;
   GRADUS_CHECK(x.rank() >= 2, "[check_step_equals_sequence] expected x of shape [batch, time, ..], got ", describe(x));
-  const Values expected = whole.run(whole.values());
+  const TensorList expected = whole.run(whole.values());
   GRADUS_CHECK(expected.size() == inputs.size(),
                "[check_step_equals_sequence] expected an output and one final state for each initial one, got ",
                static_cast<int64_t>(expected.size()), " outputs");
-  Values state(whole.values().begin() + 1, whole.values().end());
+  TensorList state(whole.values().begin() + 1, whole.values().end());
   for (int64_t t = 0; t < x.size(1); ++t) {
-    Values given = {x.select(1, t).clone()};
+    TensorList given = {x.select(1, t).clone()};
     given.insert(given.end(), state.begin(), state.end());
-    const Values got = steps.run(given);
+    const TensorList got = steps.run(given);
     GRADUS_CHECK(got.size() == inputs.size(), "[check_step_equals_sequence] expected ",
                  static_cast<int64_t>(inputs.size()), " outputs of a step, got ", static_cast<int64_t>(got.size()));
     whole.close(got[0], expected[0].select(1, t), {}, "the output of step " + std::to_string(t));
@@ -148,22 +148,22 @@ PropertyReport check_step_equals_sequence(FunctionRef sequence, FunctionRef step
 
 PropertyReport check_determinism(FunctionRef f, const std::vector<NamedInput>& inputs, const PropertyOptions& options) {
   PropertyCheck check("check_determinism", "every run gives the same bits", f, inputs, options);
-  const Values outputs = check.run(check.values());
-  const Values cotangents = check.cotangents(outputs);
+  const TensorList outputs = check.run(check.values());
+  const TensorList cotangents = check.cotangents(outputs);
   const auto gradients = [&] {
-    Values all;
+    TensorList all;
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (is_floating(inputs[i].value.dtype())) all.push_back(check.gradient(check.values(), i, cotangents));
     }
     return all;
   };
-  const Values first = gradients();
+  const TensorList first = gradients();
   const auto again = [&](const std::string& how) {
-    const Values got = check.run(check.values());
+    const TensorList got = check.run(check.values());
     for (size_t k = 0; k < got.size(); ++k) {
       check.same_bits(got[k], outputs[k], {}, how + ": output " + std::to_string(k) + " changes");
     }
-    const Values slopes = gradients();
+    const TensorList slopes = gradients();
     for (size_t i = 0; i < slopes.size(); ++i) {
       check.same_bits(slopes[i], first[i], {}, how + ": gradient " + std::to_string(i) + " changes");
     }

@@ -10,7 +10,7 @@ namespace {
 
 using detail::Positions;
 using detail::PropertyCheck;
-using detail::Values;
+using detail::TensorList;
 
 constexpr double kContents[] = {3.0, 1e3};  // scales of the values put where they must have no influence
 
@@ -24,12 +24,12 @@ struct Probe {
 };
 
 // Checks that the outputs at `still` keep their bits, and that their gradient at `changed` is 0.
-void run_probe(PropertyCheck& check, const Probe& probe, const Values& outputs) {
+void run_probe(PropertyCheck& check, const Probe& probe, const TensorList& outputs) {
   const Tensor& input = check.values()[probe.input];
   for (double content : kContents) {
-    Values values = check.values();
+    TensorList values = check.values();
     values[probe.input] = check.disturbed(input, probe.changed, content);
-    const Values got = check.run(values);
+    const TensorList got = check.run(values);
     for (size_t k = 0; k < got.size(); ++k) {
       if (!probe.still[k].any()) continue;
       check.same_bits(got[k], outputs[k], probe.still[k],
@@ -37,7 +37,7 @@ void run_probe(PropertyCheck& check, const Probe& probe, const Values& outputs) 
     }
   }
   if (!is_floating(input.dtype())) return;
-  Values cotangents = check.cotangents(outputs);
+  TensorList cotangents = check.cotangents(outputs);
   for (size_t k = 0; k < cotangents.size(); ++k) cotangents[k] = probe.still[k].only(cotangents[k]);
   check.exactly_zero(check.gradient(check.values(), probe.input, cotangents), probe.changed,
                      probe.what + " must have no influence, and its gradient is not 0");
@@ -50,7 +50,7 @@ void require_input(const char* name, const std::vector<NamedInput>& inputs, size
 }
 
 // Every output must be [batch, time, ...].
-void require_sequences(const char* name, const Values& outputs, int64_t batch, int64_t time) {
+void require_sequences(const char* name, const TensorList& outputs, int64_t batch, int64_t time) {
   for (size_t k = 0; k < outputs.size(); ++k) {
     GRADUS_CHECK(outputs[k].rank() >= 2 && outputs[k].size(0) == batch && outputs[k].size(1) == time, "[", name,
                  "] expected output ", static_cast<int64_t>(k), " of shape [", batch, ", ", time, ", ..], got ",
@@ -77,15 +77,15 @@ struct PaddingCheck {
 
   int64_t length(int64_t b) const { return lengths[static_cast<size_t>(b)]; }
 
-  Values run_at(int64_t other) {
-    Values values = check.values();
+  TensorList run_at(int64_t other) {
+    TensorList values = check.values();
     for (size_t i : padding.inputs) values[i] = with_time(check, values[i], other);
     return check.run(values);
   }
 
   // The positions to compare: those before each length where an output has a time axis (its size changes with T), else
   // all.
-  std::vector<Positions> valid(const Values& outputs, const Values& longer) const {
+  std::vector<Positions> valid(const TensorList& outputs, const TensorList& longer) const {
     std::vector<Positions> result;
     for (size_t k = 0; k < outputs.size(); ++k) {
       if (outputs[k].shape() == longer[k].shape()) {
@@ -102,7 +102,7 @@ struct PaddingCheck {
     return result;
   }
 
-  void content(const Values& outputs, const std::vector<Positions>& still) {
+  void content(const TensorList& outputs, const std::vector<Positions>& still) {
     Positions beyond = Positions::none(batch, time);
     for (int64_t b = 0; b < batch; ++b) {
       for (int64_t t = length(b); t < time; ++t) beyond.add(b, t);
@@ -115,11 +115,11 @@ struct PaddingCheck {
     }
   }
 
-  void other_lengths(const Values& outputs, const std::vector<Positions>& still) {
+  void other_lengths(const TensorList& outputs, const std::vector<Positions>& still) {
     const int64_t longest = *std::max_element(lengths.begin(), lengths.end());
     for (int64_t other : {longest, time + 1, time + 7}) {
       if (other == time || other == 0) continue;
-      const Values got = run_at(other);
+      const TensorList got = run_at(other);
       for (size_t k = 0; k < got.size(); ++k) {
         const std::string what = "padded to " + std::to_string(other) + " instead of " + std::to_string(time) +
                                  ", output " + std::to_string(k) + " changes";
@@ -147,7 +147,7 @@ PropertyReport check_mask(FunctionRef f, const std::vector<NamedInput>& inputs, 
   const Tensor& input = inputs[mask.input].value;
   const int64_t batch = input.size(0);
   const int64_t keys = input.size(1);
-  const Values outputs = check.run(check.values());
+  const TensorList outputs = check.run(check.values());
   const bool by_query = mask.mask.by_query();
   const int64_t queries = by_query && !outputs.empty() && outputs[0].rank() >= 2 ? outputs[0].size(1) : 1;
   if (by_query) require_sequences("check_mask", outputs, batch, queries);
@@ -178,7 +178,7 @@ PropertyReport check_causal(FunctionRef f, const std::vector<NamedInput>& inputs
   PropertyCheck check("check_causal", "no output depends on a later input", f, inputs, options);
   const int64_t batch = inputs[causal.input].value.size(0);
   const int64_t time = inputs[causal.input].value.size(1);
-  const Values outputs = check.run(check.values());
+  const TensorList outputs = check.run(check.values());
   require_sequences("check_causal", outputs, batch, time);
   for (int64_t from = 0; from < time; ++from) {
     Probe probe{.input = causal.input, .changed = Positions::none(batch, time), .still = {}, .what = {}};
@@ -208,7 +208,7 @@ PropertyReport check_padding_invariance(FunctionRef f, const std::vector<NamedIn
     padded.lengths.push_back(static_cast<int64_t>(lengths.at({b})));
   }
   GRADUS_CHECK(padded.batch > 0, "[check_padding_invariance] expected a batch of at least one");
-  const Values outputs = check.run(check.values());
+  const TensorList outputs = check.run(check.values());
   const std::vector<Positions> still = padded.valid(outputs, padded.run_at(padded.time + 1));
   padded.content(outputs, still);
   padded.other_lengths(outputs, still);

@@ -59,9 +59,9 @@ PropertyCheck::PropertyCheck(const char* name, const char* property, const Funct
   GRADUS_CHECK(!values_.empty(), "[", name, "] expected at least one input");
 }
 
-Values PropertyCheck::run(const Values& values) const {
+TensorList PropertyCheck::run(const TensorList& values) const {
   const NoGrad off;
-  Values outputs;
+  TensorList outputs;
   for (const Variable& output : f_(std::vector<Variable>(values.begin(), values.end()))) {
     GRADUS_CHECK(output.defined(), "[", name_, "] output ", static_cast<int64_t>(outputs.size()), " is undefined");
     outputs.push_back(output.value());
@@ -69,7 +69,7 @@ Values PropertyCheck::run(const Values& values) const {
   return outputs;
 }
 
-Tensor PropertyCheck::gradient(const Values& values, size_t input, const Values& cotangents) const {
+Tensor PropertyCheck::gradient(const TensorList& values, size_t input, const TensorList& cotangents) const {
   const EnableGrad on;
   std::vector<Variable> given(values.begin(), values.end());
   given[input] = leaf(values[input]);
@@ -85,8 +85,8 @@ Tensor PropertyCheck::gradient(const Values& values, size_t input, const Values&
   return result.defined() ? result.value() : zeros(values[input].shape(), {.dtype = values[input].dtype()});
 }
 
-Values PropertyCheck::cotangents(const Values& outputs) {
-  Values drawn;
+TensorList PropertyCheck::cotangents(const TensorList& outputs) {
+  TensorList drawn;
   for (const Tensor& output : outputs) {
     drawn.push_back(is_floating(output.dtype())
                         ? random_.floating(output.shape(), output.dtype(), {.low = 0.5, .high = 1.5})

@@ -8,7 +8,7 @@
 
 namespace gradus::detail {
 
-using Values = std::vector<Tensor>;
+using TensorList = std::vector<Tensor>;
 
 /// The elements of a tensor [B, T, ...] to compare, by their first two axes; empty: all.
 struct Positions {
@@ -31,18 +31,18 @@ class PropertyCheck {
   PropertyCheck(const char* name, const char* property, const FunctionRef& f, const std::vector<NamedInput>& inputs,
                 const PropertyOptions& options);
 
-  const Values& values() const { return values_; }
+  const TensorList& values() const { return values_; }
   const std::string& input_name(size_t i) const { return inputs_[i].name; }
   RandomTensors& random() { return random_; }
   /// The verdict; a check that compared nothing has failed.
   PropertyReport finish();
 
   /// f without recording.
-  Values run(const Values& values) const;
+  TensorList run(const TensorList& values) const;
   /// The gradient with respect to one input, for one cotangent per output; zeros where no output depends on the input.
-  Tensor gradient(const Values& values, size_t input, const Values& cotangents) const;
+  Tensor gradient(const TensorList& values, size_t input, const TensorList& cotangents) const;
   /// Random cotangents for these outputs; undefined for integer outputs.
-  Values cotangents(const Values& outputs);
+  TensorList cotangents(const TensorList& outputs);
   /// Other content for some positions of an input: drawn numbers times `scale`, or other elements of an i64 input.
   Tensor disturbed(const Tensor& input, const Positions& where, double scale);
 
@@ -62,7 +62,7 @@ class PropertyCheck {
   const FunctionRef& f_;
   const std::vector<NamedInput>& inputs_;
   const PropertyOptions& options_;
-  Values values_;
+  TensorList values_;
   RandomTensors random_;
   PropertyReport report_;
 };

@@ -26,7 +26,6 @@ using detail::in_quotes;
 
 static_assert(std::endian::native == std::endian::little, "the format is little-endian");
 
-constexpr uint64_t kLongestHeader = 100'000'000;  // the limit of the format's own implementation
 constexpr uint64_t kLengthBytes = 8;
 
 std::string system_reason(int error) { return std::generic_category().message(error); }
@@ -111,8 +110,8 @@ class Reader {
     }
     uint64_t length = 0;
     read(&length, kLengthBytes, 0);
-    if (length > kLongestHeader) {
-      fail("this is no safetensors file: expected a header of at most ", kLongestHeader,
+    if (length > detail::kLongestHeader) {
+      fail("this is no safetensors file: expected a header of at most ", detail::kLongestHeader,
            " bytes, its first 8 bytes say ", std::to_string(length));
     }
     const uint64_t available = size_ - kLengthBytes;

@@ -14,6 +14,8 @@
 
 namespace gradus::detail {
 
+constexpr uint64_t kLongestHeader = 100'000'000;  // bytes; the limit of the format's own implementation
+
 enum class FileDType : uint8_t { f32, f64, i64, boolean, f16, bf16 };
 
 struct FileDTypeInfo {

@@ -17,8 +17,6 @@ namespace {
 
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
-constexpr size_t kLongestHeader = 100'000'000;
-
 template <class... Parts>
 [[noreturn]] void fail(const std::string& path, const Parts&... parts) {
   detail::throw_error(detail::join("[save_safetensors] ", path, ": ", parts...));
@@ -101,7 +99,7 @@ void save_safetensors(const std::string& path, const std::vector<NamedTensor>& t
   check_names(path, tensors, metadata);
   const std::vector<size_t> order = data_order(tensors);
   const std::string header = header_text(path, tensors, order, metadata);
-  if (header.size() > kLongestHeader) fail(path, "the names take more than ", kLongestHeader, " bytes");
+  if (header.size() > detail::kLongestHeader) fail(path, "the names take more than ", detail::kLongestHeader, " bytes");
 
   try {
     detail::ReplaceFile file(path);

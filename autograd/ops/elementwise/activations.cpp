@@ -6,6 +6,7 @@
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/autograd/ops/elementwise/forward.hpp>
 #include <gradus/autograd/ops/elementwise/unary_op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>
@@ -14,21 +15,12 @@
 namespace gradus {
 namespace {
 
+using detail::forward;
 using kernels::BinaryFn;
 using kernels::UnaryFn;
+using op_examples::anywhere;
+using op_examples::off_zero;
 
-template <UnaryFn kFn>
-void forward(ForwardArgs& f) {
-  kernels::unary(kFn, f.in(0), f.out(0));
-}
-
-template <BinaryFn kFn>
-void forward(ForwardArgs& f) {
-  kernels::binary(kFn, f.in(0), f.in(1), f.out(0));
-}
-
-std::vector<Example> anywhere() { return op_examples::unary(Domain{}); }
-std::vector<Example> off_zero() { return op_examples::unary(Domain{.keep_away = {0.0}}); }
 std::vector<Example> tanh_pairs() { return op_examples::pair(Domain{.low = -0.9, .high = 0.9}); }
 std::vector<Example> sigmoid_pairs() { return op_examples::pair(Domain{.low = 0.1, .high = 0.9}); }
 std::vector<Example> relu_pairs() { return op_examples::pair(Domain{.keep_away = {0.0}}); }

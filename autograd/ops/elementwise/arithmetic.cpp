@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // y = a + b, a - b, a * b, a / b on equal shapes (the public functions broadcast first), and y = scale * x + shift.
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/autograd/ops/elementwise/forward.hpp>
 
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/op.hpp>
@@ -13,12 +14,8 @@
 namespace gradus {
 namespace {
 
+using detail::forward;
 using kernels::BinaryFn;
-
-template <BinaryFn kFn>
-void forward(ForwardArgs& f) {
-  kernels::binary(kFn, f.in(0), f.in(1), f.out(0));
-}
 
 std::vector<Example> examples(const Domain& second) {
   return {

@@ -3,6 +3,7 @@
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/autograd/ops/elementwise/forward.hpp>
 #include <gradus/autograd/ops/elementwise/unary_op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>
@@ -12,13 +13,9 @@
 namespace gradus {
 namespace {
 
+using detail::forward;
 using kernels::BinaryFn;
 using Compare = Variable (*)(const Variable&, const Variable&);
-
-template <BinaryFn kFn>
-void forward(ForwardArgs& f) {
-  kernels::binary(kFn, f.in(0), f.in(1), f.out(0));
-}
 
 /// kLoses(x, y): y is chosen over x.
 template <Compare kLoses>

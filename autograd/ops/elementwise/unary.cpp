@@ -7,6 +7,7 @@
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/autograd/ops/elementwise/forward.hpp>
 #include <gradus/autograd/ops/elementwise/unary_op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>
@@ -15,16 +16,12 @@
 namespace gradus {
 namespace {
 
+using detail::forward;
 using kernels::UnaryFn;
+using op_examples::anywhere;
+using op_examples::off_zero;
 
-template <UnaryFn kFn>
-void forward(ForwardArgs& f) {
-  kernels::unary(kFn, f.in(0), f.out(0));
-}
-
-std::vector<Example> anywhere() { return op_examples::unary(Domain{}); }
 std::vector<Example> above_zero() { return op_examples::unary(positive()); }
-std::vector<Example> off_zero() { return op_examples::unary(Domain{.keep_away = {0.0}}); }
 
 // Inputs away from the steps of functions that are piecewise constant, and the given values at halves and signed zeros.
 std::vector<Example> steps(const Domain& domain, std::initializer_list<double> expected) {

@@ -61,4 +61,7 @@ inline Example known(const char* name, std::initializer_list<double> x, std::ini
           .expected = {Tensor::from(y, {count}, f64)}};
 }
 
+inline std::vector<Example> anywhere() { return unary(Domain{}); }
+inline std::vector<Example> off_zero() { return unary(Domain{.keep_away = {0.0}}); }
+
 }  // namespace gradus::op_examples

@@ -39,7 +39,7 @@ void check_row_vector(const ShapeArgs& s, int i, const char* name) {
   rules::require_shape(s, i, {s.shape(0)[1]}, name);
 }
 
-void check_rows(const ShapeArgs& s) {
+void check_norm_inputs(const ShapeArgs& s) {
   rules::require_floating(s, 0, "input");
   rules::require_rank(s, 0, 2, "x");
   check_row_vector(s, 1, "weight");
@@ -47,7 +47,7 @@ void check_rows(const ShapeArgs& s) {
 
 template <bool kCentered>
 void norm_shape(ShapeArgs& s) {
-  check_rows(s);
+  check_norm_inputs(s);
   if (kCentered) check_row_vector(s, 2, "bias");
   s.output(s.shape(0), s.dtype(0));
   for (int k = 0; k < kStatistics<kCentered>; ++k) s.output({s.shape(0)[0]}, s.dtype(0));
@@ -106,7 +106,7 @@ void norm_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
 
 template <bool kCentered>
 void backward_shape(ShapeArgs& s) {
-  check_rows(s);
+  check_norm_inputs(s);
   rules::require_same_dtype(s, 0, 2);
   rules::require_shape(s, 2, s.shape(0), "the cotangent");
   for (int k = 0; k < kStatistics<kCentered>; ++k) rules::require_shape(s, 3 + k, {s.shape(0)[0]}, "the statistics");

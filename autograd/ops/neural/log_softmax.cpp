@@ -7,6 +7,7 @@
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
+#include <gradus/autograd/ops/neural/rows.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/rules.hpp>
@@ -18,11 +19,7 @@
 namespace gradus {
 namespace {
 
-Variable row_sum(const Variable& x) { return sum(x, {-1}, {.keepdim = true}); }
-
-void check_rows(const ShapeArgs& s) {
-  GRADUS_CHECK(s.shape(0).rank() >= 1, "[", s.op_name(), "] expected at least one axis, got ", s.describe(0));
-}
+using detail::row_sum;
 
 // Blocked elements are set to -infinity before, so that they add nothing to the sum, and again after. A row with all
 // elements blocked is computed from zeros: nothing in it is NaN, and no gradient passes.
@@ -55,7 +52,7 @@ const OpDef log_softmax_op = {
     .shape =
         [](ShapeArgs& s) {
           rules::unary(s);
-          check_rows(s);
+          detail::require_rows(s);
         },
     .forward = [](ForwardArgs& f) { kernels::log_softmax(f.in(0), f.out(0)); },
     .derivative = [](VjpArgs& v) { v.set(0, log_softmax_backward(v.out(0), v.cotangent())); },
@@ -74,7 +71,7 @@ const OpDef log_softmax_backward_op = {
     .shape =
         [](ShapeArgs& s) {
           rules::binary(s);
-          check_rows(s);
+          detail::require_rows(s);
         },
     .forward = [](ForwardArgs& f) { kernels::log_softmax_backward(f.in(0), f.in(1), f.out(0)); },
     .derivative =

@@ -6,6 +6,7 @@
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
+#include <gradus/autograd/ops/neural/rows.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/rules.hpp>
@@ -17,10 +18,10 @@
 namespace gradus {
 namespace {
 
-Variable row_sum(const Variable& x) { return sum(x, {-1}, {.keepdim = true}); }
+using detail::row_sum;
 
-void check_rows(const ShapeArgs& s, int keep) {
-  GRADUS_CHECK(s.shape(0).rank() >= 1, "[", s.op_name(), "] expected at least one axis, got ", s.describe(0));
+void check_masked_rows(const ShapeArgs& s, int keep) {
+  detail::require_rows(s);
   if (!s.has(keep)) return;
   rules::require_dtype(s, keep, DType::boolean, "keep");
   rules::require_shape(s, keep, s.shape(0), "keep");
@@ -75,7 +76,7 @@ const OpDef softmax_op = {
     .shape =
         [](ShapeArgs& s) {
           rules::unary(s);
-          check_rows(s, 1);
+          check_masked_rows(s, 1);
         },
     .forward = [](ForwardArgs& f) { kernels::softmax(f.in(0), f.has(1) ? &f.in(1) : nullptr, f.out(0)); },
     .derivative = [](VjpArgs& v) { v.set(0, softmax_backward(v.out(0), v.cotangent(), v.in(1))); },
@@ -91,7 +92,7 @@ const OpDef softmax_backward_op = {
     .shape =
         [](ShapeArgs& s) {
           rules::binary(s);
-          check_rows(s, 2);
+          check_masked_rows(s, 2);
         },
     .forward =
         [](ForwardArgs& f) { kernels::softmax_backward(f.in(0), f.in(1), f.has(2) ? &f.in(2) : nullptr, f.out(0)); },

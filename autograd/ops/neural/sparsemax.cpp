@@ -9,6 +9,7 @@
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
+#include <gradus/autograd/ops/neural/rows.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/rules.hpp>
@@ -19,17 +20,12 @@
 namespace gradus {
 namespace {
 
+using detail::row_sum;
 using kernels::SparseFn;
-
-Variable row_sum(const Variable& x) { return sum(x, {-1}, {.keepdim = true}); }
-
-void check_rank(const ShapeArgs& s) {
-  GRADUS_CHECK(s.shape(0).rank() >= 1, "[", s.op_name(), "] expected at least one axis, got ", s.describe(0));
-}
 
 void forward_shape(ShapeArgs& s) {
   rules::unary(s);
-  check_rank(s);
+  detail::require_rows(s);
   if (!s.has(1)) return;
   rules::require_dtype(s, 1, DType::boolean, "keep");
   rules::require_shape(s, 1, s.shape(0), "keep");
@@ -37,7 +33,7 @@ void forward_shape(ShapeArgs& s) {
 
 void backward_shape(ShapeArgs& s) {
   rules::binary(s);
-  check_rank(s);
+  detail::require_rows(s);
 }
 
 template <SparseFn kFn>

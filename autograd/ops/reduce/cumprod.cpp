@@ -23,7 +23,7 @@ Variable products_before(const Variable& x, int64_t axis, ScanOrder order) {
   return apply(cumprod_op, ScanAttrs{axis, {order, true}}, {&x});
 }
 
-void vjp(VjpArgs& v) {
+void cumprod_vjp(VjpArgs& v) {
   const auto& [axis, form] = v.attrs<ScanAttrs>();
   const ScanOrder order = form.order;
   const Variable x = v.in(0);
@@ -39,7 +39,7 @@ void vjp(VjpArgs& v) {
   v.set(0, mul(products_before(x, axis, order), rest));
 }
 
-std::vector<Example> examples() {
+std::vector<Example> cumprod_examples() {
   const ScanForm up{};
   const ScanForm down{.order = ScanOrder::reverse};
   const ScanForm before{.exclusive = true};
@@ -98,7 +98,7 @@ const OpDef cumprod_op = {
           kernels::cumprod(f.in(0).to(f.out(0).dtype()), normalize_axis(axis, f.in(0).rank(), "cumprod"), form,
                            f.out(0));
         },
-    .derivative = vjp,
+    .derivative = cumprod_vjp,
     .saves = {.inputs = 0b1},
     .reference =
         [](const Attrs& attrs, InputSpan inputs, Variable* outputs) {
@@ -106,7 +106,7 @@ const OpDef cumprod_op = {
               scans::by_steps(*inputs[0], attrs.as<ScanAttrs>(), 1.0,
                               [](const Variable& product, const Variable& part) { return mul(product, part); });
         },
-    .examples = examples,
+    .examples = cumprod_examples,
 };
 
 Variable cumprod(const Variable& x, int64_t axis, ScanOptions options) {

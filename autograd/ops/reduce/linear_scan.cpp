@@ -32,7 +32,7 @@ void reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
   outputs[0] = scans::joined(s, axis, order);
 }
 
-void vjp(VjpArgs& v) {
+void scan_vjp(VjpArgs& v) {
   const auto& [axis, order] = v.attrs<LinearScanAttrs>();
   const Variable& g = v.cotangent();
   if (g.size(axis) == 0) return;
@@ -48,7 +48,7 @@ void vjp(VjpArgs& v) {
   v.set(kA, scans::zero_before(mul(scans::without_first(sums, axis, order), s), axis, order));
 }
 
-std::vector<Example> examples() {
+std::vector<Example> scan_examples() {
   const auto up = ScanOrder::forward;
   const auto down = ScanOrder::reverse;
   const auto two = [](const Shape& shape) {
@@ -99,10 +99,10 @@ const OpDef linear_scan_op = {
           kernels::linear_scan(f.in(kA), f.in(kB), normalize_axis(axis, f.in(kA).rank(), "linear_scan"), order,
                                f.out(0));
         },
-    .derivative = vjp,
+    .derivative = scan_vjp,
     .saves = {.inputs = 0b11},
     .reference = reference,
-    .examples = examples,
+    .examples = scan_examples,
 };
 
 Variable linear_scan(const Variable& a, const Variable& b, int64_t axis, LinearScanOptions options) {

@@ -43,7 +43,7 @@ void check_norm(const ShapeArgs& s) {
   rules::require_floating(s, 0, "input");
 }
 
-void backward_vjp(VjpArgs& v) {
+void norm_backward_vjp(VjpArgs& v) {
   const auto& attrs = v.attrs<NormAttrs>();
   const Variable x = v.in(0);
   const Variable g = v.in(1);
@@ -143,7 +143,7 @@ const OpDef norm_backward_op = {
         [](ForwardArgs& f) {
           kernels::vector_norm_backward(f.in(0), f.in(2), f.in(1), f.attrs<NormAttrs>().p, f.out(0));
         },
-    .derivative = backward_vjp,
+    .derivative = norm_backward_vjp,
     .saves = {.inputs = 0b111},
     .auxiliary_inputs = 0b100,
     .complete = complete_backward,

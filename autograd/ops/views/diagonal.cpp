@@ -17,7 +17,7 @@ struct DiagonalAttrs {
   int64_t offset;
 };
 
-struct PlaceAttrs {
+struct PlacedDiagonalAttrs {
   Shape shape;
   DiagonalAttrs diagonal;
 };
@@ -55,12 +55,12 @@ std::vector<Example> diagonal_examples() {
 
 std::vector<Example> place_examples() {
   return {
-      {.name = "square", .attrs = PlaceAttrs{{3, 3}, {0, 1, 0}}, .inputs = {real({3})}},
-      {.name = "batch, below", .attrs = PlaceAttrs{{2, 4, 3}, {-2, -1, -1}}, .inputs = {real({2, 3})}},
-      {.name = "axes exchanged", .attrs = PlaceAttrs{{3, 2, 3}, {2, 0, 1}}, .inputs = {real({2, 2})}},
-      {.name = "outside", .attrs = PlaceAttrs{{2, 3}, {0, 1, -4}}, .inputs = {real({0})}},
+      {.name = "square", .attrs = PlacedDiagonalAttrs{{3, 3}, {0, 1, 0}}, .inputs = {real({3})}},
+      {.name = "batch, below", .attrs = PlacedDiagonalAttrs{{2, 4, 3}, {-2, -1, -1}}, .inputs = {real({2, 3})}},
+      {.name = "axes exchanged", .attrs = PlacedDiagonalAttrs{{3, 2, 3}, {2, 0, 1}}, .inputs = {real({2, 2})}},
+      {.name = "outside", .attrs = PlacedDiagonalAttrs{{2, 3}, {0, 1, -4}}, .inputs = {real({0})}},
       {.name = "too long",
-       .attrs = PlaceAttrs{{2, 3}, {0, 1, 0}},
+       .attrs = PlacedDiagonalAttrs{{2, 3}, {0, 1, 0}},
        .inputs = {real({3})},
        .error = "[diagonal_backward] wrong shape of cotangent: expected [2], got f64 [3]"},
   };
@@ -81,7 +81,8 @@ const OpDef diagonal_op = {
         },
     .derivative =
         [](VjpArgs& v) {
-          v.set(0, apply(diagonal_backward_op, PlaceAttrs{v.in_shape(0), v.attrs<DiagonalAttrs>()}, {&v.cotangent()}));
+          v.set(0, apply(diagonal_backward_op, PlacedDiagonalAttrs{v.in_shape(0), v.attrs<DiagonalAttrs>()},
+                         {&v.cotangent()}));
         },
     .is_view = true,
     .examples = diagonal_examples,
@@ -92,19 +93,20 @@ const OpDef diagonal_backward_op = {
     .input_names = {"g"},
     .shape =
         [](ShapeArgs& s) {
-          const auto& a = s.attrs<PlaceAttrs>();
+          const auto& a = s.attrs<PlacedDiagonalAttrs>();
           rules::require_floating(s, 0, "cotangent");
           rules::require_shape(s, 0, diagonal_layout(Layout(a.shape), a.diagonal, s.op_name()).shape(), "cotangent");
           s.output(a.shape, s.dtype(0));
         },
     .forward =
         [](ForwardArgs& f) {
-          const auto& a = f.attrs<PlaceAttrs>();
+          const auto& a = f.attrs<PlacedDiagonalAttrs>();
           kernels::fill(f.out(0), 0.0);
           Tensor place = f.out(0).view(diagonal_layout(f.out(0).layout(), a.diagonal, "diagonal_backward"));
           kernels::copy(f.in(0), place);
         },
-    .derivative = [](VjpArgs& v) { v.set(0, apply(diagonal_op, v.attrs<PlaceAttrs>().diagonal, {&v.cotangent()})); },
+    .derivative =
+        [](VjpArgs& v) { v.set(0, apply(diagonal_op, v.attrs<PlacedDiagonalAttrs>().diagonal, {&v.cotangent()})); },
     .examples = place_examples,
 };
 

@@ -19,7 +19,7 @@ struct SliceAttrs {
   int64_t step;
 };
 
-struct PlaceAttrs {
+struct PlacedSliceAttrs {
   Shape shape;
   int axis;
   int64_t step;
@@ -38,7 +38,7 @@ struct AxisAttrs {
 };
 
 void place_shape(ShapeArgs& s) {
-  const auto& a = s.attrs<PlaceAttrs>();
+  const auto& a = s.attrs<PlacedSliceAttrs>();
   rules::require_floating(s, 0, "cotangent");
   rules::require_rank(s, 0, a.shape.rank(), "cotangent");
   const int64_t count = s.shape(0)[a.axis];
@@ -98,24 +98,24 @@ const OpDef slice_backward_op = {
     .shape = place_shape,
     .forward =
         [](ForwardArgs& f) {
-          const auto& a = f.attrs<PlaceAttrs>();
+          const auto& a = f.attrs<PlacedSliceAttrs>();
           kernels::fill(f.out(0), 0.0);
           Tensor place = f.out(0).slice(a.axis, a.start, a.stop(f.in(0).shape()[a.axis]), a.step);
           kernels::copy(f.in(0), place);
         },
     .derivative =
         [](VjpArgs& v) {
-          const auto& a = v.attrs<PlaceAttrs>();
+          const auto& a = v.attrs<PlacedSliceAttrs>();
           v.set(0, slice(v.cotangent(), a.axis, a.start, a.stop(v.in_shape(0)[a.axis]), a.step));
         },
     .examples =
         [] {
           return std::vector<Example>{
-              {.name = "middle", .attrs = PlaceAttrs{{2, 5}, 1, 1, 1}, .inputs = {real({2, 3})}},
-              {.name = "step", .attrs = PlaceAttrs{{8, 2}, 0, 3, 1}, .inputs = {real({3, 2})}},
-              {.name = "nothing", .attrs = PlaceAttrs{{3}, 0, 1, 3}, .inputs = {real({0})}},
+              {.name = "middle", .attrs = PlacedSliceAttrs{{2, 5}, 1, 1, 1}, .inputs = {real({2, 3})}},
+              {.name = "step", .attrs = PlacedSliceAttrs{{8, 2}, 0, 3, 1}, .inputs = {real({3, 2})}},
+              {.name = "nothing", .attrs = PlacedSliceAttrs{{3}, 0, 1, 3}, .inputs = {real({0})}},
               {.name = "too long",
-               .attrs = PlaceAttrs{{3}, 0, 1, 1},
+               .attrs = PlacedSliceAttrs{{3}, 0, 1, 1},
                .inputs = {real({3})},
                .error = "range out of bounds"},
           };
@@ -185,7 +185,7 @@ Variable select(const Variable& x, int64_t axis, int64_t index) {
 Variable slice_backward(const Variable& g, const Shape& shape, int64_t axis, int64_t start, int64_t step) {
   const detail::CalledAs called("slice_backward");
   const int at = normalize_axis(axis, shape.rank(), "slice_backward");
-  return apply(slice_backward_op, PlaceAttrs{shape, at, step, start}, {&g});
+  return apply(slice_backward_op, PlacedSliceAttrs{shape, at, step, start}, {&g});
 }
 
 std::vector<Variable> unbind(const Variable& x, int64_t axis) {

@@ -95,7 +95,7 @@ namespace gradus::kernels {
 namespace {
 
 // The number of tanh evaluations that take about 20 us.
-constexpr int64_t kTaskWork = int64_t{1} << 16;
+constexpr int64_t kScoreTaskWork = int64_t{1} << 16;
 
 // Fills row.keys with the keys that query i of batch element b may attend to.
 template <class T>
@@ -113,7 +113,7 @@ ScoreRow<T> score_row(const AdditiveScore<T>& in, int64_t b, int64_t i, int64_t*
   return row;
 }
 
-int64_t grain(int64_t work) { return std::max<int64_t>(1, kTaskWork / std::max<int64_t>(1, work)); }
+int64_t grain(int64_t work) { return std::max<int64_t>(1, kScoreTaskWork / std::max<int64_t>(1, work)); }
 
 }  // namespace
 

@@ -191,8 +191,6 @@ HWY_AFTER_NAMESPACE();
 namespace gradus::kernels {
 namespace {
 
-constexpr int64_t kTaskWork = int64_t{1} << 19;  // multiply-adds worth about 20 us
-
 // The memory of one thread.
 template <class T>
 class BackwardScratch {

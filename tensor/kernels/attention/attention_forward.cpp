@@ -115,7 +115,6 @@ namespace gradus::kernels {
 namespace {
 
 constexpr int64_t kBlockQueries = 256;  // these queries use a packed tile of keys before the next one is packed
-constexpr int64_t kTaskWork = int64_t{1} << 19;  // multiply-adds worth about 20 us
 
 }  // namespace
 

@@ -11,6 +11,7 @@ namespace gradus::kernels {
 
 inline constexpr int64_t kTileQueries = 64;
 inline constexpr int64_t kTileKeys = 64;
+inline constexpr int64_t kTaskWork = int64_t{1} << 19;  ///< multiply-adds worth about 20 us
 
 /// From `first` to `last`, which is not included.
 struct Range {

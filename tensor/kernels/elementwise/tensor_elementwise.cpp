@@ -11,7 +11,8 @@
 namespace gradus::kernels {
 namespace {
 
-constexpr int64_t kGrain = 32 << 10;  // elements: with fewer, starting a second thread costs more than it saves
+constexpr int64_t kElementwiseGrain =
+    32 << 10;  // elements: with fewer, starting a second thread costs more than it saves
 constexpr int64_t kChunk = 256;
 
 // A run of an operand in the form that the inner loops need: stride 0 or 1. Elements with any other stride are copied
@@ -52,8 +53,8 @@ void for_runs(const StridedLoop& loop, bool any_stride, Body&& body) {
     const auto whole = [&](int64_t begin, int64_t end) {
       loop.run(0, 1, [&](const int64_t* offsets) { body(offsets, begin, end - begin); });
     };
-    if (length <= kGrain) return whole(0, length);
-    return parallel_for(length, whole, kGrain);
+    if (length <= kElementwiseGrain) return whole(0, length);
+    return parallel_for(length, whole, kElementwiseGrain);
   }
   const auto group = [&](int64_t begin, int64_t end) {
     loop.run(begin, end, [&](const int64_t* offsets) {
@@ -61,8 +62,8 @@ void for_runs(const StridedLoop& loop, bool any_stride, Body&& body) {
       for (int64_t at = 0; at < length; at += kChunk) body(offsets, at, std::min(kChunk, length - at));
     });
   };
-  if (length * runs <= kGrain) return group(0, runs);
-  parallel_for(runs, group, rows_of_piece(kGrain, length));
+  if (length * runs <= kElementwiseGrain) return group(0, runs);
+  parallel_for(runs, group, rows_of_piece(kElementwiseGrain, length));
 }
 
 bool odd_stride(const StridedLoop& loop, int operands) {
@@ -83,7 +84,7 @@ void store_run(T* run, int64_t stride, int64_t begin, int64_t count, Write&& wri
 
 template <class T, class Fn>
 void unary_loop(const Tensor& x, Tensor& y, Fn&& fn) {
-  if (x.is_contiguous() && y.is_contiguous() && y.numel() <= kGrain) {
+  if (x.is_contiguous() && y.is_contiguous() && y.numel() <= kElementwiseGrain) {
     return fn(pointer<T>(x), pointer<T>(y), y.numel());
   }
   const StridedLoop loop({&y.layout(), &x.layout()});
@@ -96,7 +97,7 @@ void unary_loop(const Tensor& x, Tensor& y, Fn&& fn) {
 
 template <class T, class Out, class Fn>
 void binary_loop(const Tensor& a, const Tensor& b, Tensor& y, Fn&& fn) {
-  if (a.is_contiguous() && b.is_contiguous() && y.is_contiguous() && y.numel() <= kGrain) {
+  if (a.is_contiguous() && b.is_contiguous() && y.is_contiguous() && y.numel() <= kElementwiseGrain) {
     return fn(Run<T>{pointer<T>(a), 1}, Run<T>{pointer<T>(b), 1}, static_cast<Out*>(y.raw_data()), y.numel());
   }
   const StridedLoop loop({&y.layout(), &a.layout(), &b.layout()});
@@ -126,7 +127,8 @@ void unary(UnaryFn fn, const Tensor& x, Tensor& y) {
 }
 
 void binary(BinaryFn fn, const Tensor& a, const Tensor& b, Tensor& y) {
-  if (a.dtype() == DType::f32 && a.is_contiguous() && b.is_contiguous() && y.is_contiguous() && y.numel() <= kGrain) {
+  if (a.dtype() == DType::f32 && a.is_contiguous() && b.is_contiguous() && y.is_contiguous() &&
+      y.numel() <= kElementwiseGrain) {
     return binary<float>(fn, static_cast<const float*>(a.raw_data()), 1, static_cast<const float*>(b.raw_data()), 1,
                          static_cast<float*>(y.raw_data()), y.numel());
   }

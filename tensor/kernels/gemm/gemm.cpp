@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include <gradus/tensor/kernels/common/ceil_div.hpp>
 #include <gradus/tensor/kernels/gemm/gemm.hpp>
 #include <gradus/tensor/kernels/gemm/gemm_pack-inl.hpp>
 #include <gradus/tensor/kernels/gemm/gemm_packed-inl.hpp>
@@ -148,7 +149,6 @@ constexpr int64_t kBlockWork = int64_t{1} << 20;
 // The least number of rows in a block: B is packed again for each block of rows.
 constexpr int64_t kBlockRows = 256;
 
-constexpr int64_t ceil_div(int64_t n, int64_t divisor) { return (n + divisor - 1) / divisor; }
 constexpr int64_t round_up(int64_t n, int64_t multiple) { return ceil_div(n, multiple) * multiple; }
 
 template <class T>

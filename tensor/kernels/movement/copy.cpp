@@ -12,7 +12,7 @@
 namespace gradus::kernels {
 namespace {
 
-constexpr int64_t kGrainElements = 64 << 10;
+constexpr int64_t kCopyGrain = 64 << 10;
 
 // A plain cast of NaN, or of a number outside int64, would be undefined.
 template <class To, class From>
@@ -48,7 +48,7 @@ void copy_words(const Tensor& from, Tensor& to) {
       }
     });
   };
-  parallel_for(loop.run_count(), copy_runs, rows_of_piece(kGrainElements, loop.run_length()));
+  parallel_for(loop.run_count(), copy_runs, rows_of_piece(kCopyGrain, loop.run_length()));
 }
 
 }  // namespace

@@ -13,8 +13,8 @@
 namespace gradus::kernels {
 namespace {
 
-constexpr int64_t kGrain = 8 << 10;  // elements to a piece of work
-constexpr int64_t kRun = 16;         // at least so many neighbouring lines are processed together
+constexpr int64_t kIndexingGrain = 8 << 10;  // elements to a piece of work
+constexpr int64_t kRun = 16;                 // at least so many neighbouring lines are processed together
 
 // A dense tensor as [outer, size, inner] around one axis.
 struct Around {
@@ -51,7 +51,7 @@ void add_to(T& sum, T added) {
 template <class Body>
 void for_lines(const Around& around, int64_t length, Body&& body) {
   const int64_t lines = around.outer * around.inner;
-  for_rows(lines, std::max(kRun, rows_of_piece(kGrain, length)), [&](int64_t begin, int64_t count) {
+  for_rows(lines, std::max(kRun, rows_of_piece(kIndexingGrain, length)), [&](int64_t begin, int64_t count) {
     const int64_t end = begin + count;
     while (begin < end) {
       const int64_t o = begin / around.inner;
@@ -123,7 +123,7 @@ void select_along_axis(const Tensor& x, const Tensor& indices, int axis, Tensor&
   if (row_bytes == 0) return;
   const auto* from = static_cast<const char*>(source.raw_data());
   auto* to = static_cast<char*>(y.raw_data());
-  for_rows(around.outer * count, rows_of_piece(kGrain, around.inner), [&](int64_t first, int64_t rows) {
+  for_rows(around.outer * count, rows_of_piece(kIndexingGrain, around.inner), [&](int64_t first, int64_t rows) {
     for (int64_t row = first; row < first + rows; ++row) {
       const int64_t taken = row / count * size + resolve(index[row % count], size);
       std::memcpy(to + static_cast<size_t>(row) * row_bytes, from + static_cast<size_t>(taken) * row_bytes, row_bytes);

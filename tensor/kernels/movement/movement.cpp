@@ -9,7 +9,7 @@
 namespace gradus::kernels {
 namespace {
 
-constexpr int64_t kGrain = 64 << 10;
+constexpr int64_t kMovementGrain = 64 << 10;
 constexpr int kMaxAxes = 2 * kMaxRank;
 
 // The axes without those of size 1, and with neighbours merged where their strides allow it; at least one axis.
@@ -55,7 +55,7 @@ void gather_words(const Word* from, const Axes& axes, int64_t runs, Word* to) {
       copy_run(from + place, run, to + r * run.size);
     }
   };
-  parallel_for(runs, body, rows_of_piece(kGrain, run.size));
+  parallel_for(runs, body, rows_of_piece(kMovementGrain, run.size));
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace gradus::kernels {
 namespace {
 
-constexpr int64_t kGrain = 2 << 10;  // elements to a piece of work
+constexpr int64_t kSortGrain = 2 << 10;  // elements to a piece of work
 
 template <class T>
 struct Entry {
@@ -52,7 +52,7 @@ void sort_lines(const Tensor& x, int axis, bool descending, Tensor& values, Tens
   const T* from = pointer<T>(x);
   T* value = pointer<T>(values);
   auto* index = pointer<int64_t>(indices);
-  for_rows(lines, rows_of_piece(kGrain, n), [&](int64_t first, int64_t many) {
+  for_rows(lines, rows_of_piece(kSortGrain, n), [&](int64_t first, int64_t many) {
     std::vector<Entry<T>> entries(static_cast<size_t>(n));
     for (int64_t line = first; line < first + many; ++line) {
       const T* in = from + line / inner * n * inner + line % inner;

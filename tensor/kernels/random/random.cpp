@@ -92,7 +92,7 @@ namespace gradus::kernels {
 namespace {
 
 constexpr int64_t kTileWords = 1024;
-constexpr int64_t kGrainElements = 32 << 10;  // a multiple of every number of elements to a tile
+constexpr int64_t kRandomGrain = 32 << 10;  // a multiple of every number of elements to a tile
 
 // Calls body(words, begin, count) for tiles of elements: element begin + i uses words[i * kWords], ....
 template <int64_t kWords, class Body>
@@ -109,7 +109,7 @@ void for_tiles(uint64_t key, uint64_t counter, int64_t n, const Body& body) {
           body(static_cast<const uint32_t*>(words), at, count);
         }
       },
-      kGrainElements);
+      kRandomGrain);
 }
 
 uint64_t join(const uint32_t* words) { return words[0] | static_cast<uint64_t>(words[1]) << 32; }

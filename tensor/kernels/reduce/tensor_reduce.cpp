@@ -16,10 +16,10 @@
 namespace gradus::kernels {
 namespace {
 
-constexpr int64_t kGrain = 32 << 10;     // elements: with fewer, starting a second thread costs more than it saves
-constexpr int64_t kBlock = 64 << 10;     // elements of one slab that one thread reduces by itself
-constexpr int64_t kBlockColumns = 4096;  // the results for so many columns stay in the first-level cache
-constexpr int64_t kMaxBlockRows = 1024;  // reduce_cols reads up to so many rows in order of memory
+constexpr int64_t kReduceGrain = 32 << 10;  // elements: with fewer, starting a second thread costs more than it saves
+constexpr int64_t kBlock = 64 << 10;        // elements of one slab that one thread reduces by itself
+constexpr int64_t kBlockColumns = 4096;     // the results for so many columns stay in the first-level cache
+constexpr int64_t kMaxBlockRows = 1024;     // reduce_cols reads up to so many rows in order of memory
 
 // Neighbouring axes that are merged into one, with one stride.
 struct Group {
@@ -150,8 +150,8 @@ void reduce_small_slabs(const Fn& fn, const Slabs<T>& s, bool rows, T* y) {
     }
   };
   const int64_t work = s.n * s.cols;
-  if (s.count * work <= kGrain) return body(0, s.count);
-  parallel_for(s.count, body, rows_of_piece(kGrain, work));
+  if (s.count * work <= kReduceGrain) return body(0, s.count);
+  parallel_for(s.count, body, rows_of_piece(kReduceGrain, work));
 }
 
 template <class Fn, class T>
@@ -186,7 +186,7 @@ void reduce_large_slabs(const Fn& fn, const Slabs<T>& s, T* y) {
               std::min(width, s.cols - column), parts + band * s.cols + column);
     }
   };
-  parallel_for(s.count * down * across, body, std::max<int64_t>(1, kGrain / (width * height)));
+  parallel_for(s.count * down * across, body, std::max<int64_t>(1, kReduceGrain / (width * height)));
   if (down == 1) return;
   for (int64_t slab = 0; slab < s.count; ++slab) {
     fn.cols(parts + slab * down * s.cols, down, s.cols, s.cols, y + slab * s.cols);

@@ -17,7 +17,7 @@
 namespace gradus::kernels {
 namespace {
 
-constexpr int64_t kGrain = 16 << 10;
+constexpr int64_t kRowsGrain = 16 << 10;
 
 // The order of axes that puts the axes reduced in y last. `moved` is false when they are last already.
 struct RowOrder {
@@ -51,7 +51,7 @@ void by_rows(const Tensor& x, const Shape& y, const Fn& fn) {
   const int64_t n = x.numel() / y.numel();
   dispatch_float(x.dtype(), [&]<class T>() {
     const T* from = pointer<T>(dense);
-    for_rows(y.numel(), rows_of_piece(kGrain, n),
+    for_rows(y.numel(), rows_of_piece(kRowsGrain, n),
              [&](int64_t row, int64_t count) { fn(from + row * n, count, n, row); });
   });
 }
@@ -143,7 +143,7 @@ void center_columns(const Tensor& x, const Columns& of, Tensor& y) {
         center_cols<T>(elements<T>(x) + at, of.n, of.cols, std::min(kWidth, of.cols - column), elements<T>(y) + at);
       }
     };
-    parallel_for(of.slabs * across, body, std::max<int64_t>(1, kGrain / (of.n * std::min(kWidth, of.cols))));
+    parallel_for(of.slabs * across, body, std::max<int64_t>(1, kRowsGrain / (of.n * std::min(kWidth, of.cols))));
   });
 }
 

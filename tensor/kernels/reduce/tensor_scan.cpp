@@ -7,7 +7,7 @@
 namespace gradus::kernels {
 namespace {
 
-constexpr int64_t kGrain = 16 << 10;
+constexpr int64_t kScanGrain = 16 << 10;
 
 // Calls body(first element, its columns) for each dense block [n, cols] of x, where n is the axis of the scan.
 template <class Body>
@@ -17,7 +17,7 @@ void for_blocks(const Shape& x, int axis, ScanForm form, const Body& body) {
       .n = x[axis], .cols = 1, .step = form.order == ScanOrder::forward ? 1 : -1, .exclusive = form.exclusive};
   for (int k = axis + 1; k < x.rank(); ++k) columns.cols *= x[k];
   const int64_t size = columns.n * columns.cols;
-  for_rows(x.numel() / size, rows_of_piece(kGrain, size), [&](int64_t first, int64_t count) {
+  for_rows(x.numel() / size, rows_of_piece(kScanGrain, size), [&](int64_t first, int64_t count) {
     for (int64_t block = first; block < first + count; ++block) body(block * size, columns);
   });
 }

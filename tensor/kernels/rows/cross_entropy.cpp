@@ -70,7 +70,7 @@ HWY_AFTER_NAMESPACE();
 namespace gradus::kernels {
 namespace {
 
-constexpr int64_t kPiece = 8 << 10;  // elements
+constexpr int64_t kLossPiece = 8 << 10;  // elements
 
 void check_targets(const int64_t* targets, int64_t rows, int64_t classes, int64_t ignored) {
   for (int64_t r = 0; r < rows; ++r) {
@@ -88,7 +88,7 @@ void cross_entropy(const Tensor& logits, const Tensor& targets, const ClassTarge
   const auto* target = pointer<int64_t>(classes);
   check_targets(target, rows, n, rule.ignored);
   dispatch_float(in.dtype(), [&]<class T>() {
-    for_rows(rows, rows_of_piece(kPiece, n), [&](int64_t r, int64_t count) {
+    for_rows(rows, rows_of_piece(kLossPiece, n), [&](int64_t r, int64_t count) {
       GRADUS_SIMD(CrossEntropy<T>)
       (pointer<T>(in) + r * n, target + r, rule, pointer<T>(loss) + r, pointer<T>(lse) + 2 * r, count, n);
     });
@@ -100,7 +100,7 @@ void cross_entropy_backward(const Tensor& logits, const Tensor& targets, const C
   const Tensor in = dense(logits), classes = dense(targets), cotangent = dense(g), parts = dense(lse);
   const int64_t n = in.size(-1);
   dispatch_float(in.dtype(), [&]<class T>() {
-    for_rows(classes.numel(), rows_of_piece(kPiece, n), [&](int64_t r, int64_t count) {
+    for_rows(classes.numel(), rows_of_piece(kLossPiece, n), [&](int64_t r, int64_t count) {
       GRADUS_SIMD(CrossEntropyBackward<T>)
       (pointer<T>(in) + r * n, pointer<T>(parts) + 2 * r, pointer<int64_t>(classes) + r, rule,
        pointer<T>(cotangent) + r, pointer<T>(dx) + r * n, count, n);

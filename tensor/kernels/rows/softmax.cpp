@@ -146,7 +146,7 @@ HWY_AFTER_NAMESPACE();
 namespace gradus::kernels {
 namespace {
 
-constexpr int64_t kPiece = 8 << 10;  // elements
+constexpr int64_t kSoftmaxPiece = 8 << 10;  // elements
 
 }  // namespace
 
@@ -154,7 +154,7 @@ void softmax(const Tensor& x, const Tensor* keep, Tensor& y) {
   const Tensor in = dense(x), mask = dense(keep);
   const auto* kept = pointer<uint8_t>(mask);
   dispatch_float(y.dtype(), [&]<class T>() {
-    for_last_axis(y, kPiece, [&](int64_t at, int64_t rows, int64_t n) {
+    for_last_axis(y, kSoftmaxPiece, [&](int64_t at, int64_t rows, int64_t n) {
       const T* from = pointer<T>(in) + at;
       if (kept == nullptr) return GRADUS_SIMD(Softmax<T>)(from, pointer<T>(y) + at, rows, n);
       GRADUS_SIMD(MaskedSoftmax<T>)(from, kept + at, pointer<T>(y) + at, rows, n);
@@ -166,7 +166,7 @@ void softmax_backward(const Tensor& y, const Tensor& g, const Tensor* keep, Tens
   const Tensor out = dense(y), cotangent = dense(g), mask = dense(keep);
   const auto* kept = pointer<uint8_t>(mask);
   dispatch_float(dx.dtype(), [&]<class T>() {
-    for_last_axis(dx, kPiece, [&](int64_t at, int64_t rows, int64_t n) {
+    for_last_axis(dx, kSoftmaxPiece, [&](int64_t at, int64_t rows, int64_t n) {
       const T* p = pointer<T>(out) + at;
       const T* from = pointer<T>(cotangent) + at;
       if (kept == nullptr) return GRADUS_SIMD(SoftmaxBackward<T>)(p, from, pointer<T>(dx) + at, rows, n);
@@ -178,7 +178,7 @@ void softmax_backward(const Tensor& y, const Tensor& g, const Tensor* keep, Tens
 void log_softmax(const Tensor& x, Tensor& y) {
   const Tensor in = dense(x);
   dispatch_float(y.dtype(), [&]<class T>() {
-    for_last_axis(y, kPiece, [&](int64_t at, int64_t rows, int64_t n) {
+    for_last_axis(y, kSoftmaxPiece, [&](int64_t at, int64_t rows, int64_t n) {
       GRADUS_SIMD(LogSoftmax<T>)(pointer<T>(in) + at, pointer<T>(y) + at, rows, n);
     });
   });
@@ -187,7 +187,7 @@ void log_softmax(const Tensor& x, Tensor& y) {
 void log_softmax_backward(const Tensor& y, const Tensor& g, Tensor& dx) {
   const Tensor out = dense(y), cotangent = dense(g);
   dispatch_float(dx.dtype(), [&]<class T>() {
-    for_last_axis(dx, kPiece, [&](int64_t at, int64_t rows, int64_t n) {
+    for_last_axis(dx, kSoftmaxPiece, [&](int64_t at, int64_t rows, int64_t n) {
       GRADUS_SIMD(LogSoftmaxBackward<T>)
       (pointer<T>(out) + at, pointer<T>(cotangent) + at, pointer<T>(dx) + at, rows, n);
     });

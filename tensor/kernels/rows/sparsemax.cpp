@@ -137,14 +137,14 @@ void backward_rows(const T* y, const T* g, T* dx, int64_t rows, int64_t n, Root 
   }
 }
 
-constexpr int64_t kPiece = 2 << 10;  // elements
+constexpr int64_t kSparsePiece = 2 << 10;  // elements
 
 }  // namespace
 
 void sparse_probabilities(SparseFn fn, const Tensor& x, const Tensor* keep, Tensor& y) {
   const Tensor in = dense(x), mask = dense(keep);
   dispatch_float(y.dtype(), [&]<class T>() {
-    for_last_axis(y, kPiece, [&](int64_t begin, int64_t rows, int64_t n) {
+    for_last_axis(y, kSparsePiece, [&](int64_t begin, int64_t rows, int64_t n) {
       std::vector<double> candidates;
       for (int64_t at = begin; at < begin + rows * n; at += n) {
         const auto find = fn == SparseFn::sparsemax ? row<Sparsemax, T> : row<Entmax15, T>;
@@ -157,7 +157,7 @@ void sparse_probabilities(SparseFn fn, const Tensor& x, const Tensor* keep, Tens
 void sparse_probabilities_backward(SparseFn fn, const Tensor& y, const Tensor& g, Tensor& dx) {
   const Tensor out = dense(y), cotangent = dense(g);
   dispatch_float(dx.dtype(), [&]<class T>() {
-    for_last_axis(dx, kPiece, [&](int64_t at, int64_t rows, int64_t n) {
+    for_last_axis(dx, kSparsePiece, [&](int64_t at, int64_t rows, int64_t n) {
       const auto run = [&](auto root) {
         backward_rows(pointer<T>(out) + at, pointer<T>(cotangent) + at, pointer<T>(dx) + at, rows, n, root);
       };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <gradus/tensor/kernels/common/ceil_div.hpp>
 #include <gradus/tensor/kernels/common/rows.hpp>
 #include <gradus/tensor/kernels/gemm/gemm.hpp>
 #include <gradus/tensor/kernels/movement/copy.hpp>
@@ -20,8 +21,6 @@ constexpr int64_t kLeastRows = 64;
 constexpr int64_t kMostRows = 1024;
 // Each part of the sum over all sequences has a weight gradient of its own.
 constexpr int64_t kMostParts = 8;
-
-int64_t ceil_div(int64_t n, int64_t divisor) { return (n + divisor - 1) / divisor; }
 
 struct Sizes {
   int64_t batch, time, in, out, taps, steps;

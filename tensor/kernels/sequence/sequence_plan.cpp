@@ -3,13 +3,13 @@
 
 #include <algorithm>
 
+#include <gradus/tensor/kernels/common/ceil_div.hpp>
+
 namespace gradus::kernels {
 namespace {
 
 // The multiply-adds that take about 20 us.
-constexpr int64_t kTaskWork = int64_t{1} << 20;
-
-constexpr int64_t ceil_div(int64_t n, int64_t divisor) { return (n + divisor - 1) / divisor; }
+constexpr int64_t kSequenceTaskWork = int64_t{1} << 20;
 
 // Chunks of at most 16 rows, so that common batch sizes give two chunks for two threads. At most 32 rows when the
 // weights do not fit the second-level cache, because each chunk then reads them from the third-level cache at every
@@ -26,7 +26,7 @@ SequencePlan::SequencePlan(int64_t batch, int64_t time, int64_t hidden, const in
     : batch_(batch),
       chunk_rows_(rows_of_a_chunk(batch, hidden)),
       chunks_(ceil_div(batch, chunk_rows_)),
-      grain_(ceil_div(kTaskWork, std::max<int64_t>(1, chunk_rows_ * row_work))),
+      grain_(ceil_div(kSequenceTaskWork, std::max<int64_t>(1, chunk_rows_ * row_work))),
       scratch_(static_cast<size_t>(3 * batch + 1) * sizeof(int64_t)),
       rows_(scratch_.as<int64_t>()),
       lengths_(rows_ + batch),
