@@ -146,6 +146,7 @@ class GRADUS_API MultiHeadAttention : public Layer<MultiHeadAttention, MultiHead
   PreparedHeads prepare(const Variable& memory, const Mask& mask = Mask::none());
   /// query [B, Tq, E] over a prepared memory, as over the memory itself.
   Variable forward(const Variable& query, const PreparedHeads& memory);
+  Variable weights(const Variable& query, const PreparedHeads& memory);
 
   /// The weights of each head over a memory, [B, H, Tq, Tk]. Asking for them changes nothing else.
   Variable weights(const Variable& query, const Variable& memory, const Mask& mask = Mask::none());
@@ -160,6 +161,8 @@ class GRADUS_API MultiHeadAttention : public Layer<MultiHeadAttention, MultiHead
   void check_query(const Variable& query) const;
   void check_memory(const Variable& memory, int64_t batch) const;
   Variable joined(const Variable& context);
+  Variable query_for(const Variable& query, const PreparedHeads& memory);
+  Variable scores_of(const Variable& query, const Variable& keys) const;
   Variable attend(const Variable& query, const Variable& memory, const Mask& mask, const Variable& bias, bool self);
 
   int64_t key_heads_;

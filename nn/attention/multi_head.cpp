@@ -155,6 +155,14 @@ void MultiHeadAttention::check_memory(const Variable& memory, int64_t batch) con
   detail::check_sequence("a memory", memory, width, batch);
 }
 
+// query [B, H, Tq, d] and keys [B, G, Tk, d] -> [B, H, Tq, Tk]
+Variable MultiHeadAttention::scores_of(const Variable& query, const Variable& keys) const {
+  const int64_t batch = keys.size(0), heads = options().heads, length = keys.size(2);
+  const Shape shared = {batch, key_heads_, heads / key_heads_, length, head_size_};
+  const Variable all = reshape(expand(unsqueeze(keys, 2), shared), {batch, heads, length, head_size_});
+  return matmul(query, transpose(all, 2, 3)) * (1.0 / std::sqrt(static_cast<double>(head_size_)));
+}
+
 Variable MultiHeadAttention::weights(const Variable& query, const Variable& memory, const Mask& mask) {
   const NameScope scope(name().c_str());
   check_query(query);
@@ -163,13 +171,7 @@ Variable MultiHeadAttention::weights(const Variable& query, const Variable& memo
       .batch = query.size(0), .heads = options().heads, .queries = query.size(1), .keys = memory.size(1)};
   const detail::HeadRules rules = detail::head_rules(mask, sizes);
   const Heads heads = project(detail::readable(rules.asking, query), detail::readable(rules.used, memory), false);
-  const int64_t group = options().heads / key_heads_;
-  const Shape shared = {sizes.batch, key_heads_, group, sizes.keys, head_size_};
-  const Variable keys =
-      reshape(expand(unsqueeze(heads.memory.keys, 2), shared), {sizes.batch, options().heads, sizes.keys, head_size_});
-  const Variable scores =
-      matmul(heads.query, transpose(keys, 2, 3)) * (1.0 / std::sqrt(static_cast<double>(head_size_)));
-  return softmax(scores, -1, Variable(mask.tensor(sizes)));
+  return softmax(scores_of(heads.query, heads.memory.keys), -1, Variable(mask.tensor(sizes)));
 }
 
 }  // namespace gradus

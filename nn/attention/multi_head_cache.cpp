@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Attention with several heads, position by position: keys and values of the past and of a memory are kept.
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
+#include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/sequence/sequence.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/nn/attention/multi_head.hpp>
@@ -61,7 +63,7 @@ PreparedHeads MultiHeadAttention::prepare(const Variable& memory, const Mask& ma
           .asking = rules.asking.defined() ? Variable(rules.asking) : Variable()};
 }
 
-Variable MultiHeadAttention::forward(const Variable& query, const PreparedHeads& memory) {
+Variable MultiHeadAttention::query_for(const Variable& query, const PreparedHeads& memory) {
   check_query(query);
   GRADUS_CHECK(memory.heads.keys.defined() && memory.heads.keys.size(0) == query.size(0),
                "[multi_head_attention] expected a memory of ", query.size(0), " rows, got ",
@@ -69,8 +71,24 @@ Variable MultiHeadAttention::forward(const Variable& query, const PreparedHeads&
   const Variable asked = memory.asking.defined() ? detail::readable(memory.asking.value(), query) : query;
   const Variable weight =
       options().memory_size == 0 ? narrow(in_proj_weight_, 0, 0, options().model_size) : q_proj_weight_.variable();
-  return joined(dot_product_attention(project_query(asked, weight), memory.heads.keys, memory.heads.values,
+  return project_query(asked, weight);
+}
+
+Variable MultiHeadAttention::forward(const Variable& query, const PreparedHeads& memory) {
+  const Variable projected = query_for(query, memory);
+  return joined(dot_product_attention(projected, memory.heads.keys, memory.heads.values,
                                       {.keep = memory.keep, .ranges = memory.ranges}));
+}
+
+Variable MultiHeadAttention::weights(const Variable& query, const PreparedHeads& memory) {
+  const NameScope scope(name().c_str());
+  const Variable scores = scores_of(query_for(query, memory), memory.heads.keys);
+  if (!memory.ranges.defined()) return softmax(scores);
+  const Variable position = arange(memory.heads.length(), {.dtype = DType::i64});
+  const Variable within =
+      logical_and(less_equal(narrow(memory.ranges, 2, 0, 1), position), less(position, narrow(memory.ranges, 2, 1, 1)));
+  const Variable keep = unsqueeze(within, 1);
+  return softmax(scores, -1, memory.keep.defined() ? logical_and(keep, memory.keep) : keep);
 }
 
 }  // namespace gradus

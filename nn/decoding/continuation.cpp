@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <cmath>
 
 #include <gradus/autograd/engine/context.hpp>
@@ -12,7 +13,7 @@ Continuation::~Continuation() = default;
 void Continuation::begin(int64_t items, const Tensor& source_lengths, const Prediction& first) {
   items_.resize(static_cast<size_t>(items));
   for (int64_t item = 0; item < items; ++item) items_[static_cast<size_t>(item)] = item;
-  source_lengths_ = source_lengths.defined() ? source_lengths.contiguous() : source_lengths;
+  source_lengths_ = source_lengths.defined() ? source_lengths.clone() : Tensor();
   next_ = first;
 }
 
@@ -45,18 +46,22 @@ void Continuation::extend(const std::vector<int64_t>& order, const std::vector<i
 
 namespace detail {
 
-EvaluationMode::EvaluationMode(Module& module) {
-  for (const NamedModule& named : module.modules()) before_.emplace_back(named.module, named.module->training());
-  module.eval_();
+EvaluationScope::EvaluationScope(const std::vector<NamedModule>& modules) : modules_(modules) {
+  const auto trains = [](const NamedModule& named) { return named.module->training(); };
+  if (std::none_of(modules.begin(), modules.end(), trains)) return;
+  for (const NamedModule& named : modules) training_.push_back(trains(named));
+  modules.front().module->eval_();
 }
 
-// Parents come before children, so that each module gets its own mode last.
-EvaluationMode::~EvaluationMode() {
-  for (const auto& [module, training] : before_) {
-    if (training) {
-      module->train_();
+// The first module is the model, and parents come before children, so that each module gets its own mode last.
+EvaluationScope::~EvaluationScope() {
+  for (size_t i = 0; i < training_.size(); ++i) {
+    Module& module = *modules_[i].module;
+    if (module.training() == training_[i]) continue;
+    if (training_[i]) {
+      module.train_();
     } else {
-      module->eval_();
+      module.eval_();
     }
   }
 }

@@ -16,8 +16,8 @@ struct [[nodiscard]] Prediction {
   Tensor attention;  ///< [R, Ts]: what it looked at in the source; undefined when the model does not say
 };
 
-/// Sequences, one for each row, and what the model remembers of them. The model makes it (`start`), must outlive it,
-/// and is in evaluation mode meanwhile; nothing is recorded. A row belongs to an item of the batch that it began with.
+/// Sequences, one for each row, and what the model remembers of them. The model makes it (`start`) and must outlive it.
+/// It works in evaluation mode and records nothing. A row belongs to an item of the batch that it began with.
 class GRADUS_API Continuation {
  public:
   Continuation(const Continuation&) = delete;

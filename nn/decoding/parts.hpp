@@ -2,7 +2,6 @@
 // What the models and functions of decoding share.
 #pragma once
 
-#include <utility>
 #include <vector>
 
 #include <gradus/nn/decoding/decoding.hpp>
@@ -10,16 +9,18 @@
 
 namespace gradus::detail {
 
-/// Evaluation mode for its lifetime; then each module below has the mode that it had.
-class EvaluationMode {
+/// Evaluation mode of a model for its lifetime; then each module has the mode that it had. `modules` is what the
+/// model's modules() gives.
+class EvaluationScope {
  public:
-  explicit EvaluationMode(Module& module);
-  ~EvaluationMode();
-  EvaluationMode(const EvaluationMode&) = delete;
-  EvaluationMode& operator=(const EvaluationMode&) = delete;
+  explicit EvaluationScope(const std::vector<NamedModule>& modules);
+  ~EvaluationScope();
+  EvaluationScope(const EvaluationScope&) = delete;
+  EvaluationScope& operator=(const EvaluationScope&) = delete;
 
  private:
-  std::vector<std::pair<Module*, bool>> before_;
+  const std::vector<NamedModule>& modules_;
+  std::vector<bool> training_;  // empty: none was in training mode
 };
 
 /// Throws `[called] ...` unless the end symbol is one of the vocabulary and max_length is given.

@@ -23,7 +23,8 @@ Tensor column(const Tensor& symbols, int64_t step) { return symbols.slice(1, ste
 class Seq2Seq::Target final : public Continuation {
  public:
   Target(Seq2Seq& model, const Tensor& source, const Tensor& source_lengths, const Tensor& prompt)
-      : model_(model), evaluation_(model), lengths_(source_lengths) {
+      : model_(model), modules_(model.modules()), lengths_(source_lengths) {
+    const detail::EvaluationScope evaluation(modules_);
     source_ = model.encode(source, source_lengths);
     state_ = source_.start;
     Prediction first;
@@ -42,6 +43,7 @@ class Seq2Seq::Target final : public Continuation {
 
   Prediction read(const Tensor& symbols) override {
     const NameScope scope(model_.name().c_str());
+    const detail::EvaluationScope evaluation(modules_);
     return step_of(symbols);
   }
 
@@ -57,7 +59,7 @@ class Seq2Seq::Target final : public Continuation {
   }
 
   Seq2Seq& model_;
-  detail::EvaluationMode evaluation_;
+  std::vector<NamedModule> modules_;
   Source source_;
   Tensor lengths_;  // of the source, for each row
   RecurrentState state_;

@@ -52,6 +52,12 @@ struct TransformerSeq2SeqOptions {
   bool tied_output = false;
 };
 
+struct StartOptions {
+  /// Predictions have an attention: the weights of the last layer over the source, as the mean of its heads. It costs
+  /// the scores of that layer a second time.
+  bool want_attention = false;
+};
+
 /// A Transformer between symbols, used like Seq2Seq. Modules: source_input, target_input, transformer, output.
 class GRADUS_API TransformerSeq2Seq : public Layer<TransformerSeq2Seq, TransformerSeq2SeqOptions> {
  public:
@@ -62,11 +68,12 @@ class GRADUS_API TransformerSeq2Seq : public Layer<TransformerSeq2Seq, Transform
   Variable forward(const Tensor& source, const Tensor& source_lengths, const Tensor& target_in);
 
   /// The target after the symbols of `prompt`, i64 [B, P] with P >= 1, for the functions of nn/decoding. The source is
-  /// encoded once, and each layer keeps the keys and values of the target so far. Says no attention. Hooks on
-  /// "transformer" see no call: its encoder and decoder are called one by one.
-  Owned<Continuation> start(const Tensor& source, const Tensor& source_lengths, const Tensor& prompt);
+  /// encoded once, and each layer keeps the keys and values of the target so far. Hooks on "transformer" see no call:
+  /// its encoder and decoder are called one by one.
+  Owned<Continuation> start(const Tensor& source, const Tensor& source_lengths, const Tensor& prompt,
+                            const StartOptions& options = {});
 
-  /// As Seq2Seq::greedy, without attention.
+  /// As Seq2Seq::greedy.
   Decoded greedy(const Tensor& source, const Tensor& source_lengths, const GreedyOptions& options);
 
  private:

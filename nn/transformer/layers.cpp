@@ -135,10 +135,13 @@ PreparedHeads TransformerDecoderLayer::prepare(const Variable& memory, const Mas
 }
 
 Variable TransformerDecoderLayer::forward(const Variable& x, KeyValueCache& past, const PreparedHeads& memory,
-                                          const Mask& mask, const Variable& bias) {
+                                          const Mask& mask, const Variable& bias, Variable* weights) {
   return through(
       x, [&](const Variable& y) { return self_attn_(y, past, mask, bias); },
-      [&](const Variable& y) { return multihead_attn_(y, memory); });
+      [&](const Variable& y) {
+        if (weights != nullptr) *weights = multihead_attn_.weights(y, memory);
+        return multihead_attn_(y, memory);
+      });
 }
 
 }  // namespace gradus

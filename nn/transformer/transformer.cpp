@@ -45,6 +45,7 @@ TransformerCache TransformerCache::rows(const Tensor& order) const {
   TransformerCache out;
   for (const KeyValueCache& layer : layers) out.layers.push_back(layer.rows(order));
   for (const PreparedHeads& layer : memory) out.memory.push_back(layer.rows(order));
+  out.want_weights = want_weights;
   return out;
 }
 
@@ -113,7 +114,8 @@ Variable TransformerDecoder::forward(const Variable& x, TransformerCache& past) 
   const Variable bias = bias_(x.size(1), past.length() + x.size(1), x.dtype());
   Variable y = x;
   for (size_t i = 0; i < count; ++i) {
-    y = layers_[static_cast<int64_t>(i)](y, past.layers[i], past.memory[i], Mask::causal(), bias);
+    Variable* weights = past.want_weights && i + 1 == count ? &past.weights : nullptr;
+    y = layers_[static_cast<int64_t>(i)](y, past.layers[i], past.memory[i], Mask::causal(), bias, weights);
   }
   return norm_ ? (*norm_)(y) : y;
 }

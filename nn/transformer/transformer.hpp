@@ -96,9 +96,10 @@ class GRADUS_API TransformerDecoderLayer : public Layer<TransformerDecoderLayer,
   }
   /// Projects the memory once for all steps.
   PreparedHeads prepare(const Variable& memory, const Mask& memory_mask = Mask::none());
-  /// The next positions x after those in `past`.
+  /// The next positions x after those in `past`. `weights`, when given, becomes the weights of each head over the
+  /// memory, [B, H, T, Tk].
   Variable forward(const Variable& x, KeyValueCache& past, const PreparedHeads& memory,
-                   const Mask& mask = Mask::causal(), const Variable& bias = {});
+                   const Mask& mask = Mask::causal(), const Variable& bias = {}, Variable* weights = nullptr);
 
  private:
   template <class Attend, class AttendMemory>
@@ -144,11 +145,15 @@ struct TransformerEncoderOptions {
 
 /// The past of each layer of a stack.
 struct [[nodiscard]] GRADUS_API TransformerCache {
-  std::vector<KeyValueCache> layers;
-  std::vector<PreparedHeads> memory;  ///< of a decoder: the memory, projected by each layer
+  std::vector<KeyValueCache> layers = {};
+  std::vector<PreparedHeads> memory = {};  ///< of a decoder: the memory, projected by each layer
+  /// Of a decoder: whether each step gives the weights of its last layer over the memory, and those of the latest step,
+  /// [B, H, T, Tk].
+  bool want_weights = false;
+  Variable weights = {};
 
   int64_t length() const { return layers.empty() ? 0 : layers.front().length(); }
-  /// These rows, i64 [B'], in this order.
+  /// These rows, i64 [B'], in this order, without the latest weights.
   TransformerCache rows(const Tensor& order) const;
 };
 

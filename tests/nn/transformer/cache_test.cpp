@@ -87,10 +87,12 @@ TEST_CASE("MultiHeadAttention: a prepared memory gives the bits of the memory it
   MultiHeadAttention layer({.model_size = kWidth, .heads = 2, .memory_size = 5, .dtype = DType::f64}, generator);
   const Tensor keep = Tensor::from({1, 0, 1, 1, /**/ 1, 1, 0, 0, /**/ 0, 0, 0, 0}, {3, 4}, {.dtype = DType::boolean});
   const Tensor order = integers({2, 0, 0, 1});
-  for (const Mask& mask : {Mask::none(), Mask::from_lengths(integers({4, 2, 0})), Mask::keys(keep)}) {
+  const Mask lengths = Mask::from_lengths(integers({4, 2, 0}));
+  for (const Mask& mask : {Mask::none(), lengths, Mask::keys(keep), lengths & Mask::keys(keep)}) {
     const PreparedHeads prepared = layer.prepare(memory, mask);
     const Variable direct = layer(query, memory, mask);
     CHECK(bitwise_equal(layer(query, prepared).value(), direct.value()));
+    CHECK(largest_error(layer.weights(query, prepared).value(), layer.weights(query, memory, mask).value()) < 1e-15);
     const Variable reordered = layer(index_select(query, 0, order), prepared.rows(order));
     CHECK(largest_error(reordered.value(), index_select(direct, 0, order).value()) < 1e-14);
   }
