@@ -38,6 +38,7 @@ struct AttentionBackwardHead {
   T* packed_k = nullptr;
   T* packed_q = nullptr;
   T* packed_g = nullptr;
+  uint8_t* finite = nullptr;  // for each tile of queries: bit 0: all of q is finite, bit 1: all of g
 };
 
 /// A tile: queries [query, query + rows), keys [key, key + n).
@@ -54,27 +55,46 @@ struct AttentionTile {
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
-/// a . b with the terms in ascending order, as in the tiles of a product. So where one key has the whole weight, da -
-/// delta is exactly 0.
-template <class T>
-HWY_INLINE T DotInOrder(const T* a, const T* b, int64_t n) {
+/// a . b of kRows adjacent rows, each with its terms in ascending order, as in the tiles of a product. So where one key
+/// has the whole weight, da - delta is exactly 0. Several rows hide the latency of an FMA.
+template <int kRows, class T>
+HWY_INLINE void DotsInOrder(const T* a, const T* b, int64_t n, T* dots) {
   const hn::CappedTag<T, 1> d;
-  auto sum = hn::Zero(d);
-  for (int64_t j = 0; j < n; ++j) sum = hn::MulAdd(hn::Set(d, a[j]), hn::Set(d, b[j]), sum);
-  return hn::GetLane(sum);
+  hn::Vec<decltype(d)> sums[kRows];
+  for (auto& sum : sums) sum = hn::Zero(d);
+  for (int64_t j = 0; j < n; ++j) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      sums[r] = hn::MulAdd(hn::Set(d, a[r * n + j]), hn::Set(d, b[r * n + j]), sums[r]);
+    }
+  }
+  for (int r = 0; r < kRows; ++r) dots[r] = hn::GetLane(sums[r]);
 }
 
-/// delta, and the derivative by the sink. A query without an allowed key takes no part.
+/// delta, the derivative by the sink, and which tiles are finite. A query without an allowed key takes no part.
 template <class T>
 HWY_INLINE void PrepareRows(const Attention<T>& in, const AttentionBackwardHead<T>& head) {
+  const int64_t width = in.value_width;
+  int64_t row = 0;
+  for (; row + 8 <= in.queries; row += 8) {
+    DotsInOrder<8>(head.g + row * width, head.y + row * width, width, head.delta + row);
+  }
+  for (; row < in.queries; ++row) DotsInOrder<1>(head.g + row * width, head.y + row * width, width, head.delta + row);
   T sink = 0;
   for (int64_t i = 0; i < in.queries; ++i) {
-    const bool asks = head.lse[i] != InfinityOf<T>();
-    head.delta[i] = asks ? DotInOrder(head.g + i * in.value_width, head.y + i * in.value_width, in.value_width) : T{0};
-    if (in.sink != nullptr && head.dsink != nullptr && asks)
+    if (head.lse[i] == InfinityOf<T>()) {
+      head.delta[i] = 0;
+    } else if (in.sink != nullptr && head.dsink != nullptr) {
       sink -= ExpOf(in.sink[head.h], head.lse[i]) * head.delta[i];
+    }
   }
   if (head.dsink != nullptr) *head.dsink = sink;
+  for (int64_t query = 0; query < in.queries; query += kTileQueries) {
+    const int64_t rows = HWY_MIN(kTileQueries, in.queries - query);
+    const bool q = AllFinite(row_at(in.q, in.q_at, head.b, head.h, query), in.q_at.row, rows, in.width);
+    const bool g = AllFinite(head.g + query * width, width, rows, width);
+    head.finite[query / kTileQueries] = static_cast<uint8_t>((q ? 1 : 0) | (g ? 2 : 0));
+  }
 }
 
 /// ds of one row from its z, a and da, and the derivative by the bias. Where a is 0, ds is 0, whatever da is.
@@ -144,20 +164,22 @@ HWY_INLINE void BackwardTile(const Attention<T>& in, const AttentionBackwardHead
     AddWeighted(p, keys);
   }
   if (head.dk != nullptr) {
-    pack_b<T>(tile.rows, in.width, q, in.q_at.row, 1, head.packed_q);
+    TileOperand<T> queries = OperandOf(q, in.q_at.row, tile.rows, in.width, head.packed_q);
+    queries.finite = (head.finite[tile.query / kTileQueries] & 1) != 0;
     PackedGemm<T> p{.m = tile.n, .n = in.width, .k = tile.rows, .a = ds, .lda = 1};
     p.a_col = kTileKeys;
     p.c = head.dk + tile.key * in.width;
     p.ldc = in.width;
-    AddWeighted(p, {q, in.q_at.row, head.packed_q, AllFinite(q, in.q_at.row, tile.rows, in.width)});
+    AddWeighted(p, queries);
   }
   if (head.dv != nullptr) {
-    pack_b<T>(tile.rows, in.value_width, g, in.value_width, 1, head.packed_g);
+    TileOperand<T> cotangents = OperandOf(g, in.value_width, tile.rows, in.value_width, head.packed_g);
+    cotangents.finite = (head.finite[tile.query / kTileQueries] & 2) != 0;
     PackedGemm<T> p{.m = tile.n, .n = in.value_width, .k = tile.rows, .a = a, .lda = 1};
     p.a_col = kTileKeys;
     p.c = head.dv + tile.key * in.value_width;
     p.ldc = in.value_width;
-    AddWeighted(p, {g, in.value_width, head.packed_g, AllFinite(g, in.value_width, tile.rows, in.value_width)});
+    AddWeighted(p, cotangents);
   }
 }
 
@@ -172,8 +194,8 @@ void RunBackwardHead(const Attention<T>& in, const AttentionBackwardHead<T>& hea
     const T* v = row_at(in.v, in.v_at, head.b, key_head, key);
     pack_b<T>(in.width, n, k, 1, in.k_at.row, head.packed_k_columns);
     pack_b<T>(in.value_width, n, v, 1, in.v_at.row, head.packed_v_columns);
-    pack_b<T>(n, in.width, k, in.k_at.row, 1, head.packed_k);
-    const TileOperand<T> keys{k, in.k_at.row, head.packed_k, AllFinite(k, in.k_at.row, n, in.width)};
+    TileOperand<T> keys = OperandOf(k, in.k_at.row, n, in.width, head.packed_k);
+    keys.finite = AllFinite(k, in.k_at.row, n, in.width);
     for (int64_t query = 0; query < in.queries; query += kTileQueries) {
       const int64_t rows = HWY_MIN(kTileQueries, in.queries - query);
       const Range used = rows_using(in, head.b, query, rows, key, n);
@@ -196,13 +218,15 @@ template <class T>
 class BackwardScratch {
  public:
   explicit BackwardScratch(const Attention<T>& in)
-      : k_columns_(packed_b_size<T>(in.width, kTileKeys)),
+      : queries_(in.queries),
+        k_columns_(packed_b_size<T>(in.width, kTileKeys)),
         v_columns_(packed_b_size<T>(in.value_width, kTileKeys)),
         k_rows_(packed_b_size<T>(kTileKeys, in.width)),
         g_rows_(packed_b_size<T>(kTileQueries, in.value_width)),
         scratch_(static_cast<size_t>(k_columns_ + v_columns_ + 2 * k_rows_ + g_rows_ + 3 * kTileQueries * kTileKeys +
                                      in.queries) *
-                 sizeof(T)) {}
+                     sizeof(T) +
+                 static_cast<size_t>(in.queries / kTileQueries + 1)) {}
 
   void give_to(AttentionBackwardHead<T>& head) {
     head.packed_k_columns = scratch_.template as<T>();
@@ -212,9 +236,11 @@ class BackwardScratch {
     head.packed_g = head.packed_q + k_rows_;
     head.scores = head.packed_g + g_rows_;
     head.delta = head.scores + 3 * kTileQueries * kTileKeys;
+    head.finite = reinterpret_cast<uint8_t*>(head.delta + queries_);
   }
 
  private:
+  int64_t queries_;
   int64_t k_columns_;
   int64_t v_columns_;
   int64_t k_rows_;

@@ -50,9 +50,13 @@ HWY_INLINE void TakeRow(const Attention<T>& in, const AttentionForwardBlock<T>& 
     std::fill_n(s, n, T{0});
     return;
   }
+  block.largest[row] = largest;
+  if (before == -InfinityOf<T>()) {  // the first keys of this query: l and y are 0
+    block.sum[row] = ExpRow(s, largest, n, s);
+    return;
+  }
   const T kept = ExpOf(before, largest);
   block.sum[row] = block.sum[row] * kept + ExpRow(s, largest, n, s);
-  block.largest[row] = largest;
   if (kept != T{1}) ScaleElements(block.y + row * in.value_width, kept, in.value_width);
 }
 
@@ -74,15 +78,18 @@ HWY_INLINE void ForwardTile(const Attention<T>& in, const AttentionForwardBlock<
 
 /// y / l and lse = m + log(l), or 0 and infinity for a query without an allowed key.
 template <class T>
-HWY_INLINE void FinishForwardRow(const Attention<T>& in, const AttentionForwardBlock<T>& block, int64_t row) {
+HWY_INLINE void FinishForward(const Attention<T>& in, const AttentionForwardBlock<T>& block) {
   const hn::ScalableTag<T> d;
-  const T sum = block.sum[row];
-  if (sum == T{0}) {
-    block.lse[row] = InfinityOf<T>();
-    return;
+  const auto infinity = hn::Set(d, InfinityOf<T>());
+  ForVectors(d, block.rows, [&](const auto& io, int64_t row) HWY_ATTR {
+    const auto sum = io.load(block.sum + row);
+    const auto lse = hn::Add(io.load(block.largest + row), Log(d, sum));
+    io.store(hn::IfThenElse(hn::Eq(sum, hn::Zero(d)), infinity, lse), block.lse + row);
+  });
+  for (int64_t row = 0; row < block.rows; ++row) {
+    const T sum = block.sum[row];
+    if (sum != T{0}) ScaleElements(block.y + row * in.value_width, T{1} / sum, in.value_width);
   }
-  ScaleElements(block.y + row * in.value_width, T{1} / sum, in.value_width);
-  block.lse[row] = block.largest[row] + hn::GetLane(Log(d, hn::Set(d, sum)));
 }
 
 template <class T>
@@ -96,15 +103,15 @@ void RunForwardBlock(const Attention<T>& in, const AttentionForwardBlock<T>& blo
     const int64_t n = HWY_MIN(kTileKeys, keys.last - key);
     const T* v = row_at(in.v, in.v_at, block.b, head, key);
     pack_b<T>(in.width, n, row_at(in.k, in.k_at, block.b, head, key), 1, in.k_at.row, block.packed_k);
-    pack_b<T>(n, in.value_width, v, in.v_at.row, 1, block.packed_v);
-    const TileOperand<T> values{v, in.v_at.row, block.packed_v, AllFinite(v, in.v_at.row, n, in.value_width)};
+    TileOperand<T> values = OperandOf(v, in.v_at.row, n, in.value_width, block.packed_v);
+    values.finite = AllFinite(v, in.v_at.row, n, in.value_width);
     for (int64_t row = 0; row < block.rows; row += kTileQueries) {
       const int64_t rows = HWY_MIN(kTileQueries, block.rows - row);
       const Range used = rows_using(in, block.b, block.first_query + row, rows, key, n);
       if (used.first < used.last) ForwardTile(in, block, row + used.first, used.last - used.first, key, n, values);
     }
   }
-  for (int64_t row = 0; row < block.rows; ++row) FinishForwardRow(in, block, row);
+  FinishForward(in, block);
 }
 
 }  // namespace gradus::kernels::HWY_NAMESPACE

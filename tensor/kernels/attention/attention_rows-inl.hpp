@@ -91,21 +91,38 @@ HWY_INLINE bool AllFinite(const T* x, int64_t row_stride, int64_t rows, int64_t 
   return hn::GetLane(hn::SumOfLanes(d, sum)) == T{0};
 }
 
-/// B of a product as it is stored, and packed. `finite` says that no element is infinite or NaN.
+/// B of a product: rows as they are stored, and for a product `values`, whose rows start every `b_row` elements, or are
+/// packed when b_row is 0. `finite` says that no element is infinite or NaN.
 template <class T>
 struct TileOperand {
   const T* rows = nullptr;
   int64_t row_stride = 0;
-  const T* packed = nullptr;
+  const T* values = nullptr;
+  int64_t b_row = 0;
   bool finite = true;
 };
 
+/// `count` rows of `width` elements as B. Rows that are near each other are read in place. Rows far apart would share
+/// few sets of the first-level cache, so they are copied to `packed`.
+template <class T>
+HWY_INLINE TileOperand<T> OperandOf(const T* rows, int64_t row_stride, int64_t count, int64_t width, T* packed) {
+  constexpr int64_t kNearBytes = 512;
+  TileOperand<T> out{rows, row_stride, rows, row_stride, true};
+  if (row_stride * static_cast<int64_t>(sizeof(T)) > kNearBytes || row_stride < width) {
+    pack_b<T>(count, width, rows, row_stride, 1, packed);
+    out.values = packed;
+    out.b_row = 0;
+  }
+  return out;
+}
+
 /// C += A B, where a weight of 0 in A leaves out its row of B, whatever that row holds. When all of B is finite, the
-/// packed product gives the same bits.
+/// usual product gives the same bits.
 template <class T>
 HWY_INLINE void AddWeighted(PackedGemm<T> p, const TileOperand<T>& b) {
   p.accumulate = true;
-  p.packed = b.packed;
+  p.packed = b.values;
+  p.b_row = b.b_row;
   if (b.finite) return RunPacked(p);
   const hn::ScalableTag<T> d;
   for (int64_t i = 0; i < p.m; ++i) {

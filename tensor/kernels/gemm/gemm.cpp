@@ -37,7 +37,8 @@ void RunPacked(const PackedGemm<T>& p) {
   if (p.m <= 0 || p.n <= 0) return;
   const T beta = p.accumulate ? T{1} : T{0};
   if (p.k <= 0) return ScaleC(p.m, p.n, beta, p.c, p.ldc);
-  TileProduct<T> tile{p.m, p.n, p.k, T{1}, beta, p.a, p.lda, p.a_col, p.packed, width, p.k * width, p.c, p.ldc};
+  const int64_t b_row = p.b_row > 0 ? p.b_row : width, b_panel = p.b_row > 0 ? width : p.k * width;
+  TileProduct<T> tile{p.m, p.n, p.k, T{1}, beta, p.a, p.lda, p.a_col, p.packed, b_row, b_panel, p.c, p.ldc};
   RunProduct(d, tile);
 }
 

@@ -37,7 +37,8 @@ template <class T>
 void pack_b(int64_t k, int64_t n, const T* b, int64_t row_stride, int64_t col_stride, T* packed);
 
 /// C [m, n] = A [m, k] * B, or C += A * B when `accumulate`; on the calling thread only. A row of C has the same bits
-/// for any m. Element (i, p) of A is at a[i * lda + p * a_col]: a transposed A has lda = 1.
+/// for any m. Element (i, p) of A is at a[i * lda + p * a_col]: a transposed A has lda = 1. With b_row > 0, `packed` is
+/// B as it is, element (p, j) at packed[p * b_row + j], and C has the same bits.
 template <class T>
 struct PackedGemm {
   int64_t m = 0;
@@ -50,6 +51,7 @@ struct PackedGemm {
   int64_t ldc = 0;
   bool accumulate = false;
   int64_t a_col = 1;
+  int64_t b_row = 0;
 };
 
 template <class T>
