@@ -348,8 +348,8 @@ struct AttendOptions {
 };
 
 /// context[b, i] = sum_j weight[b, i, j] value[b, j]. Parts: `score`, `normaliser`, and `position` and `dropout` when
-/// there are any. Products of a query and a key under a softmax are computed in tiles (dot_product_attention): then
-/// nothing of size Tq x Tk is stored, except what a mask or a bias gives. Blocked positions are as for AttentionOutput.
+/// there are any. Several queries whose scores are products, under a softmax, are computed in tiles: then nothing of
+/// size Tq x Tk is stored, except what a mask or a bias gives. Blocked positions are as for AttentionOutput.
 class GRADUS_API Attention : public Layer<Attention, AttentionOptions> {
  public:
   Attention(const AttentionOptions& options, const Place& place);

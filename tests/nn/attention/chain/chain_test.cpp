@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include <gradus/autograd/check/battery/random_tensors.hpp>
+#include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/grad.hpp>
+#include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
@@ -128,6 +130,43 @@ TEST_CASE("tiles and the composed path give the same context and gradients, for 
       }
     }
   }
+}
+
+TEST_CASE("tiles compute softmax over products for several queries, unless something must see the weights") {
+  const Data data(1);
+  Generator generator(1);
+  // Whether a call without weights applies the op that works in tiles.
+  const auto tiled = [&](const AttentionOptions& options, int64_t queries, const auto& prepare) {
+    Attention attention(sized(options), generator);
+    prepare(attention);
+    bool seen = false;
+    const ApplyObserver observer{
+        .call =
+            [](void* state, const OpDef& op, const Attrs&, const Variable* const*, size_t, const Variable*, size_t) {
+              if (std::string(op.name) == "dot_product_attention") *static_cast<bool*>(state) = true;
+            },
+        .state = &seen};
+    context().apply_observer = &observer;
+    static_cast<void>(attention(Variable(data.query.slice(1, 0, queries)), attention.prepare(data.keys)));
+    context().apply_observer = nullptr;
+    return seen;
+  };
+  const auto plain = [](Attention&) {};
+  CHECK(tiled({}, 2, plain));
+  CHECK(tiled({.score = Score::biaffine(), .normaliser = Normaliser::softmax({.sink = Sink::learned})}, 3, plain));
+  CHECK(tiled({.window = {.width = 1}}, 2, plain));
+  CHECK(!tiled({}, 1, plain));
+  CHECK(!tiled({}, 2, compose));
+  CHECK(!tiled({}, 2, [](Attention& attention) {
+    attention.submodule("score").on_output_([](const Variable&) { return Variable(); });
+  }));
+  CHECK(!tiled({.dropout = 0.5}, 2, plain));
+  CHECK(tiled({.dropout = 0.5}, 2, [](Attention& attention) { attention.eval_(); }));
+  CHECK(!tiled({.window = {.width = 1, .predicted = true}}, 2, plain));
+  CHECK(!tiled({.normaliser = Normaliser::softmax({.temperature = 2.0})}, 2, plain));
+  CHECK(!tiled({.normaliser = Normaliser::sparsemax()}, 2, plain));
+  CHECK(!tiled({.over = NormaliseOver::queries}, 2, plain));
+  CHECK(!tiled({.score = Score::additive({.attention_size = 2})}, 2, plain));
 }
 
 TEST_CASE("asking for the weights changes no bit of the context or of its gradients, and gives the weights") {
