@@ -18,11 +18,14 @@
 #include <gradus/nn/check/gradcheck.hpp>
 #include <gradus/nn/check/properties.hpp>
 #include <gradus/nn/containers.hpp>
+#include <gradus/nn/decoding/decoding.hpp>
 #include <gradus/nn/init.hpp>
 #include <gradus/nn/layers.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
+#include <gradus/nn/models/transformer.hpp>
 #include <gradus/nn/module.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
+#include <gradus/nn/transformer/transformer.hpp>
 #include <gradus/optim/adam.hpp>
 #include <gradus/optim/optimizer.hpp>
 #include <gradus/optim/schedule.hpp>

@@ -80,6 +80,22 @@ void tiles(benchmark::State& state) {
 
 void public_ops(benchmark::State& state) { attention(state, composed); }
 
+// Additive attention (Bahdanau et al. 2015): scores, softmax, weighted sum. Each score takes `width` tanh.
+void additive(benchmark::State& state) {
+  Generator generator(kSeed);
+  const Shape shape = {state.range(0), state.range(1), state.range(2)};
+  const auto draw = [&](const Shape& of) { return uniform(of, generator, {.low = -1.0, .high = 1.0}); };
+  const Variable query = leaf(draw(shape)), key = leaf(draw(shape)), value = leaf(draw(shape));
+  const Variable v = leaf(draw({shape[2]}));
+  const Variable cotangent(draw(shape));
+  for (auto _ : state) {
+    const Variable y = matmul(softmax(additive_score(query, key, v)), value);
+    benchmark::DoNotOptimize(grad({y}, {query, key, value, v}, {.cotangents = {cotangent}}));
+  }
+  state.counters["tanh"] = benchmark::Counter(static_cast<double>(query.numel() * key.size(1)),
+                                              benchmark::Counter::kIsIterationInvariantRate);
+}
+
 void sizes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"batch", "heads", "length", "width", "causal"});
   b->Args({32, 4, 20, 16, 0})->Args({8, 8, 128, 64, 0})->Args({4, 8, 512, 64, 1})->Args({1, 8, 2048, 64, 1});
@@ -88,6 +104,12 @@ void sizes(benchmark::internal::Benchmark* b) {
 
 BENCHMARK(tiles)->Apply(sizes);
 BENCHMARK(public_ops)->Apply(sizes);
+BENCHMARK(additive)
+    ->ArgNames({"batch", "length", "width"})
+    ->Args({8, 128, 64})
+    ->Args({8, 1024, 64})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace gradus::bench

@@ -42,11 +42,14 @@ set(GRADUS_PUBLIC_HEADERS
   nn/check/gradcheck.hpp
   nn/check/properties.hpp
   nn/containers.hpp
+  nn/decoding/decoding.hpp
   nn/init.hpp
   nn/layers.hpp
   nn/models/seq2seq.hpp
+  nn/models/transformer.hpp
   nn/module.hpp
   nn/recurrent/recurrent.hpp
+  nn/transformer/transformer.hpp
   optim/adam.hpp
   optim/optimizer.hpp
   optim/schedule.hpp

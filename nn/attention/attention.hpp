@@ -105,7 +105,31 @@ struct MultiHeadAttentionOptions {
   int64_t key_heads = 0;    ///< G, divides H; 0: H. 1 is multi-query attention (Shazeer 2019)
   int64_t memory_size = 0;  ///< M, of what keys and values are projected from; 0: E
   bool bias = true;
+  /// Turns queries and keys of self-attention by their positions (rotary). Attention over a memory has no positions.
+  std::optional<RotaryPairing> rotary = {};
+  double rotary_base = 10000.0;
   DType dtype = DType::f32;
+};
+
+/// The keys and values of each head for the positions so far. It holds no position at first. A row is one sequence.
+struct [[nodiscard]] GRADUS_API KeyValueCache {
+  Variable keys;    ///< [B, G, T, d]
+  Variable values;  ///< [B, G, T, d]
+
+  int64_t length() const { return keys.defined() ? keys.size(2) : 0; }
+  /// These rows, i64 [B'], in this order; each may be named several times.
+  KeyValueCache rows(const Tensor& order) const;
+};
+
+/// A memory that was projected once for all queries, with what its mask says.
+struct [[nodiscard]] GRADUS_API PreparedHeads {
+  KeyValueCache heads;
+  // As dot_product_attention takes them; undefined: all keys.
+  Variable ranges;
+  Variable keep;
+  Variable asking;  ///< bool [B or 1, 1, 1]: items with some allowed key; undefined: all
+
+  PreparedHeads rows(const Tensor& order) const;
 };
 
 /// Attention with several heads (Vaswani et al. 2017, 3.2.2) of width d = E / H; group-wise keys (Ainslie et al. 2023)
@@ -117,17 +141,38 @@ class GRADUS_API MultiHeadAttention : public Layer<MultiHeadAttention, MultiHead
  public:
   MultiHeadAttention(const MultiHeadAttentionOptions& options, const Place& place);
 
-  /// Self-attention: x [B, T, E] -> [B, T, E].
-  Variable forward(const Variable& x, const Mask& mask = Mask::none());
+  /// Self-attention: x [B, T, E] -> [B, T, E]. `bias` is added to the scores; it broadcasts to [B, H, T, T].
+  Variable forward(const Variable& x, const Mask& mask = Mask::none(), const Variable& bias = {});
   /// query [B, Tq, E] over memory [B, Tk, M] -> [B, Tq, E].
-  Variable forward(const Variable& query, const Variable& memory, const Mask& mask = Mask::none());
-  /// The weights of each head, [B, H, Tq, Tk]. Asking for them changes nothing else.
+  Variable forward(const Variable& query, const Variable& memory, const Mask& mask = Mask::none(),
+                   const Variable& bias = {});
+
+  /// Self-attention of the next positions x [B, T, E] after those in `past`, which they are added to. The mask has T
+  /// queries and past.length() + T keys. Costs a copy of the past.
+  Variable forward(const Variable& x, KeyValueCache& past, const Mask& mask = Mask::causal(),
+                   const Variable& bias = {});
+  /// Projects a memory [B, Tk, M] once. Throws when the mask depends on the query.
+  PreparedHeads prepare(const Variable& memory, const Mask& mask = Mask::none());
+  /// query [B, Tq, E] over a prepared memory, as over the memory itself.
+  Variable forward(const Variable& query, const PreparedHeads& memory);
+  Variable weights(const Variable& query, const PreparedHeads& memory);
+
+  /// The weights of each head over a memory, [B, H, Tq, Tk]. Asking for them changes nothing else.
   Variable weights(const Variable& query, const Variable& memory, const Mask& mask = Mask::none());
 
  private:
   struct Heads;
+  Variable project_query(const Variable& query, const Variable& weight);
+  KeyValueCache project_memory(const Variable& memory, const Variable& both);
   Heads project(const Variable& query, const Variable& memory, bool same);
-  Variable attend(const Variable& query, const Variable& memory, const Mask& mask, bool same);
+  void turn(Heads& heads, int64_t offset) const;
+  void require_own_memory(const Variable& x) const;
+  void check_query(const Variable& query) const;
+  void check_memory(const Variable& memory, int64_t batch) const;
+  Variable joined(const Variable& context);
+  Variable query_for(const Variable& query, const PreparedHeads& memory);
+  Variable scores_of(const Variable& query, const Variable& keys) const;
+  Variable attend(const Variable& query, const Variable& memory, const Mask& mask, const Variable& bias, bool self);
 
   int64_t key_heads_;
   int64_t head_size_;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 // head_h = attention(x W_h^Q, m W_g^K, m W_g^V), y = [head_1, ..., head_H] W^O   (Vaswani et al. 2017, 3.2.2)
+#include <gradus/nn/attention/multi_head.hpp>
+
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/sequence/sequence.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
-#include <gradus/nn/attention/attention.hpp>
 #include <gradus/nn/init.hpp>
 #include <gradus/nn/required_size.hpp>
 
@@ -26,80 +26,10 @@ const MultiHeadAttentionOptions& checked(const MultiHeadAttentionOptions& option
                "[multi_head_attention] expected key_heads to divide heads, got ", options.key_heads, " and ",
                options.heads);
   GRADUS_CHECK(options.memory_size >= 0, "[multi_head_attention] expected memory_size >= 0, got ", options.memory_size);
+  GRADUS_CHECK(!options.rotary || options.model_size / options.heads % 2 == 0,
+               "[multi_head_attention] expected heads of an even width for rotary positions, got ",
+               options.model_size / options.heads);
   return options;
-}
-
-void check_sequence(const char* what, const Variable& x, int64_t width, const Variable& like) {
-  const bool batched = x.rank() == 3 && x.size(2) == width && x.size(0) == like.size(0);
-  GRADUS_CHECK(batched, "[multi_head_attention] expected ", what, " [B, T, ", width, "], got ", describe(x));
-}
-
-// What a mask says about one call.
-struct Rules {
-  Variable ranges;  // as dot_product_attention takes them; undefined: all keys
-  Variable keep;    // bool, broadcasts to [B, H, Tq, Tk]; undefined: all keys within the ranges
-  Tensor used;      // bool [B or 1, Tk, 1]: keys that some query may attend to; undefined: all
-  Tensor asking;    // bool [B or 1, Tq, 1]: queries that may attend to some key; undefined: all
-};
-
-Tensor unless_all(const Tensor& kept) {
-  const bool* first = kept.data<bool>();
-  return std::find(first, first + kept.numel(), false) == first + kept.numel() ? Tensor() : kept;
-}
-
-// From bool [b, h, q, Tk], whose first axes may have size 1.
-void add_kept(const Tensor& keep, Rules& rules) {
-  const Variable all(keep);
-  rules.used = unless_all(any(all, {1, 2}).value().unsqueeze(2).contiguous());
-  rules.asking = unless_all(any(all, {1, 3}).value().unsqueeze(2).contiguous());
-}
-
-// From exact ranges, without looking at every pair of a query and a key.
-void add_kept(const KeyRanges& ranges, int64_t keys, Rules& rules) {
-  Tensor used = zeros({ranges.items, keys, 1}, {.dtype = DType::boolean});
-  Tensor asking = zeros({ranges.items, ranges.queries, 1}, {.dtype = DType::boolean});
-  std::vector<int64_t> starts(static_cast<size_t>(keys) + 1);
-  for (int64_t item = 0; item < ranges.items; ++item) {
-    std::fill(starts.begin(), starts.end(), 0);
-    for (int64_t i = 0; i < ranges.queries; ++i) {
-      const KeyRange& range = ranges.at(item, i);
-      ++starts[static_cast<size_t>(range.first)];
-      --starts[static_cast<size_t>(range.last)];
-      asking.mutable_data_<bool>()[item * ranges.queries + i] = range.first < range.last;
-    }
-    int64_t open = 0;
-    for (int64_t j = 0; j < keys; ++j) {
-      open += starts[static_cast<size_t>(j)];
-      used.mutable_data_<bool>()[item * keys + j] = open > 0;
-    }
-  }
-  rules.used = unless_all(used);
-  rules.asking = unless_all(asking);
-}
-
-Rules rules_of(const Mask& mask, const MaskSizes& sizes) {
-  Rules rules;
-  if (!mask.defined()) return rules;
-  const KeyRanges ranges = mask.ranges(sizes);
-  Tensor bounds = zeros({ranges.items, ranges.queries, 2}, {.dtype = DType::i64});
-  int64_t* bound = bounds.mutable_data_<int64_t>();
-  for (const KeyRange& range : ranges.ranges) {
-    *bound++ = range.first;
-    *bound++ = range.last;
-  }
-  rules.ranges = Variable(bounds);
-  if (ranges.all_exact()) {
-    add_kept(ranges, sizes.keys, rules);
-  } else {
-    rules.keep = Variable(mask.scattered().tensor(sizes));
-    add_kept(mask.tensor(sizes), rules);
-  }
-  return rules;
-}
-
-// x with 0 in the rows that nothing may read, so that their content reaches no weight.
-Variable only_read(const Tensor& kept, const Variable& x) {
-  return kept.defined() ? where(Variable(kept), x, zeros({}, {.dtype = x.dtype()})) : x;
 }
 
 // [B, T, n d] -> [B, n, T, d]
@@ -114,12 +44,6 @@ Tensor initial(const Shape& shape, Generator& generator, DType dtype) {
 }
 
 }  // namespace
-
-struct MultiHeadAttention::Heads {
-  Variable query;  // [B, H, Tq, d]
-  Variable key;    // [B, G, Tk, d]
-  Variable value;  // [B, G, Tk, d]
-};
 
 MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& options, const Place& place)
     : Layer(checked(options), place),
@@ -150,68 +74,104 @@ MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& options,
   }
 }
 
-MultiHeadAttention::Heads MultiHeadAttention::project(const Variable& query, const Variable& memory, bool same) {
-  const int64_t heads = options().heads, model = options().model_size, of_keys = key_heads_ * head_size_;
-  const Variable& bias = in_proj_bias_.variable();
-  if (same) {
-    const std::vector<Variable> all = split(in_heads(linear(query, in_proj_weight_, bias), heads + 2 * key_heads_), 1,
-                                            {heads, key_heads_, key_heads_});
-    return {all[0], all[1], all[2]};
-  }
-  if (options().memory_size == 0) {
-    const std::vector<Variable> weights = split(in_proj_weight_, 0, {model, 2 * of_keys});
-    const std::vector<Variable> all =
-        split(in_heads(linear(memory, weights[1], rows(bias, model, 2 * of_keys)), 2 * key_heads_), 1,
-              {key_heads_, key_heads_});
-    return {in_heads(linear(query, weights[0], rows(bias, 0, model)), heads), all[0], all[1]};
-  }
-  return {in_heads(linear(query, q_proj_weight_, rows(bias, 0, model)), heads),
-          in_heads(linear(memory, k_proj_weight_, rows(bias, model, of_keys)), key_heads_),
-          in_heads(linear(memory, v_proj_weight_, rows(bias, model + of_keys, of_keys)), key_heads_)};
+Variable MultiHeadAttention::project_query(const Variable& query, const Variable& weight) {
+  return in_heads(linear(query, weight, rows(in_proj_bias_.variable(), 0, options().model_size)), options().heads);
 }
 
-Variable MultiHeadAttention::attend(const Variable& query, const Variable& memory, const Mask& mask, bool same) {
+// `both`: the packed weights of keys and values, when they are packed.
+KeyValueCache MultiHeadAttention::project_memory(const Variable& memory, const Variable& both) {
+  const int64_t model = options().model_size, of_keys = key_heads_ * head_size_;
+  const Variable& bias = in_proj_bias_.variable();
+  if (both.defined()) {
+    const Variable all = in_heads(linear(memory, both, rows(bias, model, 2 * of_keys)), 2 * key_heads_);
+    const std::vector<Variable> parts = split(all, 1, {key_heads_, key_heads_});
+    return {.keys = parts[0], .values = parts[1]};
+  }
+  return {.keys = in_heads(linear(memory, k_proj_weight_, rows(bias, model, of_keys)), key_heads_),
+          .values = in_heads(linear(memory, v_proj_weight_, rows(bias, model + of_keys, of_keys)), key_heads_)};
+}
+
+MultiHeadAttention::Heads MultiHeadAttention::project(const Variable& query, const Variable& memory, bool same) {
+  const int64_t heads = options().heads, model = options().model_size;
+  if (options().memory_size != 0) return {project_query(query, q_proj_weight_), project_memory(memory, {})};
+  if (!same) {
+    const std::vector<Variable> weights = split(in_proj_weight_, 0, {model, 2 * key_heads_ * head_size_});
+    return {project_query(query, weights[0]), project_memory(memory, weights[1])};
+  }
+  const Variable all = in_heads(linear(query, in_proj_weight_, in_proj_bias_.variable()), heads + 2 * key_heads_);
+  const std::vector<Variable> parts = split(all, 1, {heads, key_heads_, key_heads_});
+  return {parts[0], {.keys = parts[1], .values = parts[2]}};
+}
+
+// Self-attention of positions from `offset` on.
+void MultiHeadAttention::turn(Heads& heads, int64_t offset) const {
+  if (!options().rotary) return;
+  const RotaryOptions turned{.pairing = *options().rotary, .offset = offset, .base = options().rotary_base};
+  heads.query = rotary(heads.query, turned);
+  heads.memory.keys = rotary(heads.memory.keys, turned);
+}
+
+Variable MultiHeadAttention::joined(const Variable& context) {
+  return out_proj_(reshape(transpose(context, 1, 2), {context.size(0), context.size(2), options().model_size}));
+}
+
+Variable MultiHeadAttention::attend(const Variable& query, const Variable& memory, const Mask& mask,
+                                    const Variable& bias, bool self) {
   const MaskSizes sizes{
       .batch = query.size(0), .heads = options().heads, .queries = query.size(1), .keys = memory.size(1)};
-  const Rules rules = rules_of(mask, sizes);
+  const detail::HeadRules rules = detail::head_rules(mask, sizes);
   const bool untouched = !rules.used.defined() && !rules.asking.defined();
-  const Heads heads = project(only_read(rules.asking, query), only_read(rules.used, memory), same && untouched);
-  const Variable context =
-      dot_product_attention(heads.query, heads.key, heads.value, {.keep = rules.keep, .ranges = rules.ranges});
-  return out_proj_(reshape(transpose(context, 1, 2), {query.size(0), query.size(1), options().model_size}));
+  Heads heads = project(detail::readable(rules.asking, query), detail::readable(rules.used, memory), self && untouched);
+  if (self) turn(heads, 0);
+  return joined(dot_product_attention(heads.query, heads.memory.keys, heads.memory.values,
+                                      {.bias = bias, .keep = rules.keep, .ranges = rules.ranges}));
 }
 
-Variable MultiHeadAttention::forward(const Variable& x, const Mask& mask) {
+void MultiHeadAttention::require_own_memory(const Variable& x) const {
   GRADUS_CHECK(options().memory_size == 0 || options().memory_size == options().model_size,
                "[multi_head_attention] expected a memory besides the query, because memory_size is ",
                options().memory_size, " and model_size ", options().model_size);
-  check_sequence("x", x, options().model_size, x);
-  return attend(x, x, mask, options().memory_size == 0);
+  detail::check_sequence("x", x, options().model_size, x.rank() == 3 ? x.size(0) : 0);
 }
 
-Variable MultiHeadAttention::forward(const Variable& query, const Variable& memory, const Mask& mask) {
+Variable MultiHeadAttention::forward(const Variable& x, const Mask& mask, const Variable& bias) {
+  require_own_memory(x);
+  return attend(x, x, mask, bias, true);
+}
+
+Variable MultiHeadAttention::forward(const Variable& query, const Variable& memory, const Mask& mask,
+                                     const Variable& bias) {
+  check_query(query);
+  check_memory(memory, query.size(0));
+  return attend(query, memory, mask, bias, false);
+}
+
+void MultiHeadAttention::check_query(const Variable& query) const {
+  detail::check_sequence("a query", query, options().model_size, query.rank() == 3 ? query.size(0) : 0);
+}
+
+void MultiHeadAttention::check_memory(const Variable& memory, int64_t batch) const {
   const int64_t width = options().memory_size == 0 ? options().model_size : options().memory_size;
-  check_sequence("a query", query, options().model_size, query);
-  check_sequence("a memory", memory, width, query);
-  return attend(query, memory, mask, false);
+  detail::check_sequence("a memory", memory, width, batch);
+}
+
+// query [B, H, Tq, d] and keys [B, G, Tk, d] -> [B, H, Tq, Tk]
+Variable MultiHeadAttention::scores_of(const Variable& query, const Variable& keys) const {
+  const int64_t batch = keys.size(0), heads = options().heads, length = keys.size(2);
+  const Shape shared = {batch, key_heads_, heads / key_heads_, length, head_size_};
+  const Variable all = reshape(expand(unsqueeze(keys, 2), shared), {batch, heads, length, head_size_});
+  return matmul(query, transpose(all, 2, 3)) * (1.0 / std::sqrt(static_cast<double>(head_size_)));
 }
 
 Variable MultiHeadAttention::weights(const Variable& query, const Variable& memory, const Mask& mask) {
   const NameScope scope(name().c_str());
-  const int64_t width = options().memory_size == 0 ? options().model_size : options().memory_size;
-  check_sequence("a query", query, options().model_size, query);
-  check_sequence("a memory", memory, width, query);
+  check_query(query);
+  check_memory(memory, query.size(0));
   const MaskSizes sizes{
       .batch = query.size(0), .heads = options().heads, .queries = query.size(1), .keys = memory.size(1)};
-  const Rules rules = rules_of(mask, sizes);
-  const Heads heads = project(only_read(rules.asking, query), only_read(rules.used, memory), false);
-  const int64_t group = options().heads / key_heads_;
-  const Shape shared = {sizes.batch, key_heads_, group, sizes.keys, head_size_};
-  const Variable keys =
-      reshape(expand(unsqueeze(heads.key, 2), shared), {sizes.batch, options().heads, sizes.keys, head_size_});
-  const Variable scores =
-      matmul(heads.query, transpose(keys, 2, 3)) * (1.0 / std::sqrt(static_cast<double>(head_size_)));
-  return softmax(scores, -1, Variable(mask.tensor(sizes)));
+  const detail::HeadRules rules = detail::head_rules(mask, sizes);
+  const Heads heads = project(detail::readable(rules.asking, query), detail::readable(rules.used, memory), false);
+  return softmax(scores_of(heads.query, heads.memory.keys), -1, Variable(mask.tensor(sizes)));
 }
 
 }  // namespace gradus

@@ -194,8 +194,9 @@ LayerSample::~LayerSample() = default;
 std::span<const LayerCase> all_layers() {
   static const std::vector<LayerCase> all = [] {
     std::vector<LayerCase> cases(std::begin(kLayers), std::end(kLayers));
-    const std::span<const LayerCase> more = detail::attention_layers();
-    cases.insert(cases.end(), more.begin(), more.end());
+    for (const std::span<const LayerCase> more : {detail::attention_layers(), detail::transformer_layers()}) {
+      cases.insert(cases.end(), more.begin(), more.end());
+    }
     return cases;
   }();
   return all;

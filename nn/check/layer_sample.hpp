@@ -77,5 +77,7 @@ inline Tensor all_but_row(int64_t row, int64_t rows, int64_t columns) {
 
 /// The attention chain: a part of all_layers().
 std::span<const LayerCase> attention_layers();
+/// Norms, positions and transformers: a part of all_layers().
+std::span<const LayerCase> transformer_layers();
 
 }  // namespace gradus::detail

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Seq2Seq: encoder and decoder with any cell and attention, teacher forcing, greedy decoding.
+// Seq2Seq: encoder and decoder with any cell and attention, teacher forcing, decoding.
 #pragma once
 
 #include <optional>
 
 #include <gradus/nn/attention/attention.hpp>
+#include <gradus/nn/decoding/decoding.hpp>
 #include <gradus/nn/layers.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
 
@@ -28,22 +29,6 @@ struct Seq2SeqOptions {
   DType dtype = DType::f32;
 };
 
-struct GreedyOptions {
-  /// The start symbol and the end symbol of a target, and the largest number of decoded symbols. All three must be
-  /// given.
-  int64_t begin = -1;
-  int64_t end = -1;
-  int64_t max_length = -1;
-  bool want_attention = false;
-};
-
-struct [[nodiscard]] Decoded {
-  Tensor symbols;  ///< i64 [B, max_length], filled with `end` after the end
-  Tensor lengths;  ///< i64 [B], without the end symbol
-  /// [B, max_length, Ts]; 0 after the end symbol. Undefined when not asked for, or without attention.
-  Tensor attention;
-};
-
 /// Encoder and decoder joined by attention (Bahdanau et al. 2015), with the cells of this library.
 ///   encoder: h_1 .. h_Ts, bidirectional over the embedded source; s_0 = tanh(W_s h_backward), with the backward state
 ///            at the first word (A.2.2); an LSTM's first cell is W_sc c_backward + b.
@@ -65,11 +50,16 @@ class GRADUS_API Seq2Seq : public Layer<Seq2Seq, Seq2SeqOptions> {
   /// logits [B, Tt, target_vocab].
   Variable forward(const Tensor& source, const Tensor& source_lengths, const Tensor& target_in);
 
+  /// The target after the symbols of `prompt`, i64 [B, P] with P >= 1, for the functions of nn/decoding. The source is
+  /// encoded once. Calls the modules as greedy() does.
+  Owned<Continuation> start(const Tensor& source, const Tensor& source_lengths, const Tensor& prompt);
+
   /// Decodes by the most probable symbol (the lowest of equal ones), in evaluation mode and without recording. Stops
   /// when all rows have ended.
   Decoded greedy(const Tensor& source, const Tensor& source_lengths, const GreedyOptions& options);
 
  private:
+  class Target;
   /// The encoder's results that the decoder uses, prepared once.
   struct Source {
     PreparedMemory prepared;  // with attention
@@ -97,6 +87,7 @@ class GRADUS_API Seq2Seq : public Layer<Seq2Seq, Seq2SeqOptions> {
 
   Symbols embed(Embedding& embedding, const Tensor& symbols);
   Source encode(const Tensor& source, const Tensor& lengths);
+  static Source rows_of(const Source& source, const Tensor& lengths, const Tensor& order);
   bool attention_has_hooks() const;
   bool needs_contexts() const { return attention_has_hooks() || decoder_.has_hooks(); }
   Variable of_context(const Variable& x) const;

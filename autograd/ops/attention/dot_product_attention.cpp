@@ -47,6 +47,8 @@ struct AttentionAttrs {
   double scale = 1.0;
   double soft_cap = 0.0;
   bool bias_gradient = true;  // of the backward op
+  double dropout = 0.0;
+  RandomPosition dropout_at = {};
 };
 
 bool gives_bias(const ShapeArgs& s) { return s.has(kBias) && s.attrs<AttentionAttrs>().bias_gradient; }
@@ -110,6 +112,8 @@ void check_inputs(const ShapeArgs& s) {
     require_broadcasts(s, kKeep, "keep");
   }
   if (s.has(kRanges)) require_ranges(s);
+  const double p = s.attrs<AttentionAttrs>().dropout;
+  GRADUS_CHECK(p >= 0.0 && p < 1.0, "[", s.op_name(), "] expected 0 <= dropout < 1, got ", p);
 }
 
 void forward_shape(ShapeArgs& s) {
@@ -131,23 +135,9 @@ kernels::AttentionInputs kernel_inputs(const ForwardArgs& f) {
           .keep = given(f, kKeep),
           .ranges = given(f, kRanges),
           .scale = attrs.scale,
-          .soft_cap = attrs.soft_cap};
-}
-
-// bool [B, H, Tq, Tk]: the keys that each query may use.
-Variable allowed(InputSpan in) {
-  const Shape& query = in[kQuery]->shape();
-  const int64_t keys = in[kKey]->size(2);
-  const Shape shape = {query[0], query[1], query[2], keys};
-  Variable all = Variable(ones(shape, {.dtype = DType::boolean}));
-  if (in[kKeep]->defined()) all = logical_and(all, *in[kKeep]);
-  if (in[kRanges]->defined()) {
-    const Variable j = Variable(arange(0, static_cast<double>(keys), {.dtype = DType::i64}));
-    const Variable first = unsqueeze(narrow(*in[kRanges], 2, 0, 1), 1),
-                   last = unsqueeze(narrow(*in[kRanges], 2, 1, 1), 1);
-    all = logical_and(all, logical_and(greater_equal(j, first), less(j, last)));
-  }
-  return all;
+          .soft_cap = attrs.soft_cap,
+          .dropout = attrs.dropout,
+          .dropout_at = attrs.dropout_at};
 }
 
 // x [B, G, T, D], each head repeated for the query heads that share it.
@@ -164,13 +154,14 @@ void forward_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
   Variable z = matmul(*in[kQuery], transpose(for_query_heads(*in[kKey], heads), 2, 3)) * spec.scale;
   if (in[kBias]->defined()) z = add(z, *in[kBias]);
   if (spec.soft_cap != 0.0) z = tanh(z / spec.soft_cap) * spec.soft_cap;
-  Variable keep = allowed(in);
+  Variable keep = allowed_keys(*in[kKeep], *in[kRanges], z.shape());
   if (in[kSink]->defined()) {
     const Shape column = z.shape().with(3, 1);
     z = concat({z, expand(reshape(*in[kSink], {1, heads, 1, 1}), column)}, 3);
     keep = concat({keep, Variable(ones(column, {.dtype = DType::boolean}))}, 3);
   }
-  const Variable weights = narrow(softmax(z, 3, keep), 3, 0, keys);
+  Variable weights = narrow(softmax(z, 3, keep), 3, 0, keys);
+  if (spec.dropout > 0.0) weights = dropout(weights, spec.dropout, spec.dropout_at);
   outputs[kContext] = matmul(weights, for_query_heads(*in[kValue], heads));
 }
 
@@ -322,10 +313,14 @@ std::vector<Example> forward_examples() {
   with("bias of each key", kBias, real({4}), {.soft_cap = 2.0});
   with("bias of each query", kBias, real({2, 1, 3, 1}), {.soft_cap = 2.0});
   with("sink", kSink, real({2}));
+  with("dropout", kKeep, booleans({2, 1, 1, 4}),
+       {.scale = 0.5, .soft_cap = 2.0, .dropout = 0.4, .dropout_at = {.key = 3, .counter = 5}});
   with("sink and lengths", kSink, real({2}));
   out.back().inputs[kRanges] = ranges({2, 3, 2}, {0, 1, 0, 2, 0, 2, 0, 0, 0, 0, 0, 0});
   out.back().inputs[kBias] = real({3, 4});
   for (Example& example : refused_examples()) out.push_back(std::move(example));
+  out.push_back(example_of("all dropped", kSmall, {.dropout = 1.0}));
+  out.back().error = "expected 0 <= dropout < 1, got 1";
   return out;
 }
 
@@ -388,6 +383,8 @@ Variable dot_product_attention(const Variable& query, const Variable& key, const
   const bool sized = query.defined() && query.rank() > 0 && query.size(-1) > 0;
   attrs.scale = options.scale.value_or(sized ? 1.0 / std::sqrt(static_cast<double>(query.size(-1))) : 1.0);
   attrs.soft_cap = options.soft_cap.value_or(0.0);
+  attrs.dropout = options.dropout;
+  attrs.dropout_at = options.dropout_at;
   const Variable ranges = ruled ? key_ranges(options, query, key) : options.ranges;
   const Variable* inputs[] = {&query, &key, &value, &options.bias, &options.sink, &options.keep, &ranges};
   Variable outputs[kOutputs];

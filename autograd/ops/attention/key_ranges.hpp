@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/sequence/sequence.hpp>
+#include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/tensor/creation.hpp>
 #include <gradus/tensor/detail/lengths.hpp>
 
@@ -32,6 +34,16 @@ inline Variable key_ranges(const DotProductAttentionOptions& options, const Vari
     }
   }
   return Variable(out);
+}
+
+/// bool [B, H, Tq, Tk], which is `shape`: the keys that `keep` and `ranges` allow to each query; both may be undefined.
+inline Variable allowed_keys(const Variable& keep, const Variable& ranges, const Shape& shape) {
+  Variable all = Variable(ones(shape, {.dtype = DType::boolean}));
+  if (keep.defined()) all = logical_and(all, keep);
+  if (!ranges.defined()) return all;
+  const Variable j = Variable(arange(0, static_cast<double>(shape[3]), {.dtype = DType::i64}));
+  const Variable first = unsqueeze(narrow(ranges, 2, 0, 1), 1), last = unsqueeze(narrow(ranges, 2, 1, 1), 1);
+  return logical_and(all, logical_and(greater_equal(j, first), less(j, last)));
 }
 
 }  // namespace gradus

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include <gradus/autograd/variable.hpp>
+#include <gradus/tensor/random/random.hpp>
 
 // Recurrent layers over a whole sequence, one direction. The input's part of the gates is computed before, for all
 // steps by one product: gates_x [B, T, G H] = x W_ih^T + b_ih. `lengths` is i64 [B], each in [0, T], or undefined: all
@@ -67,6 +68,10 @@ struct DotProductAttentionOptions {
   /// Instead of causal, window and lengths: i64 [B or 1, Tq or 1, 2], the first key of each query and the one after its
   /// last.
   Variable ranges = {};
+  /// Each weight becomes 0 with this probability in [0, 1), the others are divided by 1 - it. Which ones depends on
+  /// dropout_at alone, as in dropout() of the weights [B, H, Tq, Tk]: `generator.reserve(B * H * Tq * Tk)`.
+  double dropout = 0.0;
+  RandomPosition dropout_at = {};
 };
 
 /// Attention (Vaswani et al. 2017, eq. 1) in tiles (Dao et al. 2022): query [B, H, Tq, D], key [B, G, Tk, D], value

@@ -20,12 +20,23 @@ struct ScoreStrides {
   int64_t key = 0;  ///< 0 or 1
 };
 
+/// Which weights become 0: d_ij is 0 when word (b, h, i, j), counted in row-major order, of the stream is below
+/// `limit`, else `scale`. So the weights are those that kernels::dropout keeps. A limit of 0 keeps all.
+template <class T>
+struct AttentionDropout {
+  uint64_t key = 0;
+  uint64_t counter = 0;
+  uint32_t limit = 0;
+  T scale = 1;
+};
+
 /// Attention of H query heads over G key heads: head h uses key head h / (H / G). For query i:
 ///   z_j = cap(scale q_i . k_j + bias_ij),  cap(z) = c tanh(z / c), or z without a cap
 ///   a_j = e^z_j / (e^sink + sum over the allowed keys of e^z)
 ///   y_i = sum over the allowed keys of a_j v_j
 /// Key j is allowed when its byte in `keep` is not 0 and it is within the query's range [first, last). A query without
 /// an allowed key has y = 0. What lies at a blocked position is never used, whatever it is.
+/// With dropout, y_i = sum of d_ij a_j v_j, where d_ij is 0 or 1 / (1 - p).
 template <class T>
 struct Attention {
   int64_t batch = 0;
@@ -52,6 +63,7 @@ struct Attention {
   const T* sink = nullptr;  ///< [H]
   T scale = 1;
   T soft_cap = 0;  ///< c; 0: no cap
+  AttentionDropout<T> dropout = {};
 };
 
 /// Writes y [B, H, Tq, Dv] and lse [B, H, Tq], both dense: the logarithm of the denominator of a, or infinity for a

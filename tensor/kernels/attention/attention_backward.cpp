@@ -3,6 +3,7 @@
 // et al. 2022, algorithm 4). With a = e^(z - lse), delta_i = g_i . y_i and da = g V^T, for each query i:
 //   dz = a (da - delta)   dbias = ds = dz (1 - (z / c)^2)   dsink = -sum_i e^(sink - lse_i) delta_i
 //   dV = a^T g   dQ = scale ds K   dK = scale ds^T Q
+// With dropout, da = d (g V^T) and dV = (d a)^T g; delta is the same.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/tensor/kernels/attention/attention_backward.cpp"
 #include <gradus/tensor/kernels/simd/simd-inl.hpp>
@@ -141,11 +142,19 @@ HWY_INLINE void TileDerivative(const Attention<T>& in, const AttentionBackwardHe
   values.c = da;
   values.ldc = kTileKeys;
   RunPacked(values);
+  uint32_t words[kTileWords];
   for (int64_t r = 0; r < tile.rows; ++r) {
     const int64_t i = tile.query + r, at = r * kTileKeys;
     FinishScores(in, head.b, head.h, i, tile.key, tile.n, z + at);
     ExpRow(z + at, head.lse[i], tile.n, a + at);
+    if (in.dropout.limit == 0) {
+      RowDerivative(in, head, tile, i, z + at, a + at, da + at);
+      continue;
+    }
+    const uint32_t* drop = drop_words(in, head.b, head.h, i, tile.key, tile.n, words);
+    DropElements(in.dropout, drop, tile.n, da + at);
     RowDerivative(in, head, tile, i, z + at, a + at, da + at);
+    DropElements(in.dropout, drop, tile.n, a + at);
   }
 }
 

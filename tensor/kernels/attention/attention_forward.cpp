@@ -69,7 +69,13 @@ HWY_INLINE void ForwardTile(const Attention<T>& in, const AttentionForwardBlock<
   scores.c = block.scores;
   scores.ldc = kTileKeys;
   RunPacked(scores);
-  for (int64_t r = 0; r < rows; ++r) TakeRow(in, block, row + r, key, n, block.scores + r * kTileKeys);
+  uint32_t words[kTileWords];
+  for (int64_t r = 0; r < rows; ++r) {
+    T* s = block.scores + r * kTileKeys;
+    TakeRow(in, block, row + r, key, n, s);
+    if (in.dropout.limit == 0) continue;
+    DropElements(in.dropout, drop_words(in, block.b, block.h, block.first_query + row + r, key, n, words), n, s);
+  }
   PackedGemm<T> weighted{.m = rows, .n = in.value_width, .k = n, .a = block.scores, .lda = kTileKeys};
   weighted.c = block.y + row * in.value_width;
   weighted.ldc = in.value_width;

@@ -70,6 +70,12 @@ HWY_INLINE T ExpRow(const T* z, T shift, int64_t n, T* p) {
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
+/// x_j = d_j x_j, with d_j = 0 where words_j < limit, else `scale`; a dropped x becomes 0, whatever it is.
+template <class T>
+HWY_INLINE void DropElements(const AttentionDropout<T>& dropout, const uint32_t* words, int64_t n, T* x) {
+  for (int64_t j = 0; j < n; ++j) x[j] = words[j] >= dropout.limit ? x[j] * dropout.scale : T{0};
+}
+
 /// x *= factor.
 template <class T>
 HWY_INLINE void ScaleElements(T* x, T factor, int64_t n) {

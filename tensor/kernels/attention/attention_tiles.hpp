@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <gradus/tensor/kernels/attention/attention.hpp>
+#include <gradus/tensor/kernels/random/random.hpp>
 
 // What the forward and the backward pass over tiles of scores share: which keys a query may use, and what is packed.
 
@@ -63,6 +64,19 @@ Range keys_of_rows(const Attention<T>& in, int64_t b, int64_t first_query, int64
     all = {std::min(all.first, keys.first), std::max(all.last, keys.last)};
   }
   return {all.first / kTileKeys * kTileKeys, all.last};
+}
+
+/// The random words of query i and the keys [key, key + n), n <= kTileKeys. They start inside `words`, which has room
+/// for kTileWords.
+inline constexpr int64_t kTileWords = kTileKeys + 8;
+
+template <class T>
+const uint32_t* drop_words(const Attention<T>& in, int64_t b, int64_t h, int64_t i, int64_t key, int64_t n,
+                           uint32_t* words) {
+  const int64_t first = ((b * in.heads + h) * in.queries + i) * in.keys + key, skipped = first % 4;
+  philox(in.dropout.key, in.dropout.counter + static_cast<uint64_t>(first / 4),
+         static_cast<uint64_t>(RandomStream::values), words, (skipped + n + 3) / 4);
+  return words + skipped;
 }
 
 }  // namespace gradus::kernels

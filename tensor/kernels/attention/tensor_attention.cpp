@@ -4,6 +4,7 @@
 #include <gradus/tensor/kernels/attention/additive_score.hpp>
 #include <gradus/tensor/kernels/attention/attention.hpp>
 #include <gradus/tensor/kernels/common/rows.hpp>
+#include <gradus/tensor/kernels/random/random.hpp>
 
 namespace gradus::kernels {
 namespace {
@@ -83,6 +84,8 @@ class AttentionOperands {
     out.sink = pointer<T>(sink_);
     out.scale = static_cast<T>(in_.scale);
     out.soft_cap = static_cast<T>(in_.soft_cap);
+    out.dropout = {in_.dropout_at.key, in_.dropout_at.counter, in_.dropout > 0.0 ? event_limit(in_.dropout) : 0,
+                   static_cast<T>(1.0 / (1.0 - in_.dropout))};
     return out;
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <gradus/tensor/random/random.hpp>
 #include <gradus/tensor/tensor.hpp>
 
 // The attention kernels on tensors of any strides.
@@ -26,6 +27,8 @@ struct AttentionInputs {
   Tensor ranges;  ///< i64 [B or 1, Tq or 1, 2]: the first key of each query, and the one after its last
   double scale = 1.0;
   double soft_cap = 0.0;
+  double dropout = 0.0;  ///< p < 1; the weights that kernels::dropout drops at this position
+  RandomPosition dropout_at = {};
 };
 
 void attention(const AttentionInputs& in, Tensor& y, Tensor& lse);

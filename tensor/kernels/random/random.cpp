@@ -190,9 +190,6 @@ T cos_of_turns(T v) {
   return x * sum;
 }
 
-// An event of probability p < 1 happens when a random word is below this.
-uint32_t threshold(double p) { return static_cast<uint32_t>(std::min(std::round(p * 0x1p32), 0x1p32 - 1)); }
-
 // Upper half of a 128-bit product.
 uint64_t multiply_high(uint64_t a, uint64_t b) {
   const uint64_t a0 = a & 0xFFFFFFFFu, a1 = a >> 32, b0 = b & 0xFFFFFFFFu, b1 = b >> 32;
@@ -206,6 +203,8 @@ uint64_t multiply_high(uint64_t a, uint64_t b) {
 void philox(uint64_t key, uint64_t counter, uint64_t upper, uint32_t* words, int64_t blocks) {
   GRADUS_SIMD(Philox)(key, counter, upper, words, blocks);
 }
+
+uint32_t event_limit(double p) { return static_cast<uint32_t>(std::min(std::round(p * 0x1p32), 0x1p32 - 1)); }
 
 void uniform(uint64_t key, uint64_t counter, double low, double high, Tensor& y) {
   dispatch_float(y.dtype(), [&]<class T>() {
@@ -254,7 +253,7 @@ void randint(uint64_t key, uint64_t counter, int64_t low, uint64_t range, Tensor
 void bernoulli(uint64_t key, uint64_t counter, double p, Tensor& y) {
   if (p >= 1.0) return y.fill_(1.0);
   auto* out = y.mutable_data_<bool>();
-  const uint32_t limit = threshold(p);
+  const uint32_t limit = event_limit(p);
   for_tiles<1>(key, counter, y.numel(), [&](const uint32_t* words, int64_t begin, int64_t count) {
     for (int64_t i = 0; i < count; ++i) out[begin + i] = words[i] < limit;
   });
@@ -282,7 +281,7 @@ void permutation(uint64_t key, uint64_t counter, Tensor& y) {
 void dropout(const Tensor& x, Tensor& y, uint64_t key, uint64_t counter, double p) {
   if (p >= 1.0) return y.fill_(0.0);
   const Tensor dense = x.contiguous();
-  const uint32_t limit = threshold(p);
+  const uint32_t limit = event_limit(p);
   dispatch_float(x.dtype(), [&]<class T>() {
     const T scale = static_cast<T>(1.0 / (1.0 - p));
     const T* in = dense.data<T>();

@@ -17,6 +17,9 @@ enum class RandomStream : uint64_t { values = 0, split = 1 };
 /// upper, upper >> 32) with c = counter + b.
 void philox(uint64_t key, uint64_t counter, uint64_t upper, uint32_t* words, int64_t blocks);
 
+/// An event of probability p < 1 happens when a random word is below this.
+uint32_t event_limit(double p);
+
 /// f32 or f64, uniform in [low, high).
 void uniform(uint64_t key, uint64_t counter, double low, double high, Tensor& y);
 /// f32 or f64.

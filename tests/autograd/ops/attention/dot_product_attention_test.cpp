@@ -61,7 +61,9 @@ Variable composed(const Case& c, const Inputs& in) {
   if (c.options.bias.defined()) z = z + c.options.bias;
   if (c.options.soft_cap) z = tanh(z / *c.options.soft_cap) * *c.options.soft_cap;
   const Variable all = expand(Variable(keep), {c.batch, c.heads, c.queries, c.keys});
-  return matmul(softmax(z, -1, all), repeated(in.value));
+  Variable weights = softmax(z, -1, all);
+  if (c.options.dropout > 0.0) weights = dropout(weights, c.options.dropout, c.options.dropout_at);
+  return matmul(weights, repeated(in.value));
 }
 
 Variable attend(const Case& c, const Inputs& in) {
@@ -74,6 +76,7 @@ std::vector<Case> cases() {
           {"causal, after earlier keys", 1, 1, 1, 70, 333, 8, 8, {.causal = true}},
           {"window", 1, 4, 2, 300, 300, 8, 4, {.window = 20}},
           {"causal window with a cap", 1, 1, 1, 129, 129, 8, 8, {.soft_cap = 2.0, .causal = true, .window = 70}},
+          {"dropout", 2, 2, 1, 71, 139, 8, 8, {.causal = true, .dropout = 0.3, .dropout_at = {.key = 7, .counter = 9}}},
           {"one query", 3, 2, 2, 1, 65, 5, 3}};
 }
 

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// Decoding of a Seq2Seq.
+#include <gradus/autograd/grad.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/autograd/ops/indexing/indexing.hpp>
+#include <gradus/nn/decoding/parts.hpp>
+#include <gradus/nn/models/seq2seq.hpp>
+#include <gradus/tensor/detail/lengths.hpp>
+
+namespace gradus {
+namespace {
+
+// One row stands for all rows when there are several.
+Variable seq2seq_rows(const Variable& x, const Tensor& order, int64_t batch) {
+  return !x.defined() || (x.size(0) == 1 && batch != 1) ? x : index_select(x, 0, order);
+}
+
+Tensor column(const Tensor& symbols, int64_t step) { return symbols.slice(1, step, step + 1).contiguous(); }
+
+}  // namespace
+
+/// The targets that a Seq2Seq continues.
+class Seq2Seq::Target final : public Continuation {
+ public:
+  Target(Seq2Seq& model, const Tensor& source, const Tensor& source_lengths, const Tensor& prompt)
+      : model_(model), modules_(model.modules()), lengths_(source_lengths) {
+    const detail::EvaluationScope evaluation(modules_);
+    source_ = model.encode(source, source_lengths);
+    state_ = source_.start;
+    Prediction first;
+    for (int64_t step = 0; step < prompt.size(1); ++step) first = step_of(column(prompt, step));
+    begin(source.size(0), source_lengths, first);
+  }
+
+ private:
+  void reorder(const Tensor& order, bool other_items) override {
+    state_ = {.h = index_select(state_.h, 0, order),
+              .c = state_.c.defined() ? index_select(state_.c, 0, order) : Variable()};
+    if (!other_items) return;
+    source_ = rows_of(source_, lengths_, order);
+    if (lengths_.defined()) lengths_ = index_select(lengths_, 0, order).value();
+  }
+
+  Prediction read(const Tensor& symbols) override {
+    const NameScope scope(model_.name().c_str());
+    const detail::EvaluationScope evaluation(modules_);
+    return step_of(symbols);
+  }
+
+  Prediction step_of(const Tensor& symbols) {
+    const Symbols embedded = model_.embed(model_.target_embedding_, symbols);
+    const Look look = model_.attend(state_.h, source_);
+    const SequenceOutput next = model_.advance(model_.symbol_input(embedded), look, source_, state_);
+    state_ = {.h = next.h, .c = next.c};
+    const Variable logits =
+        model_.output_logits({.h = next.output, .context = model_.context_of(look, source_)}, embedded);
+    return {.logits = logits.value().select(1, 0),
+            .attention = look.weights.defined() ? look.weights.value().select(1, 0) : Tensor()};
+  }
+
+  Seq2Seq& model_;
+  std::vector<NamedModule> modules_;
+  Source source_;
+  Tensor lengths_;  // of the source, for each row
+  RecurrentState state_;
+};
+
+Seq2Seq::Source Seq2Seq::rows_of(const Source& source, const Tensor& lengths, const Tensor& order) {
+  const int64_t batch = source.start.h.size(0);
+  const auto chosen = [&](const Variable& x) { return seq2seq_rows(x, order, batch); };
+  Source out = source;
+  out.prepared.memory = chosen(source.prepared.memory);
+  out.prepared.keys = chosen(source.prepared.keys);
+  out.prepared.keep = chosen(source.prepared.keep);
+  out.prepared.asking = chosen(source.prepared.asking);
+  if (lengths.defined()) out.prepared.mask = Mask::from_lengths(index_select(lengths, 0, order).value());
+  out.memory_gates = chosen(source.memory_gates);
+  out.context = chosen(source.context);
+  out.context_gates = chosen(source.context_gates);
+  out.start = {.h = chosen(source.start.h), .c = chosen(source.start.c)};
+  return out;
+}
+
+Owned<Continuation> Seq2Seq::start(const Tensor& source, const Tensor& source_lengths, const Tensor& prompt) {
+  const NameScope scope(name().c_str());
+  GRADUS_CHECK(source.defined() && source.rank() == 2 && source.dtype() == DType::i64,
+               "[start] expected source i64 [B, T], got ", describe(source));
+  GRADUS_CHECK(prompt.defined() && prompt.rank() == 2 && prompt.dtype() == DType::i64 &&
+                   prompt.size(0) == source.size(0) && prompt.size(1) >= 1,
+               "[start] expected a prompt i64 [", source.size(0), ", P] with P >= 1, got ", describe(prompt));
+  if (source_lengths.defined()) require_lengths("start", source_lengths, source.size(0), source.size(1));
+  const NoGrad no_grad;
+  return Owned<Continuation>(new Target(*this, source, source_lengths, prompt));
+}
+
+Decoded Seq2Seq::greedy(const Tensor& source, const Tensor& source_lengths, const GreedyOptions& options) {
+  const NameScope scope(name().c_str());
+  detail::check_greedy(options, this->options().target_vocab, source);
+  if (source_lengths.defined()) require_lengths("greedy", source_lengths, source.size(0), source.size(1));
+  const Owned<Continuation> target = start(source, source_lengths, detail::first_symbols(source, options));
+  return decode_greedy(
+      *target, {.end = options.end, .max_length = options.max_length, .want_attention = options.want_attention});
+}
+
+}  // namespace gradus
