@@ -377,13 +377,14 @@ class GRADUS_API Attention : public Layer<Attention, AttentionOptions> {
 
  private:
   struct Rows;
+  struct Dropping;
   PreparedMemory prepared(const Variable& keys, const Variable& values, const Mask& mask, int64_t queries);
   void check_call(const Variable& query, const PreparedMemory& memory, const AttendOptions& call) const;
   bool remembers() const { return score_->remembers() || normaliser_->remembers(); }
-  bool drops() const { return dropout_ && (dropout_->training() || dropout_->has_hooks()); }
+  Dropping draw_dropping(const Rows& rows);
   void set_window(Rows& rows, const Tensor& positions);
   bool works_in_tiles(const Rows& rows, Variable& sink);
-  Variable tiled_context(const Rows& rows, const Variable& sink);
+  Variable tiled_context(const Rows& rows, const Variable& sink, const Dropping& dropping);
   Variable weights_of(const Rows& rows);
   AttentionOutput attend(const Rows& rows, ReturnWeights asked);
   AttentionOutput one_by_one(const Rows& rows, ReturnWeights asked);

@@ -160,8 +160,10 @@ TEST_CASE("tiles compute softmax over products for several queries, unless somet
   CHECK(!tiled({}, 2, [](Attention& attention) {
     attention.submodule("score").on_output_([](const Variable&) { return Variable(); });
   }));
-  CHECK(!tiled({.dropout = 0.5}, 2, plain));
-  CHECK(tiled({.dropout = 0.5}, 2, [](Attention& attention) { attention.eval_(); }));
+  CHECK(tiled({.dropout = 0.5}, 2, plain));
+  CHECK(!tiled({.dropout = 0.5}, 2, [](Attention& attention) {
+    attention.submodule("dropout").on_output_([](const Variable&) { return Variable(); });
+  }));
   CHECK(!tiled({.window = {.width = 1, .predicted = true}}, 2, plain));
   CHECK(!tiled({.normaliser = Normaliser::softmax({.temperature = 2.0})}, 2, plain));
   CHECK(!tiled({.normaliser = Normaliser::sparsemax()}, 2, plain));
@@ -199,27 +201,39 @@ TEST_CASE("asking for the weights changes no bit of the context or of its gradie
   }
 }
 
-TEST_CASE("dropout acts on the weights in training mode, and both kinds of weights can be asked for") {
+TEST_CASE("dropout acts on the weights in training mode, in tiles, without them and under a hook alike") {
   const uint64_t seed = tests::seed(84);
   INFO("seed " << seed);
   const Data data(seed);
-  Generator generator(seed);
-  Attention attention(sized({.dropout = 0.5}), generator);
-  Generator again(seed);
-  Attention same(sized({.dropout = 0.5}), again), none(sized({}), again);
-  const AttentionOutput before =
-      attention(data.query, data.keys, data.values, lengths_mask(), {.weights = ReturnWeights::before_dropout});
-  const AttentionOutput after =
-      same(data.query, data.keys, data.values, lengths_mask(), {.weights = ReturnWeights::after_dropout});
-  CHECK(bitwise_equal(before.context.value(), after.context.value()));
-  CHECK(bitwise_equal(after.context.value(), matmul(after.weights, data.values).value()));
+  const auto made = [&](double p) {
+    Generator generator(seed);
+    return Attention(sized({.dropout = p}), generator);
+  };
+  Attention tiled = made(0.5), asked = made(0.5), dropped = made(0.5), composed = made(0.5), hooked = made(0.5);
+  compose(composed);
+  hooked.submodule("dropout").on_output_([](const Variable&) { return Variable(); });
+  const auto run = [&](Attention& attention, ReturnWeights weights) {
+    return attention(data.query, data.keys, data.values, lengths_mask(), {.weights = weights});
+  };
+  // The second call: the streams must have gone on alike.
+  for (Attention* each : {&tiled, &asked, &dropped, &composed, &hooked}) {
+    static_cast<void>(run(*each, ReturnWeights::no));
+  }
+  const Tensor context = run(tiled, ReturnWeights::no).context.value();
+  const AttentionOutput before = run(asked, ReturnWeights::before_dropout);
+  const AttentionOutput after = run(dropped, ReturnWeights::after_dropout);
+  CHECK(bitwise_equal(before.context.value(), context));
+  CHECK(bitwise_equal(after.context.value(), context));
+  CHECK(largest_error(context, matmul(after.weights, data.values).value()) < 1e-14);
+  CHECK(largest_error(context, run(composed, ReturnWeights::no).context.value()) < 1e-14);
+  CHECK(largest_error(context, run(hooked, ReturnWeights::no).context.value()) < 1e-14);
   const Tensor ratio = (after.weights / (before.weights + 1e-300)).value();
   CHECK(all_zero((Variable(ratio) * (Variable(ratio) - 2.0)).value()));
   CHECK(!all_zero(ratio));
   CHECK(largest_error(after.weights.value(), before.weights.value()) > 0.1);
-  attention.eval_();
-  CHECK(bitwise_equal(attention(data.query, data.keys, data.values, lengths_mask()).context.value(),
-                      none(data.query, data.keys, data.values, lengths_mask()).context.value()));
+  tiled.eval_();
+  Attention none = made(0.0);
+  CHECK(bitwise_equal(run(tiled, ReturnWeights::no).context.value(), run(none, ReturnWeights::no).context.value()));
 }
 
 TEST_CASE("a prepared memory gives what a single call gives, for all queries at once and one at a time") {
