@@ -46,8 +46,8 @@ struct Monotonic {
 
 Variable logit(const Variable& p) { return log(p) - log(1.0 - p); }
 
-// alpha_i = p_i cumprod(1 - p_i) cumsum(alpha_{i-1} / cumprod(1 - p_i)), with exclusive products (Raffel et al. 2017,
-// eq. 11), without the bound on the divisor that the paper needs.
+// alpha_i = p_i cumprod(1 - p_i) cumsum(alpha_{i-1} / cumprod(1 - p_i)), with exclusive products (Raffel et al.
+// 2017), without the bound on the divisor that the paper needs.
 Variable by_products(const Variable& scores) {
   const Variable p = sigmoid(scores);
   const Variable passed = cumprod(1.0 - p, 2, {.exclusive = true});
@@ -63,7 +63,7 @@ Variable by_products(const Variable& scores) {
   return stack(rows, 1);
 }
 
-// The recursion of eq. 9 and 10, one number at a time; only keys before `length`.
+// The recursion that this solves, one number at a time; only keys before `length`.
 Tensor by_recursion(const Tensor& scores, int64_t length) {
   Tensor out = zeros(scores.shape(), {.dtype = DType::f64});
   double* weight = out.mutable_data_<double>();
