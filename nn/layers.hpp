@@ -59,6 +59,8 @@ class GRADUS_API Dropout : public Layer<Dropout, DropoutOptions> {
  public:
   Dropout(const DropoutOptions& options, const Place& place);
   Variable forward(const Variable& x);
+  /// Takes `elements` draws as a call in training mode does, for an op that drops elements itself.
+  RandomPosition reserve(int64_t elements) { return generator_.reserve(elements); }
 
  private:
   Generator generator_;
