@@ -26,7 +26,8 @@ struct Table {
   uint64_t seed;
   int64_t vocabulary;
   std::vector<int64_t> source_lengths;
-  int64_t ends_from = 1000;  // items from here on end at once
+  int64_t ends_from = 1000;  // items from here on have this logit of the end
+  double end_logit = 1000.0;
 
   uint64_t seed_of(int64_t item, const Symbols& symbols) const {
     uint64_t hash = seed * 1000003 + static_cast<uint64_t>(item);
@@ -37,7 +38,7 @@ struct Table {
     const Tensor drawn =
         RandomTensors(seed_of(item, symbols)).floating({vocabulary}, DType::f64, {.low = -2, .high = 2});
     std::vector<double> out(drawn.data<double>(), drawn.data<double>() + vocabulary);
-    if (item >= ends_from) out[kEnd] = 1000.0;
+    if (item >= ends_from) out[kEnd] = end_logit;
     return out;
   }
   std::vector<double> attention(int64_t item, const Symbols& symbols) const {
@@ -355,6 +356,9 @@ TEST_CASE("decoding names what is wrong") {
   CHECK(error_text([&] { rows.extend({2}, {1}); }) == "[Continuation] there is no row 2: expected one of 2");
   CHECK(error_text([&] { rows.extend({1}, {3}); }) == "[Continuation] expected symbols in [0, 3), got 3");
   CHECK(error_text([&] { return rows.source_length(-1); }) == "[Continuation] there is no row -1: expected one of 2");
+  TableRows broken({1, 3, {2, 1}, 1, std::nan("")});
+  CHECK(error_text([&] { return beam_search(broken, {.end = 0, .max_length = 2}); }) ==
+        "[beam_search] expected logits below infinity, one of them finite, got nan in row 1");
   CHECK(error_text([&] {
           return frequencies({0.0, std::nan("")}, {}, 1);
         }) == "[decode_sampled] expected logits below infinity, got nan in row 0");
