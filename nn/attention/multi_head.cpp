@@ -10,7 +10,7 @@
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/sequence/sequence.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
-#include <gradus/nn/init.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/nn/required_size.hpp>
 #include <gradus/nn/turns.hpp>
 
