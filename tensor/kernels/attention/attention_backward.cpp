@@ -175,7 +175,7 @@ HWY_INLINE void BackwardTile(const Attention<T>& in, const AttentionBackwardHead
                              const TileOperand<T>& keys) {
   TileDerivative(in, head, tile);
   const T* ds = head.scores;
-  const T* a = ds + kTileQueries * kTileKeys;
+  const T* weights = ds + kTileQueries * kTileKeys;
   const T* q = row_at(in.q, in.q_at, head.b, head.h, tile.query);
   const T* g = head.g + tile.query * in.value_width;
   if (head.dq != nullptr) {
@@ -198,7 +198,7 @@ HWY_INLINE void BackwardTile(const Attention<T>& in, const AttentionBackwardHead
   if (head.dv != nullptr) {
     TileOperand<T> cotangents = OperandOf(g, in.value_width, tile.rows, in.value_width, head.packed_g);
     cotangents.finite = head.tiles[tile.query / kTileQueries].g_finite;
-    PackedGemm<T> p{.m = tile.n, .n = in.value_width, .k = tile.rows, .a = a, .lda = 1};
+    PackedGemm<T> p{.m = tile.n, .n = in.value_width, .k = tile.rows, .a = weights, .lda = 1};
     p.a_col = kTileKeys;
     p.c = head.dv + tile.key * in.value_width;
     p.ldc = in.value_width;
