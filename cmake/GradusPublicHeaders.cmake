@@ -45,6 +45,7 @@ set(GRADUS_PUBLIC_HEADERS
   nn/decoding/decoding.hpp
   nn/init.hpp
   nn/layers.hpp
+  nn/models/luong.hpp
   nn/models/rnn_search.hpp
   nn/models/seq2seq.hpp
   nn/models/transformer.hpp
