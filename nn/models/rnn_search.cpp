@@ -86,7 +86,9 @@ RnnSearch::Source RnnSearch::encode(const Tensor& source, const Tensor& lengths)
 
 RnnSearch::Look RnnSearch::attend(const Variable& state, const Source& source) {
   const Variable query = unsqueeze(state, 1);
-  if (source.memory_gates.defined()) return {.weights = attention_.weights(query, source.prepared), .context = {}};
+  if (source.memory_gates.defined() && !attention_.has_hooks()) {
+    return {.weights = attention_.weights(query, source.prepared), .context = {}};
+  }
   const AttentionOutput out = attention_(query, source.prepared);
   return {.weights = out.weights, .context = out.context};
 }
@@ -103,7 +105,8 @@ Variable RnnSearch::symbol_input(const Symbols& symbols) const {
 Variable RnnSearch::advance(const Variable& symbol_input, const Look& look, const Source& source,
                             const Variable& state) {
   if (decoder_.has_hooks()) {
-    return select(decoder_(detail::beside(symbol_input, look.context), {.h0 = unsqueeze(state, 1)}).h, 1, 0);
+    return select(decoder_(detail::beside(symbol_input, contexts_of(look, source)), {.h0 = unsqueeze(state, 1)}).h, 1,
+                  0);
   }
   const NameScope scope(decoder_.name().c_str());
   const Variable& weight = decoder_.weights(0).weight_ih;
