@@ -5,7 +5,6 @@
 #include <gradus/autograd/check/check_op.hpp>
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
-#include <gradus/autograd/checkpoint.hpp>
 #include <gradus/autograd/engine/attrs.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/inspect.hpp>
@@ -19,7 +18,6 @@
 #include <gradus/nn/check/properties.hpp>
 #include <gradus/nn/containers.hpp>
 #include <gradus/nn/decoding/decoding.hpp>
-#include <gradus/nn/init.hpp>
 #include <gradus/nn/layers.hpp>
 #include <gradus/nn/models/luong.hpp>
 #include <gradus/nn/models/rnn_search.hpp>
@@ -28,10 +26,7 @@
 #include <gradus/nn/module.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
 #include <gradus/nn/transformer/transformer.hpp>
-#include <gradus/optim/adam.hpp>
 #include <gradus/optim/optimizer.hpp>
-#include <gradus/optim/schedule.hpp>
-#include <gradus/optim/sgd.hpp>
 #include <gradus/tensor/api.hpp>
 #include <gradus/tensor/compare.hpp>
 #include <gradus/tensor/creation.hpp>

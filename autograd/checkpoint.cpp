@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The forward runs f once with recording, finds the recorded values that f captured, and drops that graph. One node
 // replaces it, with the captured values as additional inputs. Its vjp runs f again and differentiates that run.
-#include <gradus/autograd/checkpoint.hpp>
+#include <gradus/autograd/transforms.hpp>
 
 #include <algorithm>
 #include <memory>

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// vjp, jvp, hvp, jacobian and hessian of a function.
+// vjp, jvp, hvp, jacobian and hessian of a function; checkpoint: runs a function again instead of keeping its values.
 #pragma once
 
 #include <type_traits>
 #include <vector>
 
+#include <gradus/autograd/engine/attrs.hpp>
 #include <gradus/autograd/variable.hpp>
 
 namespace gradus {
@@ -90,5 +91,29 @@ GRADUS_API Variable jacobian(FunctionRef f, const Variable& x, const TransformOp
 
 /// d^2 f(x) / dx dx for one input x [x...] and one output of one element; the result is [x..., x...].
 GRADUS_API Variable hessian(FunctionRef f, const Variable& x, const TransformOptions& options = {});
+
+namespace detail {
+using CheckpointFunction = Closure<std::vector<Variable>(const std::vector<Variable>&)>;
+GRADUS_API std::vector<Variable> checkpoint(CheckpointFunction f, const std::vector<Variable>& inputs);
+}  // namespace detail
+
+/// f(inputs), without keeping the values that f saves for its derivative: the backward runs f once more and
+/// differentiates that run (Chen et al. 2016, "Training deep nets with sublinear memory cost"). f is kept and called
+/// again, so what it captures must live as long as the graph and must not change. Random numbers are replayed from the
+/// first run, and no generator advances. Parameters and recorded Variables that f captures get their gradients too, to
+/// any order; those that were recorded on another thread must be passed as inputs. The backward throws when a tensor
+/// that the ops of f read, even a constant one, was changed in place since. Returns what f returns: a Variable, or a
+/// vector of them.
+template <class F>
+auto checkpoint(F f, const std::vector<Variable>& inputs) {
+  constexpr bool kSingle = std::is_convertible_v<decltype(f(inputs)), Variable>;
+  std::vector<Variable> outputs = detail::checkpoint(
+      [f = std::move(f)](const std::vector<Variable>& given) mutable { return FunctionRef::call(f, given); }, inputs);
+  if constexpr (kSingle) {
+    return std::move(outputs[0]);
+  } else {
+    return outputs;
+  }
+}
 
 }  // namespace gradus

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include <gradus/nn/layers.hpp>
-#include <gradus/optim/adam.hpp>
+#include <gradus/optim/optimizer.hpp>
 
 namespace gradus::bench {
 

@@ -18,7 +18,7 @@ set(GRADUS_PUBLIC_HEADERS
   autograd/check/corruptions.hpp
   autograd/engine/example.hpp
   autograd/check/gradcheck.hpp
-  autograd/checkpoint.hpp
+  autograd/transforms.hpp
   autograd/engine/attrs.hpp
   autograd/engine/context.hpp
   autograd/grad.hpp
@@ -34,7 +34,6 @@ set(GRADUS_PUBLIC_HEADERS
   autograd/ops/sequence/sequence.hpp
   autograd/ops/views/views.hpp
   autograd/parameter.hpp
-  autograd/transforms.hpp
   autograd/variable.hpp
   nn/attention/attention.hpp
   nn/attention/chain/chain.hpp
@@ -43,7 +42,6 @@ set(GRADUS_PUBLIC_HEADERS
   nn/check/properties.hpp
   nn/containers.hpp
   nn/decoding/decoding.hpp
-  nn/init.hpp
   nn/layers.hpp
   nn/models/luong.hpp
   nn/models/rnn_search.hpp
@@ -52,8 +50,5 @@ set(GRADUS_PUBLIC_HEADERS
   nn/module.hpp
   nn/recurrent/recurrent.hpp
   nn/transformer/transformer.hpp
-  optim/adam.hpp
   optim/optimizer.hpp
-  optim/schedule.hpp
-  optim/sgd.hpp
 )

@@ -56,14 +56,16 @@ function(gradus_precompile target)
   endif()
 endfunction()
 
-# gradus_join_folders(target sources): with GRADUS_UNITY, the sources of a folder become one, so that each header is read once for all of
-# them. Not the kernels that are compiled once for each instruction set, and not the ops whose enums name their slots
-# (kX, kWeight).
+# gradus_join_folders(target sources): with GRADUS_UNITY, the sources of a folder are compiled as one, so that each
+# header is read once for all of them. So names in the anonymous namespaces of a folder must differ. Not the kernels that
+# are compiled once for each instruction set, and not the ops whose enums name their slots (kX, kWeight).
 function(gradus_join_folders target sources)
   if(NOT GRADUS_UNITY)
     return()
   endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  # GCC takes an anonymous namespace in an included source for one in a header.
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   foreach(source IN LISTS sources)
     if(source MATCHES "/ops/(sequence|attention)/" OR (source MATCHES "/kernels/" AND NOT GRADUS_ONE_SIMD_TARGET))
       continue()
@@ -92,8 +94,10 @@ function(gradus_add_room name)
   add_library(${target} STATIC ${sources})
   gradus_own(${target})
   gradus_join_folders(${target} "${sources}")
-  if(NOT name STREQUAL "tensor")
+  if(name STREQUAL "autograd")
     gradus_precompile(${target} <gradus/autograd/ops.hpp> <gradus/autograd/engine/example.hpp>)
+  elseif(GRADUS_PRECOMPILE AND NOT name STREQUAL "tensor")
+    target_precompile_headers(${target} REUSE_FROM gradus_autograd)
   endif()
   target_include_directories(${target} PUBLIC "${GRADUS_INCLUDE_DIR}")
   target_compile_definitions(${target} PRIVATE GRADUS_BUILDING)

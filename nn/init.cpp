@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/nn/init.hpp>
+#include <gradus/nn/layers.hpp>
 
 #include <cmath>
 

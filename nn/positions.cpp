@@ -7,8 +7,8 @@
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
-#include <gradus/nn/layers.hpp>
 #include <gradus/nn/required_size.hpp>
+#include <gradus/nn/turns.hpp>
 
 namespace gradus {
 namespace {
@@ -18,28 +18,6 @@ constexpr double kPositionStd = 0.02;
 // base^(-2k / d)
 double turning_speed(double base, int64_t k, int64_t size) {
   return std::pow(base, -2.0 * static_cast<double>(k) / static_cast<double>(size));
-}
-
-struct Turns {
-  Variable cosine;  // [T, d / 2]
-  Variable sine;
-};
-
-Turns turns_of(int64_t length, int64_t size, const RotaryOptions& options, DType dtype) {
-  const int64_t pairs = size / 2;
-  Tensor cosine = Tensor::empty({length, pairs}, DType::f64);
-  Tensor sine = Tensor::empty({length, pairs}, DType::f64);
-  double* to_cosine = cosine.mutable_data_<double>();
-  double* to_sine = sine.mutable_data_<double>();
-  for (int64_t k = 0; k < pairs; ++k) {
-    const double speed = turning_speed(options.base, k, size);
-    for (int64_t t = 0; t < length; ++t) {
-      const double angle = static_cast<double>(options.offset + t) * speed;
-      to_cosine[t * pairs + k] = std::cos(angle);
-      to_sine[t * pairs + k] = std::sin(angle);
-    }
-  }
-  return {Variable(cosine.to(dtype)), Variable(sine.to(dtype))};
 }
 
 void check_lengths(const char* called, int64_t heads, int64_t queries, int64_t keys) {
@@ -79,22 +57,42 @@ Variable LearnedPositions::forward(int64_t length, int64_t offset) const {
   return narrow(weight_, 0, offset, length);
 }
 
+detail::Turns detail::turns_of(int64_t length, int64_t size, const RotaryOptions& options, DType dtype) {
+  const int64_t pairs = size / 2;
+  Tensor cosine = Tensor::empty({length, pairs}, DType::f64);
+  Tensor sine = Tensor::empty({length, pairs}, DType::f64);
+  double* to_cosine = cosine.mutable_data_<double>();
+  double* to_sine = sine.mutable_data_<double>();
+  for (int64_t k = 0; k < pairs; ++k) {
+    const double speed = turning_speed(options.base, k, size);
+    for (int64_t t = 0; t < length; ++t) {
+      const double angle = static_cast<double>(options.offset + t) * speed;
+      to_cosine[t * pairs + k] = std::cos(angle);
+      to_sine[t * pairs + k] = std::sin(angle);
+    }
+  }
+  return {.pairing = options.pairing, .cosine = Variable(cosine.to(dtype)), .sine = Variable(sine.to(dtype))};
+}
+
+Variable detail::turned(const Variable& x, const Turns& turns) {
+  const int64_t size = x.size(-1);
+  const auto first = [&](const Variable& a, const Variable& b) { return a * turns.cosine - b * turns.sine; };
+  const auto second = [&](const Variable& a, const Variable& b) { return a * turns.sine + b * turns.cosine; };
+  if (turns.pairing == RotaryPairing::half_split) {
+    const std::vector<Variable> half = split(x, -1, {size / 2, size / 2});
+    return concat({first(half[0], half[1]), second(half[0], half[1])}, -1);
+  }
+  const Shape by_pair = x.shape().with(x.rank() - 1, size / 2).inserted(x.rank(), 2);
+  const std::vector<Variable> pair = unbind(reshape(x, by_pair), -1);
+  return reshape(stack({first(pair[0], pair[1]), second(pair[0], pair[1])}, -1), x.shape());
+}
+
 Variable rotary(const Variable& x, const RotaryOptions& options) {
   GRADUS_CHECK(x.rank() >= 2 && x.size(-1) % 2 == 0 && is_floating(x.dtype()),
                "[rotary] expected floating x [.., T, d] with an even d, got ", describe(x));
   GRADUS_CHECK(options.offset >= 0 && options.base > 0.0, "[rotary] expected offset >= 0 and base > 0, got ",
                options.offset, " and ", options.base);
-  const int64_t length = x.size(-2), size = x.size(-1);
-  const Turns turn = turns_of(length, size, options, x.dtype());
-  if (options.pairing == RotaryPairing::half_split) {
-    const std::vector<Variable> half = split(x, -1, {size / 2, size / 2});
-    return concat({half[0] * turn.cosine - half[1] * turn.sine, half[0] * turn.sine + half[1] * turn.cosine}, -1);
-  }
-  const Shape by_pair = x.shape().with(x.rank() - 1, size / 2).inserted(x.rank(), 2);
-  const std::vector<Variable> pair = unbind(reshape(x, by_pair), -1);
-  const Variable turned =
-      stack({pair[0] * turn.cosine - pair[1] * turn.sine, pair[0] * turn.sine + pair[1] * turn.cosine}, -1);
-  return reshape(turned, x.shape());
+  return detail::turned(x, detail::turns_of(x.size(-2), x.size(-1), options, x.dtype()));
 }
 
 Tensor alibi_slopes(int64_t heads, TensorOptions options) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/optim/adam.hpp>
+#include <gradus/optim/optimizer.hpp>
 
 #include <cmath>
 

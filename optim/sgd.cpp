@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/optim/sgd.hpp>
+#include <gradus/optim/optimizer.hpp>
 
 #include <gradus/tensor/kernels/optimizer/optimizer.hpp>
 

@@ -6,7 +6,6 @@
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/optim/optimizer.hpp>
-#include <gradus/optim/schedule.hpp>
 
 namespace gradus::examples {
 

@@ -6,7 +6,7 @@
 
 #include <gradus/examples/copy_reverse/data/batches.hpp>
 #include <gradus/examples/copy_reverse/model/any_model.hpp>
-#include <gradus/optim/adam.hpp>
+#include <gradus/optim/optimizer.hpp>
 
 namespace gradus::examples {
 

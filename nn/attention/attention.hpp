@@ -210,7 +210,7 @@ class GRADUS_API AttentionPooling : public Layer<AttentionPooling, AttentionPool
   Linear score_;
 };
 
-/// |A A^T - I|^2 for each item, from the weights A [B, r, T] -> [B]: it drives the hops apart (Lin et al. 2017, eq. 8).
+/// |A A^T - I|^2 for each item, from the weights A [B, r, T] -> [B]: it drives the hops apart (Lin et al. 2017).
 GRADUS_API Variable pooling_penalty(const Variable& weights);
 
 struct LinearAttentionOptions {
@@ -242,7 +242,7 @@ class GRADUS_API LinearAttention : public Layer<LinearAttention, LinearAttention
 GRADUS_API Variable exact_hard_loss(const Variable& log_weights, const Variable& log_probs);
 
 /// sum_j min(a_ij, c_ij) for each query, from the weights a [B, Tq, Tk] -> [B, Tq], at most 1 for rows that sum to 1:
-/// it drives the queries to different keys (See et al. 2017, eq. 12). c_ij sums the weights of the queries before i,
+/// it drives the queries to different keys (See et al. 2017). c_ij sums the weights of the queries before i,
 /// `before` [B, Tk] those of earlier calls.
 GRADUS_API Variable coverage_loss(const Variable& weights, const Variable& before = {});
 

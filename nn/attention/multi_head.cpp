@@ -10,8 +10,9 @@
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/sequence/sequence.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
-#include <gradus/nn/init.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/nn/required_size.hpp>
+#include <gradus/nn/turns.hpp>
 
 namespace gradus {
 namespace {
@@ -29,6 +30,7 @@ const MultiHeadAttentionOptions& checked(const MultiHeadAttentionOptions& option
   GRADUS_CHECK(!options.rotary || options.model_size / options.heads % 2 == 0,
                "[multi_head_attention] expected heads of an even width for rotary positions, got ",
                options.model_size / options.heads);
+  GRADUS_CHECK(options.rotary_base > 0.0, "[multi_head_attention] expected rotary_base > 0, got ", options.rotary_base);
   return options;
 }
 
@@ -106,9 +108,11 @@ MultiHeadAttention::Heads MultiHeadAttention::project(const Variable& query, con
 // Self-attention of positions from `offset` on.
 void MultiHeadAttention::turn(Heads& heads, int64_t offset) const {
   if (!options().rotary) return;
-  const RotaryOptions turned{.pairing = *options().rotary, .offset = offset, .base = options().rotary_base};
-  heads.query = rotary(heads.query, turned);
-  heads.memory.keys = rotary(heads.memory.keys, turned);
+  const detail::Turns turns = detail::turns_of(
+      heads.query.size(2), head_size_, {.pairing = *options().rotary, .offset = offset, .base = options().rotary_base},
+      heads.query.dtype());
+  heads.query = detail::turned(heads.query, turns);
+  heads.memory.keys = detail::turned(heads.memory.keys, turns);
 }
 
 Variable MultiHeadAttention::joined(const Variable& context) {

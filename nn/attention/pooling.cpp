@@ -70,9 +70,7 @@ Variable exact_hard_loss(const Variable& log_weights, const Variable& log_probs)
   const double infinity = __builtin_huge_val();
   const Variable blocked = equal(log_weights, -infinity);
   const Variable nothing = zeros({}, {.dtype = log_weights.dtype()});
-  // What is blocked is replaced before the sum and after it, so that no number and no gradient passes.
-  const Variable joint =
-      masked_fill(masked_fill(log_weights, blocked, 0.0) + masked_fill(log_probs, blocked, 0.0), blocked, -infinity);
+  const Variable joint = masked_fill(log_weights + log_probs, blocked, -infinity);
   const Variable read = logical_not(all(blocked, {-1}));
   return where(read, -logsumexp(joint, {-1}), nothing);
 }

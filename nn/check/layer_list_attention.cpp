@@ -43,7 +43,9 @@ AttentionOptions location() {
 AttentionOptions monotonic() {
   return {.score = Score::general(), .normaliser = Normaliser::monotonic({.noise = 1.0})};
 }
-AttentionOptions energy() { return {.score = Score::additive({.attention_size = 4, .offset = -1.0})}; }
+AttentionOptions energy() {
+  return {.score = Score::additive({.attention_size = 4, .offset = -1.0}), .normaliser = Normaliser::sigmoid()};
+}
 AttentionOptions location_aware() {
   return {.score = Score::location_aware({.attention_size = 3, .filters = 2, .width = 3, .cumulative = true})};
 }
@@ -113,7 +115,7 @@ const LayerCase kAttentionLayers[] = {
     {"attention, trilinear, over queries", make_chain<trilinear, true>},
     {"attention, location, sparsemax", make_chain<location, true>},
     {"attention, general, monotonic", make_chain<monotonic, true>},
-    {"attention, additive with an offset", make_chain<energy, true>},
+    {"attention, additive with an offset, sigmoid", make_chain<energy, true>},
     {"attention, location-aware, cumulative", make_chain<location_aware, true>},
     {"attention, coverage with fertility", make_chain<coverage, true>},
     {"attention, local-m", make_chain<local, false>},

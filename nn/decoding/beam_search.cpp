@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/nn/decoding/parts.hpp>
 
 namespace gradus {
@@ -34,14 +35,6 @@ struct Beam {
   int64_t source_length = 0;
 };
 
-void to_log_probabilities(std::vector<double>& logits) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0.0;
-  for (const double z : logits) sum += std::exp(z - largest);
-  const double normaliser = largest + std::log(sum);
-  for (double& z : logits) z -= normaliser;
-}
-
 class BeamSearch {
  public:
   BeamSearch(Continuation& rows, const BeamOptions& options) : rows_(rows), options_(options) {
@@ -54,7 +47,8 @@ class BeamSearch {
   BeamResult run() {
     for (int64_t step = 0; step < options_.max_length; ++step) {
       std::vector<int64_t> order, symbols;
-      for (Beam& beam : beams_) advance(beam, order, symbols);
+      const Tensor log_probs = log_softmax(Variable(rows_.next().logits.to(DType::f64))).value().contiguous();
+      for (Beam& beam : beams_) advance(beam, log_probs, order, symbols);
       if (order.empty()) break;
       if (step + 1 < options_.max_length) rows_.extend(order, symbols);
     }
@@ -63,9 +57,9 @@ class BeamSearch {
 
  private:
   // One more symbol for each live hypothesis; appends the rows that go on and their last symbols.
-  void advance(Beam& beam, std::vector<int64_t>& order, std::vector<int64_t>& symbols) {
+  void advance(Beam& beam, const Tensor& log_probs, std::vector<int64_t>& order, std::vector<int64_t>& symbols) {
     for (size_t i = 0; i < beam.live.size(); ++i) cover(beam.live[i], row_of(beam, i), beam.source_length);
-    const std::vector<Candidate> best = best_candidates(beam);
+    const std::vector<Candidate> best = best_candidates(beam, log_probs);
     std::vector<Hypothesis> live;
     const auto first_row = static_cast<int64_t>(order.size());
     for (const Candidate& candidate : best) {
@@ -94,26 +88,29 @@ class BeamSearch {
     for (size_t j = 0; j < hypothesis.covered.size(); ++j) hypothesis.covered[j] += weights.data<double>()[j];
   }
 
-  // The best of all continuations, as many as the beam has places for.
-  std::vector<Candidate> best_candidates(const Beam& beam) const {
-    const size_t places = static_cast<size_t>(options_.beams) - beam.done.size();
+  // The best of all continuations, as many as the beam has places for. log_probs [R, V].
+  std::vector<Candidate> best_candidates(const Beam& beam, const Tensor& log_probs) const {
+    const auto places = static_cast<size_t>(options_.beams) - beam.done.size();
+    const int64_t vocabulary = log_probs.size(1);
     std::vector<Candidate> best;
     for (size_t i = 0; i < beam.live.size() && places > 0; ++i) {
-      std::vector<double> scores = detail::logits_of("beam_search", rows_.next().logits, row_of(beam, i));
-      to_log_probabilities(scores);
-      for (size_t symbol = 0; symbol < scores.size(); ++symbol) {
-        if (scores[symbol] == -HUGE_VAL) continue;
-        best.push_back({i, static_cast<int64_t>(symbol), beam.live[i].log_prob + scores[symbol]});
+      const double* row = log_probs.data<double>() + row_of(beam, i) * vocabulary;
+      for (int64_t symbol = 0; symbol < vocabulary; ++symbol) {
+        GRADUS_CHECK(!std::isnan(row[symbol]), "[beam_search] expected logits below infinity, one of them finite, got ",
+                     rows_.next().logits.at({row_of(beam, i), symbol}), " in row ", row_of(beam, i));
+        if (row[symbol] != -HUGE_VAL) keep_best(best, places, {i, symbol, beam.live[i].log_prob + row[symbol]});
       }
-      keep_best(best, places);
     }
     return best;
   }
 
-  static void keep_best(std::vector<Candidate>& candidates, size_t places) {
-    const size_t count = std::min(places, candidates.size());
-    std::partial_sort(candidates.begin(), candidates.begin() + static_cast<int64_t>(count), candidates.end(), better);
-    candidates.resize(count);
+  // `best` is sorted and has at most `places` candidates.
+  static void keep_best(std::vector<Candidate>& best, size_t places, const Candidate& candidate) {
+    if (best.size() == places) {
+      if (!better(candidate, best.back())) return;
+      best.pop_back();
+    }
+    best.insert(std::upper_bound(best.begin(), best.end(), candidate, better), candidate);
   }
 
   double score(const Hypothesis& hypothesis) const {

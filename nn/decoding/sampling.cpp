@@ -85,25 +85,42 @@ const SamplingOptions& checked_sampling(const SamplingOptions& options, int64_t 
   return options;
 }
 
-// The symbol whose share of [0, 1) holds `draw`; more probable symbols come first.
-int64_t drawn_symbol(std::vector<double> logits, const SamplingOptions& options, double draw) {
+// The symbols that may be drawn by their number, the most probable first where some are left out by it.
+std::vector<int64_t> candidates(const std::vector<double>& logits, const SamplingOptions& options) {
   std::vector<int64_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
-  const auto at = [&](int64_t symbol) -> double& { return logits[static_cast<size_t>(symbol)]; };
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return at(a) > at(b); });
-  if (options.top_k > 0) order.resize(static_cast<size_t>(options.top_k));
-  const double largest = at(order.front());
+  const auto before = [&](int64_t a, int64_t b) {
+    const double of_a = logits[static_cast<size_t>(a)], of_b = logits[static_cast<size_t>(b)];
+    return of_a != of_b ? of_a > of_b : a < b;
+  };
+  if (options.top_k > 0) {
+    std::partial_sort(order.begin(), order.begin() + options.top_k, order.end(), before);
+    order.resize(static_cast<size_t>(options.top_k));
+  } else if (options.top_p < 1.0) {
+    std::sort(order.begin(), order.end(), before);
+  }
+  return order;
+}
+
+// The symbol whose share of [0, 1) holds `draw`.
+int64_t drawn_symbol(std::vector<double> logits, const SamplingOptions& options, double draw) {
+  const std::vector<int64_t> order = candidates(logits, options);
+  const auto at = [&](size_t i) -> double& { return logits[static_cast<size_t>(order[i])]; };
+  const double largest = *std::max_element(logits.begin(), logits.end());
   double total = 0.0;
-  for (const int64_t symbol : order) total += at(symbol) = std::exp((at(symbol) - largest) / options.temperature);
+  for (size_t i = 0; i < order.size(); ++i) total += at(i) = std::exp((at(i) - largest) / options.temperature);
   double kept = 0.0;
   size_t count = 0;
-  while (count < order.size() && kept < options.top_p * total) kept += at(order[count++]);
+  while (count < order.size() && (options.top_p == 1.0 || kept < options.top_p * total)) kept += at(count++);
   double left = draw * kept;
-  for (size_t i = 0; i + 1 < count; ++i) {
-    left -= at(order[i]);
-    if (left < 0.0) return order[i];
+  size_t last = 0;  // with a share
+  for (size_t i = 0; i < count; ++i) {
+    if (at(i) == 0.0) continue;
+    last = i;
+    left -= at(i);
+    if (left < 0.0) break;
   }
-  return order[count - 1];
+  return order[last];
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ MultiHeadAttentionOptions attention_options(const TransformerLayerOptions& optio
           .key_heads = options.key_heads,
           .bias = options.bias,
           .rotary = self ? options.rotary : std::nullopt,
+          .rotary_base = options.rotary_base,
           .dtype = options.dtype};
 }
 

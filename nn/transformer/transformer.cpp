@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/nn/transformer/transformer.hpp>
 
-#include <gradus/nn/init.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/nn/required_size.hpp>
 
 namespace gradus {

@@ -31,6 +31,7 @@ struct TransformerLayerOptions {
   /// Of all linear layers and LayerNorms.
   bool bias = true;
   std::optional<RotaryPairing> rotary = {};  ///< of the self-attention
+  double rotary_base = 10000.0;
   DType dtype = DType::f32;
 };
 

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include <gradus/autograd/ops/linalg/linalg.hpp>
-#include <gradus/nn/init.hpp>
+#include <gradus/nn/layers.hpp>
 #include <gradus/tensor/compare.hpp>
 
 #include "tests/support/catch.hpp"

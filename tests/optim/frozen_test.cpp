@@ -4,7 +4,7 @@
 #include <gradus/autograd/ops.hpp>
 #include <gradus/nn/layers.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
-#include <gradus/optim/sgd.hpp>
+#include <gradus/optim/optimizer.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/seed.hpp"

@@ -2,7 +2,6 @@
 // Gradients whose squares leave the range of their dtype.
 #include <cmath>
 
-#include <gradus/optim/adam.hpp>
 #include <gradus/optim/optimizer.hpp>
 
 #include "tests/support/catch.hpp"

@@ -3,10 +3,7 @@
 #include <cmath>
 
 #include <gradus/autograd/check/battery/random_tensors.hpp>
-#include <gradus/optim/adam.hpp>
 #include <gradus/optim/optimizer.hpp>
-#include <gradus/optim/schedule.hpp>
-#include <gradus/optim/sgd.hpp>
 #include <gradus/tensor/compare.hpp>
 
 #include "tests/support/catch.hpp"

@@ -3,11 +3,12 @@
 
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
+#include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/sequence/sequence.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
-#include <gradus/nn/attention/memory.hpp>
 #include <gradus/nn/attention/chain/window.hpp>
+#include <gradus/nn/attention/memory.hpp>
 #include <gradus/nn/required_size.hpp>
 
 namespace gradus {
@@ -95,6 +96,17 @@ struct Attention::Rows {
     return out;
   }
 };
+
+// How much of the weights a call drops, and where: the same in tiles and without them.
+struct Attention::Dropping {
+  double p = 0.0;  // 0: nothing, or the layer does it
+  RandomPosition at = {};
+};
+
+Attention::Dropping Attention::draw_dropping(const Rows& rows) {
+  if (!dropout_ || !dropout_->training() || dropout_->has_hooks()) return {};
+  return {.p = options().dropout, .at = dropout_->reserve(rows.scores().numel())};
+}
 
 Attention::Attention(const AttentionOptions& options, const Place& place) : Layer(checked(options), place) {
   const AttentionSizes sizes{.query_size = options.query_size, .key_size = options.key_size, .dtype = options.dtype};
@@ -194,10 +206,13 @@ AttentionOutput Attention::attend(const Rows& rows, ReturnWeights asked) {
   AttentionOutput out;
   Variable sink;
   const bool tiled = works_in_tiles(rows, sink);
-  if (tiled) out.context = tiled_context(rows, sink);
+  const Dropping drop = draw_dropping(rows);
+  if (tiled) out.context = tiled_context(rows, sink, drop);
   if (tiled && asked == ReturnWeights::no) return out;
   const Variable weights = weights_of(rows);
-  const Variable dropped = drops() ? (*dropout_)(weights) : weights;
+  Variable dropped = weights;
+  if (drop.p > 0.0) dropped = dropout(weights, drop.p, drop.at);
+  if (dropout_ && dropout_->has_hooks()) dropped = (*dropout_)(weights);
   if (!tiled) out.context = matmul(dropped, rows.memory.memory);
   if (asked == ReturnWeights::before_dropout) out.weights = weights;
   if (asked == ReturnWeights::after_dropout) out.weights = dropped;
@@ -242,19 +257,22 @@ Variable Attention::weights_of(const Rows& rows) {
   return rows.window_factor.defined() ? weights * rows.window_factor : weights;
 }
 
-// True when dot_product_attention computes what the chain says, with this sink.
+// True when dot_product_attention computes what the chain says, with this sink. A single query, as in a decoder, has
+// few weights to store, and is up to three times as fast without tiles.
 bool Attention::works_in_tiles(const Rows& rows, Variable& sink) {
   const bool by_query = !rows.scale.defined() || rows.scale.rank() == 0 || rows.scale.size(-1) == 1;
-  return options().over == NormaliseOver::keys && by_query && !rows.window_factor.defined() && !drops() &&
-         score_->is_product() && !score_->module().has_hooks() && !normaliser_->module().has_hooks() &&
-         normaliser_->is_softmax(rows.query.dtype(), sink);
+  return rows.query.size(1) > 1 && options().over == NormaliseOver::keys && by_query && !rows.window_factor.defined() &&
+         !(dropout_ && dropout_->has_hooks()) && score_->is_product() && !score_->module().has_hooks() &&
+         !normaliser_->module().has_hooks() && normaliser_->is_softmax(rows.query.dtype(), sink);
 }
 
-Variable Attention::tiled_context(const Rows& rows, const Variable& sink) {
+Variable Attention::tiled_context(const Rows& rows, const Variable& sink, const Dropping& dropping) {
   const PreparedMemory& memory = rows.memory;
   const ScoreFactors factors = score_->factors(rows.query, memory.keys);
   const Variable scaled = rows.scale.defined() ? factors.query * rows.scale : factors.query;
   DotProductAttentionOptions tiles{.scale = scale_, .soft_cap = options().soft_cap, .sink = sink};
+  tiles.dropout = dropping.p;
+  tiles.dropout_at = dropping.at;
   tiles.bias = one_head(rows.bias);
   if (options().window.width > 0) {
     tiles.keep = one_head(memory.keep);

@@ -146,15 +146,15 @@ enum class QkNorm : uint8_t {
 
 struct DotScoreOptions {
   QkNorm norm = QkNorm::none;
-  double gain = 1.0;  ///< the first value of g
-  bool scaled = false;
+  double gain = 1.0;    ///< the first value of g
+  bool scaled = false;  ///< scaled_dot sets it
   AttentionSizes sizes = {};
 };
 
 struct AdditiveScoreOptions {
   int64_t attention_size = 0;  ///< A >= 1
   /// Given: g (v / |v|)^T tanh(W q + U k + b) + r, where r starts with this number, about -1 to -4 (the energy of
-  /// monotonic attention, Raffel et al. 2017, eq. 16). Further parameters: gain, offset and query_proj.bias.
+  /// monotonic attention, Raffel et al. 2017). Further parameters: gain, offset and query_proj.bias.
   std::optional<double> offset = {};
   AttentionSizes sizes = {};
 };
@@ -174,7 +174,7 @@ struct LocationAwareScoreOptions {
 
 struct CoverageScoreOptions {
   int64_t attention_size = 0;  ///< A >= 1
-  /// N > 0: the coverage of key j is divided by its fertility N sigmoid(u^T k_j) (Tu et al. 2016, eq. 7 and 8).
+  /// N > 0: the coverage of key j is divided by its fertility N sigmoid(u^T k_j) (Tu et al. 2016).
   double max_fertility = 0.0;
   AttentionSizes sizes = {};
 };
@@ -194,12 +194,11 @@ class GRADUS_API Score {
   static Score additive(const AdditiveScoreOptions& options);
   /// v^T tanh(W [q; k]) (Luong et al. 2015): additive with one matrix. Parameters: weight [A, Dq + Dk], v [A].
   static Score concat(const AdditiveScoreOptions& options);
-  /// v^T tanh(W q + U k_j + b + V f_j), f = filters over the weights of the last query (Chorowski et al. 2015, eq. 8
-  /// and 9), which are 0 before the first. Further parameters: filters [F, channels, width], feature_proj.weight [A, F]
-  /// (V).
+  /// v^T tanh(W q + U k_j + b + V f_j), f = filters over the weights of the last query (Chorowski et al. 2015), which
+  /// are 0 before the first. Further parameters: filters [F, channels, width], feature_proj.weight [A, F] (V).
   static Score location_aware(const LocationAwareScoreOptions& options);
-  /// v^T tanh(W q + U k_j + b + w c_j), c the coverage: the sum of the weights of all earlier queries (See et al. 2017,
-  /// eq. 11). Further parameters: coverage_weight [A] (w), and fertility [Dk] (u) when there is a fertility.
+  /// v^T tanh(W q + U k_j + b + w c_j), c the coverage: the sum of the weights of all earlier queries (See et al.
+  /// 2017). Further parameters: coverage_weight [A] (w), and fertility [Dk] (u) when there is a fertility.
   static Score coverage(const CoverageScoreOptions& options);
   /// W q, one number for each position, whatever the keys are (Luong et al. 2015). Parameter: weight [max, Dq].
   static Score location(const LocationScoreOptions& options);
@@ -266,6 +265,7 @@ struct MonotonicNormaliserOptions {
 /// all keys of a query that may attend to nothing.
 class GRADUS_API Normaliser {
  public:
+  /// e^z / sum e^z, with a sink e^z / (e^s + sum e^z).
   static Normaliser softmax(const SoftmaxNormaliserOptions& options = {});
   /// sigmoid(z + b) (Ramapuram et al. 2024). Rows do not sum to 1.
   static Normaliser sigmoid(const SigmoidNormaliserOptions& options = {});
@@ -278,7 +278,7 @@ class GRADUS_API Normaliser {
   /// In training mode softmax((z + g) / temperature), g = -log(-log u) with u uniform (Jang et al. 2017; Maddison et
   /// al. 2017). In evaluation mode g is 0.
   static Normaliser gumbel(const GumbelNormaliserOptions& options = {});
-  /// Expected weights of monotonic hard attention (Raffel et al. 2017, eq. 9 to 11): each query goes on from where the
+  /// Expected weights of monotonic hard attention (Raffel et al. 2017): each query goes on from where the
   /// last one stopped, at first from key 0, and stops at a key with probability sigmoid(z). What never stops is lost.
   /// In evaluation mode it stops at the first key with z > 0.
   static Normaliser monotonic(const MonotonicNormaliserOptions& options = {});
@@ -348,8 +348,8 @@ struct AttendOptions {
 };
 
 /// context[b, i] = sum_j weight[b, i, j] value[b, j]. Parts: `score`, `normaliser`, and `position` and `dropout` when
-/// there are any. Products of a query and a key under a softmax are computed in tiles (dot_product_attention): then
-/// nothing of size Tq x Tk is stored, except what a mask or a bias gives. Blocked positions are as for AttentionOutput.
+/// there are any. Several queries whose scores are products, under a softmax, are computed in tiles: then nothing of
+/// size Tq x Tk is stored, except what a mask or a bias gives. Blocked positions are as for AttentionOutput.
 class GRADUS_API Attention : public Layer<Attention, AttentionOptions> {
  public:
   Attention(const AttentionOptions& options, const Place& place);
@@ -377,13 +377,14 @@ class GRADUS_API Attention : public Layer<Attention, AttentionOptions> {
 
  private:
   struct Rows;
+  struct Dropping;
   PreparedMemory prepared(const Variable& keys, const Variable& values, const Mask& mask, int64_t queries);
   void check_call(const Variable& query, const PreparedMemory& memory, const AttendOptions& call) const;
   bool remembers() const { return score_->remembers() || normaliser_->remembers(); }
-  bool drops() const { return dropout_ && (dropout_->training() || dropout_->has_hooks()); }
+  Dropping draw_dropping(const Rows& rows);
   void set_window(Rows& rows, const Tensor& positions);
   bool works_in_tiles(const Rows& rows, Variable& sink);
-  Variable tiled_context(const Rows& rows, const Variable& sink);
+  Variable tiled_context(const Rows& rows, const Variable& sink, const Dropping& dropping);
   Variable weights_of(const Rows& rows);
   AttentionOutput attend(const Rows& rows, ReturnWeights asked);
   AttentionOutput one_by_one(const Rows& rows, ReturnWeights asked);

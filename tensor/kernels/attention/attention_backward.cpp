@@ -11,12 +11,20 @@
 #include <algorithm>
 
 #include <gradus/tensor/kernels/attention/attention_rows-inl.hpp>
+#include <gradus/tensor/kernels/common/rows.hpp>
 #include <gradus/tensor/memory/allocator.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
 
 #ifndef GRADUS_TENSOR_KERNELS_ATTENTION_BACKWARD_HEAD
 #define GRADUS_TENSOR_KERNELS_ATTENTION_BACKWARD_HEAD
 namespace gradus::kernels {
+
+/// What is known of a tile of queries.
+struct AttentionQueryTile {
+  bool q_finite = false;
+  bool g_finite = false;
+  bool dq_written = false;
+};
 
 /// One query head of one item: what the forward pass gave, where its derivatives go, and the memory of its tiles.
 template <class T>
@@ -26,10 +34,11 @@ struct AttentionBackwardHead {
   const T* y = nullptr;    // [Tq, Dv]
   const T* lse = nullptr;  // [Tq]
   const T* g = nullptr;    // [Tq, Dv]
-  T* dq = nullptr;         // [Tq, D], added to, like all derivatives here
-  T* dk = nullptr;         // [Tk, D]
-  T* dv = nullptr;         // [Tk, Dv]
-  T* dbias = nullptr;      // item b and head h of the derivative by the bias
+  T* dq = nullptr;         // [Tq, D], overwritten
+  T* dk = nullptr;         // [Tk, D], overwritten, or added to when `adds`
+  T* dv = nullptr;         // [Tk, Dv], the same
+  bool adds = false;       // an earlier head has the same keys
+  T* dbias = nullptr;      // item b and head h of the derivative by the bias, added to
   ScoreStrides dbias_at;
   T* dsink = nullptr;             // one number, overwritten
   T* delta = nullptr;             // [Tq]
@@ -39,7 +48,7 @@ struct AttentionBackwardHead {
   T* packed_k = nullptr;
   T* packed_q = nullptr;
   T* packed_g = nullptr;
-  uint8_t* finite = nullptr;  // for each tile of queries: bit 0: all of q is finite, bit 1: all of g
+  AttentionQueryTile* tiles = nullptr;  // of the queries
 };
 
 /// A tile: queries [query, query + rows), keys [key, key + n).
@@ -48,6 +57,8 @@ struct AttentionTile {
   int64_t rows = 0;
   int64_t key = 0;
   int64_t n = 0;
+  bool adds_q = false;  // adds to dq, which else is set
+  bool adds_k = false;  // the same for dk and dv
 };
 
 }  // namespace gradus::kernels
@@ -94,7 +105,7 @@ HWY_INLINE void PrepareRows(const Attention<T>& in, const AttentionBackwardHead<
     const int64_t rows = HWY_MIN(kTileQueries, in.queries - query);
     const bool q = AllFinite(row_at(in.q, in.q_at, head.b, head.h, query), in.q_at.row, rows, in.width);
     const bool g = AllFinite(head.g + query * width, width, rows, width);
-    head.finite[query / kTileQueries] = static_cast<uint8_t>((q ? 1 : 0) | (g ? 2 : 0));
+    head.tiles[query / kTileQueries] = {q, g, false};
   }
 }
 
@@ -145,8 +156,9 @@ HWY_INLINE void TileDerivative(const Attention<T>& in, const AttentionBackwardHe
   uint32_t words[kTileWords];
   for (int64_t r = 0; r < tile.rows; ++r) {
     const int64_t i = tile.query + r, at = r * kTileKeys;
-    FinishScores(in, head.b, head.h, i, tile.key, tile.n, z + at);
-    ExpRow(z + at, head.lse[i], tile.n, a + at);
+    const bool plain = IsPlainRow(in, head.b, i, tile.key, tile.n);
+    if (!plain) FinishScores(in, head.b, head.h, i, tile.key, tile.n, z + at);
+    ExpRow(z + at, plain ? in.scale : T{1}, head.lse[i], tile.n, a + at);
     if (in.dropout.limit == 0) {
       RowDerivative(in, head, tile, i, z + at, a + at, da + at);
       continue;
@@ -170,33 +182,49 @@ HWY_INLINE void BackwardTile(const Attention<T>& in, const AttentionBackwardHead
     PackedGemm<T> p{.m = tile.rows, .n = in.width, .k = tile.n, .a = ds, .lda = kTileKeys};
     p.c = head.dq + tile.query * in.width;
     p.ldc = in.width;
+    p.accumulate = tile.adds_q;
     AddWeighted(p, keys);
   }
   if (head.dk != nullptr) {
     TileOperand<T> queries = OperandOf(q, in.q_at.row, tile.rows, in.width, head.packed_q);
-    queries.finite = (head.finite[tile.query / kTileQueries] & 1) != 0;
+    queries.finite = head.tiles[tile.query / kTileQueries].q_finite;
     PackedGemm<T> p{.m = tile.n, .n = in.width, .k = tile.rows, .a = ds, .lda = 1};
     p.a_col = kTileKeys;
     p.c = head.dk + tile.key * in.width;
     p.ldc = in.width;
+    p.accumulate = tile.adds_k;
     AddWeighted(p, queries);
   }
   if (head.dv != nullptr) {
     TileOperand<T> cotangents = OperandOf(g, in.value_width, tile.rows, in.value_width, head.packed_g);
-    cotangents.finite = (head.finite[tile.query / kTileQueries] & 2) != 0;
+    cotangents.finite = head.tiles[tile.query / kTileQueries].g_finite;
     PackedGemm<T> p{.m = tile.n, .n = in.value_width, .k = tile.rows, .a = a, .lda = 1};
     p.a_col = kTileKeys;
     p.c = head.dv + tile.key * in.value_width;
     p.ldc = in.value_width;
+    p.accumulate = tile.adds_k;
     AddWeighted(p, cotangents);
   }
+}
+
+/// 0 for rows [first, last) of a derivative, which may be null.
+template <class T>
+HWY_INLINE void FillRows(T* x, int64_t width, int64_t first, int64_t last) {
+  if (x != nullptr && first < last) std::fill_n(x + first * width, (last - first) * width, T{0});
 }
 
 template <class T>
 void RunBackwardHead(const Attention<T>& in, const AttentionBackwardHead<T>& head) {
   PrepareRows(in, head);
+  const auto fill_keys = [&](int64_t first, int64_t last) {
+    if (head.adds) return;
+    FillRows(head.dk, in.width, first, last);
+    FillRows(head.dv, in.value_width, first, last);
+  };
   const int64_t key_head = head.h / (in.heads / in.key_heads);
   const Range all = keys_of_rows(in, head.b, 0, in.queries);
+  fill_keys(0, HWY_MIN(all.first, in.keys));
+  fill_keys(HWY_MAX(all.last, all.first), in.keys);
   for (int64_t key = all.first; key < all.last; key += kTileKeys) {
     const int64_t n = HWY_MIN(kTileKeys, all.last - key);
     const T* k = row_at(in.k, in.k_at, head.b, key_head, key);
@@ -205,13 +233,24 @@ void RunBackwardHead(const Attention<T>& in, const AttentionBackwardHead<T>& hea
     pack_b<T>(in.value_width, n, v, 1, in.v_at.row, head.packed_v_columns);
     TileOperand<T> keys = OperandOf(k, in.k_at.row, n, in.width, head.packed_k);
     keys.finite = AllFinite(k, in.k_at.row, n, in.width);
+    bool keys_written = head.adds;
     for (int64_t query = 0; query < in.queries; query += kTileQueries) {
       const int64_t rows = HWY_MIN(kTileQueries, in.queries - query);
       const Range used = rows_using(in, head.b, query, rows, key, n);
-      if (used.first < used.last) {
-        BackwardTile(in, head, {query + used.first, used.last - used.first, key, n}, keys);
-      }
+      if (used.first >= used.last) continue;
+      AttentionQueryTile& known = head.tiles[query / kTileQueries];
+      const bool whole = used.last - used.first == rows;
+      if (!known.dq_written && !whole) FillRows(head.dq, in.width, query, query + rows);
+      BackwardTile(in, head,
+                   {query + used.first, used.last - used.first, key, n, known.dq_written || !whole, keys_written},
+                   keys);
+      known.dq_written = keys_written = true;
     }
+    if (!keys_written) fill_keys(key, key + n);
+  }
+  for (int64_t query = 0; query < in.queries; query += kTileQueries) {
+    if (head.tiles[query / kTileQueries].dq_written) continue;
+    FillRows(head.dq, in.width, query, HWY_MIN(query + kTileQueries, in.queries));
   }
 }
 
@@ -235,7 +274,7 @@ class BackwardScratch {
         scratch_(static_cast<size_t>(k_columns_ + v_columns_ + 2 * k_rows_ + g_rows_ + 3 * kTileQueries * kTileKeys +
                                      in.queries) *
                      sizeof(T) +
-                 static_cast<size_t>(in.queries / kTileQueries + 1)) {}
+                 static_cast<size_t>(in.queries / kTileQueries + 1) * sizeof(AttentionQueryTile)) {}
 
   void give_to(AttentionBackwardHead<T>& head) {
     head.packed_k_columns = scratch_.template as<T>();
@@ -245,7 +284,7 @@ class BackwardScratch {
     head.packed_g = head.packed_q + k_rows_;
     head.scores = head.packed_g + g_rows_;
     head.delta = head.scores + 3 * kTileQueries * kTileKeys;
-    head.finite = reinterpret_cast<uint8_t*>(head.delta + queries_);
+    head.tiles = reinterpret_cast<AttentionQueryTile*>(head.delta + queries_);
   }
 
  private:
@@ -264,16 +303,19 @@ void run_key_head(const Attention<T>& in, const T* y, const T* lse, const T* g, 
   const int64_t group = in.heads / in.key_heads, rows = in.queries;
   head.b = b;
   const int64_t keys = (b * in.key_heads + key_head) * in.keys;
-  if (out.k != nullptr) head.dk = std::fill_n(out.k + keys * in.width, in.keys * in.width, T{0}) - in.keys * in.width;
-  if (out.v != nullptr) {
-    head.dv = std::fill_n(out.v + keys * in.value_width, in.keys * in.value_width, T{0}) - in.keys * in.value_width;
+  head.dk = shifted(out.k, keys * in.width);
+  head.dv = shifted(out.v, keys * in.value_width);
+  if (group == 0) {  // no query head overwrites them
+    if (out.k != nullptr) std::fill_n(head.dk, in.keys * in.width, T{0});
+    if (out.v != nullptr) std::fill_n(head.dv, in.keys * in.value_width, T{0});
   }
   for (head.h = key_head * group; head.h < (key_head + 1) * group; ++head.h) {
     const int64_t at = (b * in.heads + head.h) * rows;
     head.y = y + at * in.value_width;
     head.lse = lse + at;
     head.g = g + at * in.value_width;
-    if (out.q != nullptr) head.dq = std::fill_n(out.q + at * in.width, rows * in.width, T{0}) - rows * in.width;
+    head.dq = shifted(out.q, at * in.width);
+    head.adds = head.h > key_head * group;
     if (out.bias != nullptr) head.dbias = out.bias + b * out.bias_at.batch + head.h * out.bias_at.head;
     head.dbias_at = out.bias_at;
     if (dsink != nullptr) head.dsink = dsink + b * in.heads + head.h;

@@ -18,6 +18,8 @@
 #define GRADUS_TENSOR_KERNELS_ATTENTION_FORWARD_BLOCK
 namespace gradus::kernels {
 
+inline constexpr int64_t kBlockQueries = 256;  ///< use a packed tile of keys before the next one is packed
+
 /// A block of queries of one head, and the memory that its tiles need.
 template <class T>
 struct AttentionForwardBlock {
@@ -40,30 +42,33 @@ struct AttentionForwardBlock {
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
-/// One row of a tile: from scores to weights of the running sum.
+/// One row of a tile: from scores to weights of the running sum. `fresh` says that y is 0 and not written yet.
 template <class T>
 HWY_INLINE void TakeRow(const Attention<T>& in, const AttentionForwardBlock<T>& block, int64_t row, int64_t first_key,
-                        int64_t n, T* s) {
-  FinishScores(in, block.b, block.h, block.first_query + row, first_key, n, s);
-  const T before = block.largest[row], largest = HWY_MAX(before, RowMax(s, n));
+                        int64_t n, bool fresh, T* s) {
+  const bool plain = IsPlainRow(in, block.b, block.first_query + row, first_key, n);
+  if (!plain) FinishScores(in, block.b, block.h, block.first_query + row, first_key, n, s);
+  const T scale = plain ? in.scale : T{1};
+  const T before = block.largest[row], largest = HWY_MAX(before, scale * RowMax(s, n));
   if (largest == -InfinityOf<T>()) {
     std::fill_n(s, n, T{0});
     return;
   }
   block.largest[row] = largest;
   if (before == -InfinityOf<T>()) {  // the first keys of this query: l and y are 0
-    block.sum[row] = ExpRow(s, largest, n, s);
+    block.sum[row] = ExpRow(s, scale, largest, n, s);
     return;
   }
   const T kept = ExpOf(before, largest);
-  block.sum[row] = block.sum[row] * kept + ExpRow(s, largest, n, s);
-  if (kept != T{1}) ScaleElements(block.y + row * in.value_width, kept, in.value_width);
+  block.sum[row] = block.sum[row] * kept + ExpRow(s, scale, largest, n, s);
+  if (kept != T{1} && !fresh) ScaleElements(block.y + row * in.value_width, kept, in.value_width);
 }
 
-/// The tile of the queries [row, row + rows) of the block and the keys [key, key + n).
+/// The tile of the queries [row, row + rows) of the block and the keys [key, key + n). Adds to y, or sets it when
+/// fresh.
 template <class T>
 HWY_INLINE void ForwardTile(const Attention<T>& in, const AttentionForwardBlock<T>& block, int64_t row, int64_t rows,
-                            int64_t key, int64_t n, const TileOperand<T>& v) {
+                            int64_t key, int64_t n, bool fresh, const TileOperand<T>& v) {
   PackedGemm<T> scores{.m = rows, .n = n, .k = in.width, .lda = in.q_at.row, .packed = block.packed_k};
   scores.a = row_at(in.q, in.q_at, block.b, block.h, block.first_query + row);
   scores.c = block.scores;
@@ -72,13 +77,14 @@ HWY_INLINE void ForwardTile(const Attention<T>& in, const AttentionForwardBlock<
   uint32_t words[kTileWords];
   for (int64_t r = 0; r < rows; ++r) {
     T* s = block.scores + r * kTileKeys;
-    TakeRow(in, block, row + r, key, n, s);
+    TakeRow(in, block, row + r, key, n, fresh, s);
     if (in.dropout.limit == 0) continue;
     DropElements(in.dropout, drop_words(in, block.b, block.h, block.first_query + row + r, key, n, words), n, s);
   }
   PackedGemm<T> weighted{.m = rows, .n = in.value_width, .k = n, .a = block.scores, .lda = kTileKeys};
   weighted.c = block.y + row * in.value_width;
   weighted.ldc = in.value_width;
+  weighted.accumulate = !fresh;
   AddWeighted(weighted, v);
 }
 
@@ -103,7 +109,7 @@ void RunForwardBlock(const Attention<T>& in, const AttentionForwardBlock<T>& blo
   const int64_t head = block.h / (in.heads / in.key_heads);
   std::fill_n(block.largest, block.rows, in.sink != nullptr ? in.sink[block.h] : -InfinityOf<T>());
   std::fill_n(block.sum, block.rows, in.sink != nullptr ? T{1} : T{0});
-  std::fill_n(block.y, block.rows * in.value_width, T{0});
+  bool written[kBlockQueries / kTileQueries] = {};  // the tiles of queries whose y is set
   const Range keys = keys_of_rows(in, block.b, block.first_query, block.rows);
   for (int64_t key = keys.first; key < keys.last; key += kTileKeys) {
     const int64_t n = HWY_MIN(kTileKeys, keys.last - key);
@@ -114,8 +120,17 @@ void RunForwardBlock(const Attention<T>& in, const AttentionForwardBlock<T>& blo
     for (int64_t row = 0; row < block.rows; row += kTileQueries) {
       const int64_t rows = HWY_MIN(kTileQueries, block.rows - row);
       const Range used = rows_using(in, block.b, block.first_query + row, rows, key, n);
-      if (used.first < used.last) ForwardTile(in, block, row + used.first, used.last - used.first, key, n, values);
+      if (used.first >= used.last) continue;
+      bool& is_written = written[row / kTileQueries];
+      const bool fresh = !is_written && used.last - used.first == rows;
+      if (!is_written && !fresh) std::fill_n(block.y + row * in.value_width, rows * in.value_width, T{0});
+      is_written = true;
+      ForwardTile(in, block, row + used.first, used.last - used.first, key, n, fresh, values);
     }
+  }
+  for (int64_t row = 0; row < block.rows; row += kTileQueries) {
+    const int64_t rows = HWY_MIN(kTileQueries, block.rows - row);
+    if (!written[row / kTileQueries]) std::fill_n(block.y + row * in.value_width, rows * in.value_width, T{0});
   }
   FinishForward(in, block);
 }
@@ -125,11 +140,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace gradus::kernels {
-namespace {
-
-constexpr int64_t kBlockQueries = 256;  // these queries use a packed tile of keys before the next one is packed
-
-}  // namespace
 
 template <class T>
 void attention_forward(const Attention<T>& in, T* y, T* lse) {

@@ -56,14 +56,22 @@ HWY_INLINE T ExpOf(T x, T shift) {
   return hn::GetLane(Exp(d, hn::Set(d, x - shift)));
 }
 
-/// p = e^(z - shift). Returns the sum.
+/// Whether z = scale s for all n keys of the tile and query i, with scale > 0. Such a row needs no FinishScores.
 template <class T>
-HWY_INLINE T ExpRow(const T* z, T shift, int64_t n, T* p) {
+HWY_INLINE bool IsPlainRow(const Attention<T>& in, int64_t b, int64_t i, int64_t first_key, int64_t n) {
+  if (in.bias != nullptr || in.keep != nullptr || in.soft_cap != T{0} || !(in.scale > T{0})) return false;
+  const Range range = keys_of(in, b, i);
+  return range.first <= first_key && range.last >= first_key + n;
+}
+
+/// p = e^(scale s - shift). Returns the sum.
+template <class T>
+HWY_INLINE T ExpRow(const T* s, T scale, T shift, int64_t n, T* p) {
   const hn::ScalableTag<T> d;
-  const auto by = hn::Set(d, shift);
+  const auto factor = hn::Set(d, scale), by = hn::Set(d, shift);
   auto sum = hn::Zero(d);
   ForVectors(d, n, [&](const auto& io, int64_t j) HWY_ATTR {
-    const auto e = Exp(d, hn::Sub(io.load(z + j), by));
+    const auto e = Exp(d, hn::Sub(hn::Mul(factor, io.load(s + j)), by));
     io.store(e, p + j);
     sum = hn::Add(sum, io.within(e));
   });
@@ -122,11 +130,10 @@ HWY_INLINE TileOperand<T> OperandOf(const T* rows, int64_t row_stride, int64_t c
   return out;
 }
 
-/// C += A B, where a weight of 0 in A leaves out its row of B, whatever that row holds. When all of B is finite, the
-/// usual product gives the same bits.
+/// C = A B, or C += A B when p accumulates, where a weight of 0 in A leaves out its row of B, whatever that row holds.
+/// When all of B is finite, the usual product gives the same bits.
 template <class T>
 HWY_INLINE void AddWeighted(PackedGemm<T> p, const TileOperand<T>& b) {
-  p.accumulate = true;
   p.packed = b.values;
   p.b_row = b.b_row;
   if (b.finite) return RunPacked(p);
@@ -141,7 +148,7 @@ HWY_INLINE void AddWeighted(PackedGemm<T> p, const TileOperand<T>& b) {
         if (weight == T{0}) continue;
         sum = hn::MulAdd(hn::Set(d, weight), io.load(b.rows + r * b.row_stride + column), sum);
       }
-      io.store(hn::Add(io.load(c + column), sum), c + column);
+      io.store(p.accumulate ? hn::Add(io.load(c + column), sum) : sum, c + column);
     });
   }
 }

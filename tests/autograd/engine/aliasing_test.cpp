@@ -2,10 +2,10 @@
 // Later operations do not write into tensors that the caller gave or keeps, and in-place writes reach the intended
 // tensor.
 #include <gradus/autograd/check/gradcheck.hpp>
-#include <gradus/autograd/checkpoint.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/inspect.hpp>
 #include <gradus/autograd/ops.hpp>
+#include <gradus/autograd/transforms.hpp>
 #include <gradus/tensor/creation.hpp>
 
 #include "tests/support/catch.hpp"

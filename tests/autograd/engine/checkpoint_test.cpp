@@ -3,9 +3,9 @@
 
 #include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
-#include <gradus/autograd/checkpoint.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops.hpp>
+#include <gradus/autograd/transforms.hpp>
 #include <gradus/tensor/compare.hpp>
 #include <gradus/tensor/memory/allocator.hpp>
 #include <gradus/tensor/random/random.hpp>

@@ -63,7 +63,7 @@ TEST_CASE("linear attention is its formula, causal or not, with lengths, also pa
       const Tensor of_batch = tests::i64({static_cast<double>(lengths[0]), static_cast<double>(lengths[1]), 0}, {3});
       LinearAttention layer = make(causal);
       const Tensor got = layer(q, k, v, Mask::from_lengths(of_batch)).value();
-      // Measured over four seeds: at most 1e-15.
+      // Measured over five seeds: at most 5e-16.
       CHECK(largest_error(got, by_loops(q, k, v, lengths, causal)) < 1e-13);
       CHECK(largest_error(layer(q, k, v).value(), by_loops(q, k, v, {steps, steps, steps}, causal)) < 1e-13);
       CHECK(all_zero(got.select(0, 2)));
@@ -96,10 +96,10 @@ TEST_CASE("linear attention step by step, or in pieces, gives what one call give
       outputs.push_back(layer(part(in[0]), part(in[1]), part(in[2]), state));
     }
     const Variable recurrent = concat(outputs, 1);
-    // Measured over four seeds: at most 1e-15 and 4e-15.
+    // Measured over five seeds: at most 4.4e-16 and 1e-15.
     CHECK(largest_error(recurrent.value(), parallel.value()) < 1e-13);
     const std::vector<Variable> gradients = grad({recurrent}, in, {.cotangents = {cotangent}});
-    for (size_t i = 0; i < in.size(); ++i) CHECK(largest_error(gradients[i].value(), expected[i].value()) < 1e-12);
+    for (size_t i = 0; i < in.size(); ++i) CHECK(largest_error(gradients[i].value(), expected[i].value()) < 1e-13);
   }
 }
 

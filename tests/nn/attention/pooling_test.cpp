@@ -98,6 +98,37 @@ TEST_CASE("the penalty of pooling is 0 for hops that look at one step each, and 
         }) == "[pooling_penalty] expected weights [B, r, T], got f32 [2, 3]");
 }
 
+TEST_CASE("attention pooling never reads blocked steps, or the query of an item without steps") {
+  const uint64_t seed = tests::seed(103);
+  INFO("seed " << seed);
+  Generator generator(seed);
+  AttentionPooling layer({.input_size = 3, .attention_size = 4, .hops = 2, .query_size = 2, .dtype = DType::f64},
+                         generator);
+  RandomTensors random(seed);
+  Tensor x = random.floating({3, 4, 3}), query = random.floating({3, 2});
+  const Mask mask = Mask::from_lengths(tests::i64({4, 2, 0}, {3}));
+  const auto run = [&] {
+    const std::vector<Variable> in = {leaf(x.clone()), leaf(query.clone())};
+    std::vector<Variable> targets = in;
+    for (const NamedParameter& each : layer.parameters()) targets.push_back(each.parameter->variable());
+    const AttentionOutput out = layer(in[0], mask, in[1]);
+    std::vector<Variable> all = grad({sum(square(out.context)) + sum(pooling_penalty(out.weights))}, targets);
+    all.push_back(out.context);
+    all.push_back(out.weights);
+    return all;
+  };
+  const std::vector<Variable> before = run();
+  for (const double content : {HUGE_VAL, std::nan("")}) {
+    x.select(0, 1).slice(0, 2, 4).fill_(content);
+    x.select(0, 2).fill_(content);
+    query.select(0, 2).fill_(content);
+    const std::vector<Variable> after = run();
+    for (size_t i = 0; i < before.size(); ++i) CHECK(bitwise_equal(before[i].value(), after[i].value()));
+    CHECK(all_zero(after[1].value().select(0, 2)));
+    CHECK(!all_zero(after[1].value().select(0, 1)));
+  }
+}
+
 namespace {
 
 struct DocumentsOptions {

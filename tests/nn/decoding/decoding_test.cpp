@@ -26,7 +26,8 @@ struct Table {
   uint64_t seed;
   int64_t vocabulary;
   std::vector<int64_t> source_lengths;
-  int64_t ends_from = 1000;  // items from here on end at once
+  int64_t ends_before = 0;  // items before this one have this logit of the end
+  double end_logit = 1000.0;
 
   uint64_t seed_of(int64_t item, const Symbols& symbols) const {
     uint64_t hash = seed * 1000003 + static_cast<uint64_t>(item);
@@ -37,7 +38,7 @@ struct Table {
     const Tensor drawn =
         RandomTensors(seed_of(item, symbols)).floating({vocabulary}, DType::f64, {.low = -2, .high = 2});
     std::vector<double> out(drawn.data<double>(), drawn.data<double>() + vocabulary);
-    if (item >= ends_from) out[kEnd] = 1000.0;
+    if (item < ends_before) out[kEnd] = end_logit;
     return out;
   }
   std::vector<double> attention(int64_t item, const Symbols& symbols) const {
@@ -287,9 +288,9 @@ TEST_CASE("sampling draws each symbol as often as its distribution says") {
   };
   // e^z: 1.350 .368 3.320 1 3.004, of 9.042. The most probable symbols are 2, 4, 0, 3, 1.
   const Case cases[] = {
-      {{}, {0, 1, 2, 3, 4}},     {{.temperature = 0.5}, {0, 1, 2, 3, 4}},
-      {{.top_k = 2}, {2, 4}},    {{.top_p = 0.7}, {2, 4, 0}},           // 2 and 4 have .699
-      {{.top_p = 0.69}, {2, 4}}, {{.top_k = 3, .top_p = 0.8}, {2, 4}},  // of 2, 4 and 0, the first two have .824
+      {{}, {0, 1, 2, 3, 4}},      {{.temperature = 0.5}, {0, 1, 2, 3, 4}},
+      {{.top_k = 2}, {2, 4}},     {{.top_p = 0.7}, {2, 4, 0}},           // 2 and 4 have .6994
+      {{.top_p = 0.699}, {2, 4}}, {{.top_k = 3, .top_p = 0.8}, {2, 4}},  // of 2, 4 and 0, the first two have .824
       {{.top_p = 0.01}, {2}}};
   for (const Case& each : cases) {
     INFO("temperature " << each.options.temperature << ", k " << each.options.top_k << ", p " << each.options.top_p);
@@ -319,14 +320,14 @@ TEST_CASE("a seed gives the same samples again, and a row's samples do not depen
   const Decoded first = sampled({seed, 4, lengths}, seed);
   CHECK(bitwise_equal(first.symbols, sampled({seed, 4, lengths}, seed).symbols));
   CHECK(!bitwise_equal(first.symbols, sampled({seed, 4, lengths}, seed + 1).symbols));
-  // The second half ends at once.
+  // The first half ends at once.
   const Decoded early = sampled({seed, 4, lengths, 6}, seed);
-  CHECK(bitwise_equal(first.symbols.slice(0, 0, 6).contiguous(), early.symbols.slice(0, 0, 6).contiguous()));
-  CHECK(all_zero(early.lengths.slice(0, 6).contiguous()));
+  CHECK(bitwise_equal(first.symbols.slice(0, 6).contiguous(), early.symbols.slice(0, 6).contiguous()));
+  CHECK(all_zero(early.lengths.slice(0, 0, 6).contiguous()));
   double half[2] = {};
   for (int64_t item = 0; item < 12; ++item) half[item / 6] += first.lengths.at({item});
-  CHECK(half[0] > 1.0);
-  CHECK(half[1] > 0.0);
+  CHECK(half[0] > 0.0);
+  CHECK(half[1] > 2.0);
 }
 
 TEST_CASE("decoding names what is wrong") {
@@ -355,6 +356,9 @@ TEST_CASE("decoding names what is wrong") {
   CHECK(error_text([&] { rows.extend({2}, {1}); }) == "[Continuation] there is no row 2: expected one of 2");
   CHECK(error_text([&] { rows.extend({1}, {3}); }) == "[Continuation] expected symbols in [0, 3), got 3");
   CHECK(error_text([&] { return rows.source_length(-1); }) == "[Continuation] there is no row -1: expected one of 2");
+  TableRows broken({1, 3, {2, 1}, 1, std::nan("")});
+  CHECK(error_text([&] { return beam_search(broken, {.end = 0, .max_length = 2}); }) ==
+        "[beam_search] expected logits below infinity, one of them finite, got nan in row 0");
   CHECK(error_text([&] {
           return frequencies({0.0, std::nan("")}, {}, 1);
         }) == "[decode_sampled] expected logits below infinity, got nan in row 0");

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Steps with a past give what the whole sequence gives, in values and gradients; rows of a past can be reordered.
+#include <cmath>
+
 #include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
@@ -96,6 +98,25 @@ TEST_CASE("MultiHeadAttention: a prepared memory gives the bits of the memory it
     const Variable reordered = layer(index_select(query, 0, order), prepared.rows(order));
     CHECK(largest_error(reordered.value(), index_select(direct, 0, order).value()) < 1e-14);
   }
+}
+
+TEST_CASE("MultiHeadAttention: a query without a memory is not read, also when the memory is prepared") {
+  Generator generator(8);
+  const Variable memory = RandomTensors(6).floating({2, 3, kWidth}, DType::f64);
+  MultiHeadAttention layer({.model_size = kWidth, .heads = 2, .dtype = DType::f64}, generator);
+  const auto run = [&](double filler) {
+    const PreparedHeads prepared = layer.prepare(memory, Mask::from_lengths(integers({2, 0})));
+    Tensor query = steps(7, 2, 2).value().clone();
+    query.select(0, 1).fill_(filler);
+    std::vector<Variable> inputs;
+    for (const NamedParameter& named : layer.parameters()) inputs.push_back(named.parameter->variable());
+    const Variable y = layer(Variable(query), prepared);
+    std::vector<Variable> out = grad({sum(square(y))}, inputs, {.allow_unused = true});
+    out.push_back(y);
+    return out;
+  };
+  const std::vector<Variable> before = run(0.5), after = run(std::nan(""));
+  for (size_t i = 0; i < before.size(); ++i) CHECK(bitwise_equal(before[i].value(), after[i].value()));
 }
 
 TEST_CASE("transformer stacks: steps with a past give what the whole gives, with any positions") {

@@ -204,6 +204,10 @@ TEST_CASE("norms and transformers name what is wrong") {
   odd.rotary = RotaryPairing::interleaved;
   CHECK(error_text([&] { TransformerEncoderLayer layer(odd, g); }) ==
         "[multi_head_attention] expected heads of an even width for rotary positions, got 3");
+  odd.model_size = 4;
+  odd.rotary_base = 0.0;
+  CHECK(error_text([&] { TransformerEncoderLayer layer(odd, g); }) ==
+        "[multi_head_attention] expected rotary_base > 0, got 0");
 
   TransformerEncoder encoder({.layer = small_layer(), .num_layers = 1}, g);
   CHECK(error_text([&] {

@@ -96,7 +96,8 @@ TEST_CASE("attention chain: derivatives of every score") {
   for (const tests::NamedScore& score : tests::all_scores()) {
     const bool location = std::string(score.name) == "location";
     check_derivatives_of({.score = score.score}, score.name, "softmax", location);
-    check_derivatives_of({.score = score.score, .soft_cap = 0.8, .ask = false}, score.name, "capped, tiles", location);
+    check_derivatives_of({.score = score.score, .soft_cap = 0.8, .dropout = 0.4, .ask = false}, score.name,
+                         "capped, tiles, dropout", location);
   }
 }
 

@@ -140,6 +140,13 @@ TEST_CASE("local-p: derivatives, which reach the position, and all that masks pr
     const PropertyReport padded = check_padding_invariance(summed, inputs, {.lengths = lengths(), .inputs = {1}});
     INFO(padded.text());
     CHECK(padded.ok);
+    const PropertyReport batch = check_batch_independence(
+        [&](const std::vector<Variable>& in) {
+          return std::vector<Variable>{local(in[0], local.prepare(in[1], Mask::from_lengths(in[2].value()))).context};
+        },
+        {inputs[0], inputs[1], {"lengths", lengths()}});
+    INFO(batch.text());
+    CHECK(batch.ok);
     const PropertyReport masked = check_mask(f, inputs, {.mask = mask, .input = 1});
     INFO(masked.text());
     CHECK(masked.ok);
