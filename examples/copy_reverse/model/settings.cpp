@@ -11,7 +11,7 @@ namespace gradus::examples {
 namespace {
 
 constexpr ModelKind kModels[] = {ModelKind::seq2seq, ModelKind::rnn_search, ModelKind::luong, ModelKind::transformer};
-constexpr int64_t kWidest = 4'096;  // limits, so that a typing error does not fill the memory
+constexpr int64_t kWidestModel = 4'096;  // limits, so that a typing error does not fill the memory
 
 // In the order in which they are shown. "positions" is no option: it is the --max-length of a location score.
 const std::vector<SettingRule>& rules() {
@@ -32,13 +32,13 @@ const std::vector<SettingRule>& rules() {
       {"input-feeding", {ModelKind::luong}, "yes", {"yes", "no"}},
       {"positions", {ModelKind::luong}, "20", {}, 1'000},
       {"layers", {ModelKind::luong, ModelKind::transformer}, "2", {}, 64},
-      {"heads", {ModelKind::transformer}, "4", {}, kWidest},
-      {"embedding", {ModelKind::seq2seq, ModelKind::rnn_search, ModelKind::luong}, "32", {}, kWidest},
+      {"heads", {ModelKind::transformer}, "4", {}, kWidestModel},
+      {"embedding", {ModelKind::seq2seq, ModelKind::rnn_search, ModelKind::luong}, "32", {}, kWidestModel},
       {"hidden",
        {ModelKind::seq2seq, ModelKind::rnn_search, ModelKind::luong, ModelKind::transformer},
        "64",
        {},
-       kWidest},
+       kWidestModel},
   };
   return all;
 }

@@ -4,6 +4,8 @@
 
 #include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/grad.hpp>
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/nn/models/luong.hpp>
