@@ -19,6 +19,8 @@
 #include <gradus/nn/containers.hpp>
 #include <gradus/nn/decoding/decoding.hpp>
 #include <gradus/nn/layers.hpp>
+#include <gradus/nn/models/luong.hpp>
+#include <gradus/nn/models/rnn_search.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/nn/models/transformer.hpp>
 #include <gradus/nn/module.hpp>

@@ -43,6 +43,8 @@ set(GRADUS_PUBLIC_HEADERS
   nn/containers.hpp
   nn/decoding/decoding.hpp
   nn/layers.hpp
+  nn/models/luong.hpp
+  nn/models/rnn_search.hpp
   nn/models/seq2seq.hpp
   nn/models/transformer.hpp
   nn/module.hpp

@@ -30,6 +30,8 @@ constexpr const char* kExamples =
     "  copy_reverse                                           reverse random sequences\n"
     "  copy_reverse --data data/words.txt --out results       reverse real words, keep the results\n"
     "  copy_reverse --task copy --cell lstm --attention dot   another task and another model\n"
+    "  copy_reverse --model luong --score dot --window local-p\n"
+    "                                                         each model has options of its own\n"
     "  copy_reverse --load results/model.safetensors --eval other.txt\n"
     "                                                         score a trained model on other words\n"
     "\n"
@@ -39,8 +41,10 @@ constexpr const char* kExamples =
 /// The names as the user typed them.
 struct Names {
   std::string task;
+  std::string model;
   std::string cell;
   std::string attention;
+  std::vector<Setting> more;
 };
 
 std::string default_text(const std::string& type, const std::string& value) { return type + "  [" + value + "]"; }
@@ -80,29 +84,69 @@ void add_task_options(CLI::App& app, Config& config, Names& names) {
       ->group(kGroup);
 }
 
+// An option of some models alone, which keeps its text.
+void add_setting(CLI::App& app, Names& names, const std::string& option, const std::string& help) {
+  const SettingRule& rule = setting_rule(option);
+  const auto keep = [&names, option](const std::string& value) { names.more.push_back({option, value}); };
+  CLI::Option* added = app.add_option_function<std::string>("--" + option, keep, help)
+                           ->option_text(default_text(rule.names.empty() ? "N" : "NAME", rule.standard))
+                           ->group("The model");
+  if (rule.names.empty()) {
+    added->check(refuse_no_number<int64_t>);
+  } else {
+    added->check(CLI::IsMember(rule.names));
+  }
+}
+
+void add_settings(CLI::App& app, Names& names) {
+  add_setting(app, names, "score",
+              "luong: how a source position is scored: dot, scaled-dot,\n"
+              "cosine, general, concat, additive, location,\n"
+              "location-aware, coverage, biaffine or trilinear");
+  add_setting(app, names, "normaliser",
+              "luong: how scores become weights: softmax, sigmoid,\n"
+              "sparsemax, entmax15, hard, gumbel or monotonic");
+  add_setting(app, names, "window",
+              "luong: what the decoder sees: none (all of the source),\n"
+              "local-m (around the number of the step) or local-p\n"
+              "(around a predicted position)");
+  add_setting(app, names, "window-width", "luong: how far a window reaches to both sides");
+  add_setting(app, names, "input-feeding", "luong: the decoder reads its last attentional vector: yes or no");
+  add_setting(app, names, "layers", "luong, transformer: layers of encoder and of decoder");
+  add_setting(app, names, "heads", "transformer: heads of each attention; divides --hidden");
+}
+
 void add_model_options(CLI::App& app, Config& config, Names& names) {
   constexpr const char* kGroup = "The model";
+  app.add_option("--model", names.model,
+                 "seq2seq (any cell, with or without attention), rnn-search\n"
+                 "(Bahdanau et al. 2015), luong (Luong et al. 2015) or\n"
+                 "transformer (Vaswani et al. 2017, norms before)")
+      ->option_text(default_text("NAME", name_of(kDefaultModel)))
+      ->check(CLI::IsMember(model_names()))
+      ->group(kGroup);
   app.add_option("--cell", names.cell,
-                 "recurrent cell of encoder (both directions) and decoder:\n"
-                 "rnn, gru or lstm")
-      ->option_text(default_text("KIND", name_of(kDefaultCell)))
+                 "seq2seq: recurrent cell of encoder (both directions) and\n"
+                 "decoder: rnn, gru or lstm")
+      ->option_text(default_text("KIND", setting_rule("cell").standard))
       ->check(CLI::IsMember({"rnn", "gru", "lstm"}))
       ->group(kGroup);
   app.add_option("--attention", names.attention,
-                 "how the decoder looks at the source: additive (Bahdanau et\n"
-                 "al. 2015), dot (scaled dot product, Vaswani et al. 2017),\n"
-                 "or none (one fixed context)")
-      ->option_text(default_text("KIND", name_of(kDefaultAttention)))
+                 "seq2seq: how the decoder looks at the source: additive\n"
+                 "(Bahdanau et al. 2015), dot (scaled dot product, Vaswani et\n"
+                 "al. 2017), or none (one fixed context)")
+      ->option_text(default_text("KIND", setting_rule("attention").standard))
       ->check(CLI::IsMember({"additive", "dot", "none"}))
       ->group(kGroup);
-  app.add_option("--embedding", config.embedding, "numbers that stand for a symbol")
+  app.add_option("--embedding", config.embedding, "numbers that stand for a symbol; a transformer has --hidden")
       ->check(refuse_no_number<int64_t>)
-      ->option_text(default_text("N", kDefaultEmbedding))
+      ->option_text(default_text("N", setting_rule("embedding").standard))
       ->group(kGroup);
-  app.add_option("--hidden", config.hidden, "numbers in a cell's state")
+  app.add_option("--hidden", config.hidden, "numbers in a cell's state, or between transformer layers")
       ->check(refuse_no_number<int64_t>)
-      ->option_text(default_text("N", kDefaultHidden))
+      ->option_text(default_text("N", setting_rule("hidden").standard))
       ->group(kGroup);
+  add_settings(app, names);
 }
 
 void add_training_options(CLI::App& app, Config& config) {
@@ -117,7 +161,7 @@ void add_training_options(CLI::App& app, Config& config) {
       ->option_text(default_text("N", config.batch))
       ->group(kGroup);
   app.add_option("--learning-rate", config.learning_rate, "Adam's, at its peak after the warm-up; it falls to 0")
-      ->option_text(default_text("X", std::string("0.004")))
+      ->option_text(default_text("X", std::string("0.004; transformer 0.001")))
       ->group(kGroup);
   app.add_option("--seed", config.seed, "of everything random: the same seed gives the same weights")
       ->option_text(default_text("N", static_cast<int64_t>(config.seed)))
@@ -157,6 +201,8 @@ void settle(CLI::App& app, Config& config, const Names& names) {
   config.task = task_from(names.task);
   config.cell = cell_from(names.cell);
   config.attention = attention_from(names.attention);
+  config.model = model_from(names.model);
+  config.more = names.more;
   for (const char* option : {"--data", "--load", "--eval", "--out"}) {
     if (app.count(option) > 0 && app[option]->as<std::string>().empty()) {
       throw CLI::ValidationError(option, "expected a name, got an empty one");

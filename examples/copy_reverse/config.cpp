@@ -43,6 +43,26 @@ std::optional<AttentionKind> attention_from(const std::string& name) {
   return kind_from({AttentionKind::none, AttentionKind::additive, AttentionKind::dot}, name);
 }
 
+std::vector<Setting> asked_settings(const Config& config) {
+  std::vector<Setting> out = config.more;
+  if (config.cell.has_value()) out.push_back({"cell", name_of(*config.cell)});
+  if (config.attention.has_value()) out.push_back({"attention", name_of(*config.attention)});
+  if (config.embedding.has_value()) out.push_back({"embedding", std::to_string(*config.embedding)});
+  if (config.hidden.has_value()) out.push_back({"hidden", std::to_string(*config.hidden)});
+  return out;
+}
+
+ModelSettings model_settings(const Config& config) {
+  ModelSettings settings(config.model.value_or(kDefaultModel));
+  settings.set({"positions", std::to_string(config.max_length)});
+  for (const Setting& setting : asked_settings(config)) settings.set(setting);
+  return settings;
+}
+
+double learning_rate(const Config& config, ModelKind model) {
+  return config.learning_rate.value_or(model == ModelKind::transformer ? 1e-3 : 4e-3);
+}
+
 void check(const Config& config) {
   constexpr int64_t kLongest = 1'000;  // limits, so that a typing error does not fill the memory
   constexpr int64_t kWidest = 4'096;
@@ -54,14 +74,18 @@ void check(const Config& config) {
                    std::to_string(config.max_length));
   }
   check_range("--held-out", config.held_out, {1, 1'000'000});
-  check_range("--embedding", config.embedding.value_or(kDefaultEmbedding), {1, kWidest});
-  check_range("--hidden", config.hidden.value_or(kDefaultHidden), {1, kWidest});
+  check_range("--embedding", config.embedding.value_or(1), {1, kWidest});
+  check_range("--hidden", config.hidden.value_or(1), {1, kWidest});
   check_range("--steps", config.steps, {config.load.empty() ? 1 : 0, 1'000'000'000});
   check_range("--batch", config.batch, {1, kWidest});
   check_range("--threads", config.threads, {1, 1'024});
-  if (!std::isfinite(config.learning_rate) || config.learning_rate <= 0) {
-    throw BadInput("--learning-rate: expected a positive number, got " + std::to_string(config.learning_rate));
+  const double rate = config.learning_rate.value_or(1.0);
+  if (!std::isfinite(rate) || rate <= 0) {
+    throw BadInput("--learning-rate: expected a positive number, got " + std::to_string(rate));
   }
+  if (!config.load.empty()) return;  // the file says which model it has
+  require_options_of(config.model.value_or(kDefaultModel), asked_settings(config));
+  check(model_settings(config), asked_settings(config));
 }
 
 }  // namespace gradus::examples

@@ -6,6 +6,7 @@
 #include <string>
 
 #include <gradus/examples/copy_reverse/data/item.hpp>
+#include <gradus/examples/copy_reverse/model/settings.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 
 namespace gradus::examples {
@@ -22,15 +23,17 @@ struct Config {
   int64_t held_out = 10'000;  ///< random sequences: number of items to score
 
   // The model.
+  std::optional<ModelKind> model;
   std::optional<CellKind> cell;
   std::optional<AttentionKind> attention;
   std::optional<int64_t> embedding;
   std::optional<int64_t> hidden;
+  std::vector<Setting> more;  ///< its other options
 
   // Training.
   int64_t steps = 2'000;  ///< 0 only with `load`: scores the model without training
   int64_t batch = 32;
-  double learning_rate = 4e-3;
+  std::optional<double> learning_rate;
   uint64_t seed = 1;
   int threads = 1;  ///< more than one pays from a hidden size of about 128 on
 
@@ -41,11 +44,8 @@ struct Config {
 };
 
 constexpr Task kDefaultTask = Task::reverse;
-constexpr CellKind kDefaultCell = CellKind::gru;
-constexpr AttentionKind kDefaultAttention = AttentionKind::additive;
+constexpr ModelKind kDefaultModel = ModelKind::seq2seq;
 constexpr int64_t kDefaultVocab = 20;
-constexpr int64_t kDefaultEmbedding = 32;
-constexpr int64_t kDefaultHidden = 64;
 
 /// How many items were answered without a mistake, end mark included, by free decoding.
 struct Score {
@@ -73,6 +73,13 @@ const char* name_of(AttentionKind attention);
 std::optional<Task> task_from(const std::string& name);
 std::optional<CellKind> cell_from(const std::string& name);
 std::optional<AttentionKind> attention_from(const std::string& name);
+
+/// The options of the model that have a value.
+std::vector<Setting> asked_settings(const Config& config);
+/// A new model's settings.
+ModelSettings model_settings(const Config& config);
+/// The learning rate's peak.
+double learning_rate(const Config& config, ModelKind model);
 
 /// Throws BadInput for the first field with an invalid value, with the name of its option.
 void check(const Config& config);

@@ -112,8 +112,8 @@ Experiment prepare(const Config& config) {
     out.data = make_data_set(config, loads ? &out.learner.vocabulary : nullptr, out.held_out);
   }
   if (out.data.has_value()) {
-    const Seq2SeqOptions options = loads ? out.learner.model->options() : model_options(config, out.data->vocabulary);
-    require_memory(config, options, longest_item(config, *out.data), memory_of_machine());
+    const ModelSettings settings = loads ? out.learner.settings : model_settings(config);
+    require_memory(config, settings, out.data->vocabulary.size(), longest_item(config, *out.data), memory_of_machine());
   }
   if (!loads) out.learner = new_learner(config, out.data->vocabulary, for_model);
   if (!config.eval.empty()) out.eval = make_eval_file(config, out.learner.vocabulary);
@@ -135,7 +135,8 @@ void train(const Config& config, Experiment& experiment, std::ostream& out, cons
   const std::vector<Item> sample = sample_of(experiment.data->held_out);
   TrainingBatches batches(*experiment.data, learner.task, config.batch, std::move(experiment.batches));
   // With a second moment over 50 steps instead of 1,000, the measured final loss is a third.
-  Trainer trainer(*learner.model, {.steps = config.steps, .learning_rate = config.learning_rate, .beta2 = 0.98});
+  const double peak = learning_rate(config, learner.settings.model());
+  Trainer trainer(*learner.model, {.steps = config.steps, .learning_rate = peak, .beta2 = 0.98});
   Progress progress(out, {.steps = config.steps, .terminal = options.terminal});
   for (int64_t step = 1; step <= config.steps; ++step) {
     const Batch batch = batches.next();
@@ -170,7 +171,7 @@ Metrics run(const Config& config, std::ostream& out, const RunOptions& options) 
   tell_beginning(out, config, learner, experiment.data.has_value() ? &*experiment.data : nullptr);
 
   Metrics metrics;
-  metrics.parameters = learner.model->parameter_count();
+  metrics.parameters = learner.model->module().parameter_count();
   metrics.steps = config.steps;
   metrics.seed = config.seed;
   if (trains(config)) {
@@ -193,7 +194,7 @@ Metrics run(const Config& config, std::ostream& out, const RunOptions& options) 
   }
 
   std::optional<Attention> attention;
-  if (learner.model->options().attention != AttentionKind::none) {
+  if (learner.settings.shows_attention()) {
     attention = attention_to_show(learner, *shown, given);
     tell_attention(out, *attention);
   }

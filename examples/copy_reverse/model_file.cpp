@@ -2,11 +2,9 @@
 #include <gradus/examples/copy_reverse/model_file.hpp>
 
 #include <algorithm>
-#include <charconv>
 
 #include <gradus/examples/common/bad_input.hpp>
 #include <gradus/examples/common/text.hpp>
-#include <gradus/examples/copy_reverse/memory_need.hpp>
 #include <gradus/tensor/compare.hpp>
 #include <gradus/tensor/files/safetensors.hpp>
 
@@ -34,13 +32,22 @@ class Metadata {
     return *value;
   }
 
-  int64_t size(const char* key) const {
-    const std::string& digits = text(key);
-    int64_t value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    constexpr int64_t kWidest = 4'096;  // the limit of the command line: a broken file must not fill the memory
-    if (error != std::errc() || end != digits.data() + digits.size() || value < 1 || value > kWidest) refuse(key);
-    return value;
+  /// The kind of model; a file of before there were several has a seq2seq.
+  ModelKind model() const {
+    const bool named = std::any_of(file_.metadata.begin(), file_.metadata.end(),
+                                   [](const auto& entry) { return entry.first == "model"; });
+    return named ? kind<ModelKind>("model", model_from) : ModelKind::seq2seq;
+  }
+
+  ModelSettings settings() const {
+    ModelSettings out(model());
+    const std::vector<Setting> standard = out.all();
+    for (const Setting& setting : standard) {
+      const char* key = setting.option.c_str();
+      if (!setting_rule(setting.option).allows(text(key))) refuse(key);
+      out.set({setting.option, text(key)});
+    }
+    return out;
   }
 
   Vocabulary symbols(const char* key) const {
@@ -60,25 +67,29 @@ class Metadata {
   const SafetensorsFile& file_;
 };
 
-Seq2SeqOptions options_for(const Vocabulary& vocabulary) {
-  return {.source_vocab = vocabulary.size(), .target_vocab = vocabulary.size()};
-}
-
 [[noreturn]] void refuse_other(const std::string& path, const std::string& has, const std::string& asked) {
   throw BadInput(path + " holds a model of another size or kind: it has " + has + ", you asked for " + asked);
 }
 
-void require_same(const std::string& path, const char* option, int64_t has, std::optional<int64_t> asked) {
-  if (!asked.has_value() || *asked == has) return;
-  const std::string name = std::string("--") + option + " ";
-  refuse_other(path, name + std::to_string(has), name + std::to_string(*asked));
+void require_same(const std::string& path, const std::string& option, const std::string& has,
+                  const std::string& asked) {
+  if (asked != has) refuse_other(path, "--" + option + " " + has, "--" + option + " " + asked);
 }
 
-template <class Kind>
-void require_same(const std::string& path, const char* option, Kind has, std::optional<Kind> asked) {
-  if (!asked.has_value() || *asked == has) return;
-  const std::string name = std::string("--") + option + " ";
-  refuse_other(path, name + name_of(has), name + name_of(*asked));
+// What the user asked for must be what the file has.
+void require_same(const std::string& path, const Learner& learner, const Config& config) {
+  const ModelSettings& has = learner.settings;
+  if (config.model.has_value()) require_same(path, "model", name_of(has.model()), name_of(*config.model));
+  const std::vector<Setting> asked = asked_settings(config);
+  require_options_of(has.model(), asked);
+  for (const Setting& setting : asked) require_same(path, setting.option, has.text(setting.option), setting.value);
+  check(has, asked);
+  const int64_t symbols = learner.vocabulary.symbol_count();
+  require_same(path, "vocab", std::to_string(symbols), std::to_string(config.vocab.value_or(symbols)));
+  if (has.model() != ModelKind::luong || has.text("score") != "location") return;
+  if (config.max_length <= has.number("positions")) return;
+  throw BadInput(path + " holds a location score for items of at most " + has.text("positions") +
+                 " symbols: expected that or less for --max-length, got " + std::to_string(config.max_length));
 }
 
 SafetensorsFile read_safetensors(const std::string& path) {
@@ -90,10 +101,10 @@ SafetensorsFile read_safetensors(const std::string& path) {
 }
 
 // Checked before building a model of these sizes, which might need any amount of memory.
-void require_weights_for(const std::string& path, const SafetensorsFile& file, const Seq2SeqOptions& options) {
+void require_weights_for(const std::string& path, const SafetensorsFile& file, const Learner& learner) {
   int64_t has = 0;
   for (const NamedTensor& tensor : file.tensors) has += tensor.value.numel();
-  const int64_t expected = parameter_count(options);
+  const int64_t expected = parameter_count(learner.settings, learner.vocabulary.size());
   if (has == expected) return;
   throw BadInput(path + ": its weights do not fit the sizes in its metadata: expected " + grouped(expected) +
                  " numbers, got " + grouped(has));
@@ -108,53 +119,37 @@ void require_finite_weights(const std::string& path, const SafetensorsFile& file
 
 }  // namespace
 
-Seq2SeqOptions model_options(const Config& config, const Vocabulary& vocabulary) {
-  Seq2SeqOptions options = options_for(vocabulary);
-  options.embedding_size = config.embedding.value_or(kDefaultEmbedding);
-  options.hidden_size = config.hidden.value_or(kDefaultHidden);
-  options.cell = config.cell.value_or(kDefaultCell);
-  options.attention = config.attention.value_or(kDefaultAttention);
-  return options;
-}
-
 Learner new_learner(const Config& config, Vocabulary vocabulary, Generator& generator) {
-  const Seq2SeqOptions options = model_options(config, vocabulary);
-  return {.task = config.task.value_or(kDefaultTask),
-          .vocabulary = std::move(vocabulary),
-          .model = std::make_unique<Seq2Seq>(options, generator)};
+  Learner out{.task = config.task.value_or(kDefaultTask),
+              .vocabulary = std::move(vocabulary),
+              .settings = model_settings(config),
+              .model = {}};
+  out.model = make_model(out.settings, out.vocabulary.size(), generator);
+  return out;
 }
 
 void save_learner(const std::string& path, const Learner& learner) {
-  const Seq2SeqOptions& options = learner.model->options();
-  save_safetensors(path, learner.model->state_dict(),
-                   {{"task", name_of(learner.task)},
-                    {"cell", name_of(options.cell)},
-                    {"attention", name_of(options.attention)},
-                    {"embedding", std::to_string(options.embedding_size)},
-                    {"hidden", std::to_string(options.hidden_size)},
-                    {"symbols", to_utf8(learner.vocabulary.symbols())}});
+  std::vector<std::pair<std::string, std::string>> metadata = {{"task", name_of(learner.task)},
+                                                               {"model", name_of(learner.settings.model())}};
+  for (const Setting& setting : learner.settings.all()) metadata.emplace_back(setting.option, setting.value);
+  metadata.emplace_back("symbols", to_utf8(learner.vocabulary.symbols()));
+  save_safetensors(path, learner.model->module().state_dict(), metadata);
 }
 
 Learner load_learner(const std::string& path, const Config& config) {
   const SafetensorsFile file = read_safetensors(path);
   const Metadata metadata(path, file);
-  Learner out{.task = metadata.kind<Task>("task", task_from), .vocabulary = metadata.symbols("symbols"), .model = {}};
+  Learner out{.task = metadata.kind<Task>("task", task_from),
+              .vocabulary = metadata.symbols("symbols"),
+              .settings = metadata.settings(),
+              .model = {}};
   out.task = config.task.value_or(out.task);
-  Seq2SeqOptions options = options_for(out.vocabulary);
-  options.cell = metadata.kind<CellKind>("cell", cell_from);
-  options.attention = metadata.kind<AttentionKind>("attention", attention_from);
-  options.embedding_size = metadata.size("embedding");
-  options.hidden_size = metadata.size("hidden");
-  require_same(path, "cell", options.cell, config.cell);
-  require_same(path, "attention", options.attention, config.attention);
-  require_same(path, "embedding", options.embedding_size, config.embedding);
-  require_same(path, "hidden", options.hidden_size, config.hidden);
-  require_same(path, "vocab", out.vocabulary.symbol_count(), config.vocab);
-  require_weights_for(path, file, options);
+  require_same(path, out, config);
+  require_weights_for(path, file, out);
   Generator unused(0);
-  out.model = std::make_unique<Seq2Seq>(options, unused);
+  out.model = make_model(out.settings, out.vocabulary.size(), unused);
   try {
-    out.model->load_state_dict(file.tensors);
+    out.model->module().load_state_dict(file.tensors);
   } catch (const Error& error) {
     throw BadInput(path + ": its weights do not fit the sizes in its metadata: " + std::string(error.what()));
   }

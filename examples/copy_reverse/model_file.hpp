@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <memory>
 #include <string>
 
 #include <gradus/examples/copy_reverse/config.hpp>
 #include <gradus/examples/copy_reverse/data/vocabulary.hpp>
-#include <gradus/nn/models/seq2seq.hpp>
+#include <gradus/examples/copy_reverse/model/any_model.hpp>
 
 namespace gradus::examples {
 
@@ -14,21 +13,19 @@ namespace gradus::examples {
 struct Learner {
   Task task = kDefaultTask;
   Vocabulary vocabulary;
-  std::unique_ptr<Seq2Seq> model;
+  ModelSettings settings;
+  AnyModel model;
 };
-
-/// The model options from `config`.
-Seq2SeqOptions model_options(const Config& config, const Vocabulary& vocabulary);
 
 /// An untrained learner with the sizes from `config`.
 Learner new_learner(const Config& config, Vocabulary vocabulary, Generator& generator);
 
-/// Writes a .safetensors file. Its metadata has what is needed to build the model: task, cell, attention, embedding,
-/// hidden, and the symbols in the order of their numbers.
+/// Writes a .safetensors file. Its metadata has what is needed to build the model: task, model, the model's settings,
+/// and the symbols in the order of their numbers.
 void save_learner(const std::string& path, const Learner& learner);
 
 /// Reads a file from save_learner. Throws BadInput when it is another kind of file, when a weight is NaN or infinite,
-/// or when `config` asks for another cell, attention or size than the file has. config.task, when set, replaces the
+/// or when `config` asks for another model or setting than the file has. config.task, when set, replaces the
 /// task of the file.
 Learner load_learner(const std::string& path, const Config& config);
 

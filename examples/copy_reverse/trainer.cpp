@@ -9,10 +9,10 @@
 
 namespace gradus::examples {
 
-Trainer::Trainer(Seq2Seq& model, const TrainerOptions& options)
+Trainer::Trainer(const ModelView& model, const TrainerOptions& options)
     : model_(model),
       options_(options),
-      parameters_(model.parameters()),
+      parameters_(model.module().parameters()),
       optimizer_(parameters_, {.learning_rate = options.learning_rate, .beta2 = options.beta2}) {}
 
 double Trainer::step(const Batch& batch) {

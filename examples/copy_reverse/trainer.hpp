@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <gradus/examples/copy_reverse/data/batches.hpp>
-#include <gradus/nn/models/seq2seq.hpp>
+#include <gradus/examples/copy_reverse/model/any_model.hpp>
 #include <gradus/optim/optimizer.hpp>
 
 namespace gradus::examples {
@@ -22,7 +22,7 @@ struct TrainerOptions {
 class Trainer {
  public:
   /// `model` must outlive it.
-  Trainer(Seq2Seq& model, const TrainerOptions& options);
+  Trainer(const ModelView& model, const TrainerOptions& options);
 
   /// Runs one step and returns the loss of the batch before it. Throws Error and names the parameter when a gradient is
   /// not finite.
@@ -30,7 +30,7 @@ class Trainer {
   int64_t steps_done() const noexcept { return steps_done_; }
 
  private:
-  Seq2Seq& model_;
+  ModelView model_;
   TrainerOptions options_;
   std::vector<NamedParameter> parameters_;
   Adam optimizer_;

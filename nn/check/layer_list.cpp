@@ -194,7 +194,8 @@ LayerSample::~LayerSample() = default;
 std::span<const LayerCase> all_layers() {
   static const std::vector<LayerCase> all = [] {
     std::vector<LayerCase> cases(std::begin(kLayers), std::end(kLayers));
-    for (const std::span<const LayerCase> more : {detail::attention_layers(), detail::transformer_layers()}) {
+    for (const std::span<const LayerCase> more :
+         {detail::attention_layers(), detail::transformer_layers(), detail::model_layers()}) {
       cases.insert(cases.end(), more.begin(), more.end());
     }
     return cases;

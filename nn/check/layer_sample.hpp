@@ -79,5 +79,7 @@ inline Tensor all_but_row(int64_t row, int64_t rows, int64_t columns) {
 std::span<const LayerCase> attention_layers();
 /// Norms, positions and transformers: a part of all_layers().
 std::span<const LayerCase> transformer_layers();
+/// RnnSearch and LuongSeq2Seq: a part of all_layers().
+std::span<const LayerCase> model_layers();
 
 }  // namespace gradus::detail

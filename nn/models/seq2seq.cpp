@@ -5,10 +5,16 @@
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
+#include <gradus/nn/models/parts.hpp>
 #include <gradus/nn/required_size.hpp>
 #include <gradus/tensor/detail/lengths.hpp>
 
 namespace gradus {
+
+using detail::beside;
+using detail::embedded;
+using detail::project;
+
 namespace {
 
 const Seq2SeqOptions& checked(const Seq2SeqOptions& o) {
@@ -17,24 +23,6 @@ const Seq2SeqOptions& checked(const Seq2SeqOptions& o) {
   detail::require_size("seq2seq", "embedding_size", o.embedding_size);
   detail::require_size("seq2seq", "hidden_size", o.hidden_size);
   return o;
-}
-
-void check_symbols(const Tensor& symbols, const char* what) {
-  GRADUS_CHECK(symbols.defined() && symbols.rank() == 2 && symbols.dtype() == DType::i64, "[seq2seq] expected ", what,
-               " i64 [B, T], got ", describe(symbols));
-}
-
-Variable project(const EmbeddedSymbols& plain, const Variable& embedded, const Variable& weight, const Variable& bias) {
-  return embedded.defined() ? linear(embedded, weight, bias) : project_symbols(plain, weight, bias);
-}
-
-Variable embedded(const EmbeddedSymbols& plain, const Variable& embedded) {
-  return embedded.defined() ? embedded : embedding(plain.table, plain.symbols);
-}
-
-// a [B, T, M] and b [B, T or 1, N] -> [B, T, M + N].
-Variable beside(const Variable& a, const Variable& b) {
-  return concat({a, expand(b, {a.size(0), a.size(1), b.size(2)})}, -1);
 }
 
 }  // namespace
@@ -120,7 +108,7 @@ Seq2Seq::Source Seq2Seq::encode(const Tensor& source, const Tensor& lengths) {
     result.context_gates = of_context(result.context);
     return result;
   }
-  const Mask mask = lengths.defined() ? Mask::from_lengths(lengths) : Mask::none();
+  const Mask mask = detail::mask_of_lengths(lengths);
   result.prepared = additive_ ? additive_->prepare(memory, mask) : dot_->prepare(memory, mask);
   if (!needs_contexts()) result.memory_gates = of_context(memory);
   return result;
@@ -208,11 +196,7 @@ Variable Seq2Seq::output_logits(const States& states, const Symbols& target) {
 }
 
 Variable Seq2Seq::forward(const Tensor& source, const Tensor& source_lengths, const Tensor& target_in) {
-  check_symbols(source, "source");
-  check_symbols(target_in, "target_in");
-  GRADUS_CHECK(target_in.size(0) == source.size(0), "[seq2seq] batches differ: source is ", describe(source),
-               ", target_in is ", describe(target_in));
-  if (source_lengths.defined()) require_lengths(kind(), source_lengths, source.size(0), source.size(1));
+  detail::check_teacher_forcing(kind(), source, source_lengths, target_in);
   const Source encoded = encode(source, source_lengths);
   const Symbols target = embed(target_embedding_, target_in);
   return output_logits(unroll(target, encoded), target);

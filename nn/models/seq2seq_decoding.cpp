@@ -4,20 +4,11 @@
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/nn/decoding/parts.hpp>
+#include <gradus/nn/models/parts.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/tensor/detail/lengths.hpp>
 
 namespace gradus {
-namespace {
-
-// One row stands for all rows when there are several.
-Variable seq2seq_rows(const Variable& x, const Tensor& order, int64_t batch) {
-  return !x.defined() || (x.size(0) == 1 && batch != 1) ? x : index_select(x, 0, order);
-}
-
-Tensor column(const Tensor& symbols, int64_t step) { return symbols.slice(1, step, step + 1).contiguous(); }
-
-}  // namespace
 
 /// The targets that a Seq2Seq continues.
 class Seq2Seq::Target final : public Continuation {
@@ -28,7 +19,7 @@ class Seq2Seq::Target final : public Continuation {
     source_ = model.encode(source, source_lengths);
     state_ = source_.start;
     Prediction first;
-    for (int64_t step = 0; step < prompt.size(1); ++step) first = step_of(column(prompt, step));
+    for (int64_t step = 0; step < prompt.size(1); ++step) first = step_of(detail::symbol_column(prompt, step));
     begin(source.size(0), source_lengths, first);
   }
 
@@ -67,13 +58,9 @@ class Seq2Seq::Target final : public Continuation {
 
 Seq2Seq::Source Seq2Seq::rows_of(const Source& source, const Tensor& lengths, const Tensor& order) {
   const int64_t batch = source.start.h.size(0);
-  const auto chosen = [&](const Variable& x) { return seq2seq_rows(x, order, batch); };
+  const auto chosen = [&](const Variable& x) { return detail::chosen_rows(x, order, batch); };
   Source out = source;
-  out.prepared.memory = chosen(source.prepared.memory);
-  out.prepared.keys = chosen(source.prepared.keys);
-  out.prepared.keep = chosen(source.prepared.keep);
-  out.prepared.asking = chosen(source.prepared.asking);
-  if (lengths.defined()) out.prepared.mask = Mask::from_lengths(index_select(lengths, 0, order).value());
+  out.prepared = detail::chosen_rows(source.prepared, lengths, order, batch);
   out.memory_gates = chosen(source.memory_gates);
   out.context = chosen(source.context);
   out.context_gates = chosen(source.context_gates);
@@ -83,12 +70,7 @@ Seq2Seq::Source Seq2Seq::rows_of(const Source& source, const Tensor& lengths, co
 
 Owned<Continuation> Seq2Seq::start(const Tensor& source, const Tensor& source_lengths, const Tensor& prompt) {
   const NameScope scope(name().c_str());
-  GRADUS_CHECK(source.defined() && source.rank() == 2 && source.dtype() == DType::i64,
-               "[start] expected source i64 [B, T], got ", describe(source));
-  GRADUS_CHECK(prompt.defined() && prompt.rank() == 2 && prompt.dtype() == DType::i64 &&
-                   prompt.size(0) == source.size(0) && prompt.size(1) >= 1,
-               "[start] expected a prompt i64 [", source.size(0), ", P] with P >= 1, got ", describe(prompt));
-  if (source_lengths.defined()) require_lengths("start", source_lengths, source.size(0), source.size(1));
+  detail::check_start(source, source_lengths, prompt);
   const NoGrad no_grad;
   return Owned<Continuation>(new Target(*this, source, source_lengths, prompt));
 }

@@ -223,9 +223,12 @@ TEST_CASE("help names every option and its default") {
   const ProgramResult result = run_program({"--help"});
   CHECK(result.status == 0);
   CHECK(result.err.empty());
-  for (const char* part : {"--task", "--data", "--vocab N  [20]", "--min-length", "--max-length", "--held-out",
-                           "--cell", "--attention", "--embedding", "--hidden N  [64]", "--steps", "--batch",
-                           "--learning-rate", "--seed", "--threads", "--out", "--load", "--eval", "Exit status"}) {
+  for (const char* part :
+       {"--task",       "--data",      "--vocab N  [20]", "--min-length",     "--max-length", "--held-out",
+        "--cell",       "--attention", "--embedding",     "--hidden N  [64]", "--model",      "--score",
+        "--normaliser", "--window",    "--window-width",  "--input-feeding",  "--layers",     "--heads",
+        "--steps",      "--batch",     "--learning-rate", "--seed",           "--threads",    "--out",
+        "--load",       "--eval",      "Exit status"}) {
     CHECK_THAT(result.out, contains_text(part));
   }
 }

@@ -8,7 +8,6 @@
 namespace gradus::examples {
 
 std::string metrics_json(const Config& config, const Learner& learner, const Metrics& metrics) {
-  const Seq2SeqOptions& options = learner.model->options();
   nlohmann::ordered_json out;
   const auto or_null = [](bool known, double value) {
     return known ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
@@ -24,13 +23,17 @@ std::string metrics_json(const Config& config, const Learner& learner, const Met
   out["seed"] = metrics.seed;
   out["loss"] = or_null(trained, metrics.loss);
   out["task"] = name_of(learner.task);
-  out["cell"] = name_of(options.cell);
-  out["attention"] = name_of(options.attention);
-  out["embedding"] = options.embedding_size;
-  out["hidden"] = options.hidden_size;
+  out["model"] = name_of(learner.settings.model());
+  for (const Setting& setting : learner.settings.all()) {
+    if (setting_rule(setting.option).names.empty()) {
+      out[setting.option] = learner.settings.number(setting.option);
+    } else {
+      out[setting.option] = setting.value;
+    }
+  }
   out["symbols"] = learner.vocabulary.symbol_count();
   out["batch"] = config.batch;
-  out["learning_rate"] = config.learning_rate;
+  out["learning_rate"] = learning_rate(config, learner.settings.model());
   out["threads"] = num_threads();
   out["simd_target"] = simd_target();
   out["blas_core_type"] = blas_core_type();

@@ -43,7 +43,6 @@ void tell_answer(std::ostream& out, Task task, const Item& source, const Item& g
 }  // namespace
 
 void tell_beginning(std::ostream& out, const Config& config, const Learner& learner, const DataSet* data) {
-  const Seq2SeqOptions& options = learner.model->options();
   out << "task       " << name_of(learner.task) << ", " << learner.vocabulary.symbol_count() << " symbols\n";
   if (data != nullptr) {
     out << "data       ";
@@ -55,10 +54,8 @@ void tell_beginning(std::ostream& out, const Config& config, const Learner& lear
           << " items to train on; " << grouped(static_cast<int64_t>(data->held_out.size())) << " held out\n";
     }
   }
-  out << "model      " << name_of(options.cell) << ", attention " << name_of(options.attention) << ", embedding "
-      << options.embedding_size << ", hidden " << options.hidden_size << ": "
-      << grouped(learner.model->parameter_count()) << " parameters"
-      << (config.load.empty() ? "" : ", loaded from " + printable(config.load)) << "\n";
+  out << "model      " << description(learner.settings) << ": " << grouped(learner.model->module().parameter_count())
+      << " parameters" << (config.load.empty() ? "" : ", loaded from " + printable(config.load)) << "\n";
   if (config.steps > 0) {
     out << "training   " << grouped(config.steps) << " steps of " << config.batch << " items, seed " << config.seed
         << ", threads " << num_threads() << "\n\n";
