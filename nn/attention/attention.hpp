@@ -99,6 +99,8 @@ class GRADUS_API DotAttention : public Layer<DotAttention, DotAttentionOptions> 
   std::optional<Linear> query_proj_;
 };
 
+struct DotProductAttentionOptions;
+
 struct MultiHeadAttentionOptions {
   int64_t model_size = 0;   ///< E >= 1, of queries and outputs; a multiple of heads
   int64_t heads = 0;        ///< H >= 1
@@ -108,6 +110,7 @@ struct MultiHeadAttentionOptions {
   /// Turns queries and keys of self-attention by their positions (rotary). Attention over a memory has no positions.
   std::optional<RotaryPairing> rotary = {};
   double rotary_base = 10000.0;
+  double dropout = 0.0;  ///< of the weights, in training mode; in [0, 1)
   DType dtype = DType::f32;
 };
 
@@ -170,6 +173,7 @@ class GRADUS_API MultiHeadAttention : public Layer<MultiHeadAttention, MultiHead
   void check_query(const Variable& query) const;
   void check_memory(const Variable& memory, int64_t batch) const;
   Variable joined(const Variable& context);
+  Variable attended(const Variable& query, const KeyValueCache& memory, DotProductAttentionOptions rules);
   Variable query_for(const Variable& query, const PreparedHeads& memory);
   Variable scores_of(const Variable& query, const Variable& keys) const;
   Variable attend(const Variable& query, const Variable& memory, const Mask& mask, const Variable& bias, bool self);
@@ -182,6 +186,7 @@ class GRADUS_API MultiHeadAttention : public Layer<MultiHeadAttention, MultiHead
   Parameter v_proj_weight_;
   Parameter in_proj_bias_;
   Linear out_proj_;
+  std::optional<Generator> drops_;  // what dropout draws from
 };
 
 struct AttentionPoolingOptions {

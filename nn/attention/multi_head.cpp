@@ -30,6 +30,8 @@ const MultiHeadAttentionOptions& checked(const MultiHeadAttentionOptions& option
   GRADUS_CHECK(!options.rotary || options.model_size / options.heads % 2 == 0,
                "[multi_head_attention] expected heads of an even width for rotary positions, got ",
                options.model_size / options.heads);
+  GRADUS_CHECK(options.dropout >= 0.0 && options.dropout < 1.0,
+               "[multi_head_attention] expected 0 <= dropout < 1, got ", options.dropout);
   GRADUS_CHECK(options.rotary_base > 0.0, "[multi_head_attention] expected rotary_base > 0, got ", options.rotary_base);
   return options;
 }
@@ -68,6 +70,7 @@ MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& options,
     add("k_proj_weight", k_proj_weight_, {of_keys, options.memory_size});
     add("v_proj_weight", v_proj_weight_, {of_keys, options.memory_size});
   }
+  if (options.dropout > 0.0) register_generator("generator", drops_.emplace(generator().split()));
   if (!options.bias) return;
   in_proj_bias_.reset_(zeros({model + 2 * of_keys}, {.dtype = options.dtype}));
   register_parameter("in_proj_bias", in_proj_bias_, {{"unit"}});
@@ -119,6 +122,15 @@ Variable MultiHeadAttention::joined(const Variable& context) {
   return out_proj_(reshape(transpose(context, 1, 2), {context.size(0), context.size(2), options().model_size}));
 }
 
+Variable MultiHeadAttention::attended(const Variable& query, const KeyValueCache& memory,
+                                      DotProductAttentionOptions rules) {
+  if (drops_ && training()) {
+    rules.dropout = options().dropout;
+    rules.dropout_at = drops_->reserve(query.size(0) * query.size(1) * query.size(2) * memory.length());
+  }
+  return joined(dot_product_attention(query, memory.keys, memory.values, rules));
+}
+
 Variable MultiHeadAttention::attend(const Variable& query, const Variable& memory, const Mask& mask,
                                     const Variable& bias, bool self) {
   const MaskSizes sizes{
@@ -127,8 +139,7 @@ Variable MultiHeadAttention::attend(const Variable& query, const Variable& memor
   const bool untouched = !rules.used.defined() && !rules.asking.defined();
   Heads heads = project(detail::readable(rules.asking, query), detail::readable(rules.used, memory), self && untouched);
   if (self) turn(heads, 0);
-  return joined(dot_product_attention(heads.query, heads.memory.keys, heads.memory.values,
-                                      {.bias = bias, .keep = rules.keep, .ranges = rules.ranges}));
+  return attended(heads.query, heads.memory, {.bias = bias, .keep = rules.keep, .ranges = rules.ranges});
 }
 
 void MultiHeadAttention::require_own_memory(const Variable& x) const {

@@ -44,8 +44,7 @@ Variable MultiHeadAttention::forward(const Variable& x, KeyValueCache& past, con
   const MaskSizes sizes{.batch = x.size(0), .heads = options().heads, .queries = x.size(1), .keys = before + x.size(1)};
   const detail::HeadRules rules = detail::head_rules(mask, sizes);
   past = now.memory;
-  return joined(dot_product_attention(now.query, now.memory.keys, now.memory.values,
-                                      {.bias = bias, .keep = rules.keep, .ranges = rules.ranges}));
+  return attended(now.query, now.memory, {.bias = bias, .keep = rules.keep, .ranges = rules.ranges});
 }
 
 PreparedHeads MultiHeadAttention::prepare(const Variable& memory, const Mask& mask) {
@@ -76,8 +75,7 @@ Variable MultiHeadAttention::query_for(const Variable& query, const PreparedHead
 
 Variable MultiHeadAttention::forward(const Variable& query, const PreparedHeads& memory) {
   const Variable projected = query_for(query, memory);
-  return joined(dot_product_attention(projected, memory.heads.keys, memory.heads.values,
-                                      {.keep = memory.keep, .ranges = memory.ranges}));
+  return attended(projected, memory.heads, {.keep = memory.keep, .ranges = memory.ranges});
 }
 
 Variable MultiHeadAttention::weights(const Variable& query, const PreparedHeads& memory) {

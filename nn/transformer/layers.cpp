@@ -20,6 +20,7 @@ MultiHeadAttentionOptions attention_options(const TransformerLayerOptions& optio
           .bias = options.bias,
           .rotary = self ? options.rotary : std::nullopt,
           .rotary_base = options.rotary_base,
+          .dropout = options.dropout,
           .dtype = options.dtype};
 }
 

@@ -21,7 +21,7 @@ struct TransformerLayerOptions {
   int64_t heads = 0;              ///< H >= 1, divides E
   int64_t feed_forward_size = 0;  ///< >= 1
   int64_t key_heads = 0;          ///< of each attention; 0: H
-  /// After each sublayer and before linear2. Attention weights have none.
+  /// After each sublayer, before linear2, and of the attention weights.
   double dropout = 0.0;
   /// x + f(norm(x)) (Xiong et al. 2020) instead of norm(x + f(x)) (Vaswani et al. 2017).
   bool pre_norm = false;

@@ -92,7 +92,7 @@ CoverageScore::CoverageScore(const CoverageScoreOptions& options, const Place& p
 }
 
 Variable CoverageScore::prepare(const Variable& keys) {
-  const Variable projected = key_proj_(keys);
+  Variable projected = key_proj_(keys);
   if (options().max_fertility == 0.0) return projected;
   return concat({projected, sigmoid(linear(keys, unsqueeze(fertility_, 0))) * options().max_fertility}, -1);
 }

@@ -7,6 +7,8 @@
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
+#include <gradus/autograd/ops/linalg/linalg.hpp>
+#include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/nn/attention/attention.hpp>
@@ -164,6 +166,41 @@ TEST_CASE("MultiHeadAttention: padding of the memory changes no bit of outputs a
   }
 }
 
+TEST_CASE("MultiHeadAttention drops the weights that dropout() drops, in training mode alone") {
+  const uint64_t seed = tests::seed(31);
+  INFO("seed " << seed);
+  Generator generator(seed);
+  MultiHeadAttention layer({.model_size = 6, .heads = 2, .dropout = 0.4, .dtype = DType::f64}, generator);
+  RandomTensors random(seed);
+  const Variable query = random.floating({2, 3, 6}, DType::f64), memory = random.floating({2, 5, 6}, DType::f64);
+  const auto parameter = [&](const std::string& name) {
+    for (const NamedParameter& named : layer.parameters()) {
+      if (named.name == name) return named.parameter->variable();
+    }
+    FAIL("no parameter " << name);
+    return Variable();
+  };
+  const auto with = [&](const Variable& weights) {
+    const Variable values =
+        linear(memory, narrow(parameter("in_proj_weight"), 0, 12, 6), narrow(parameter("in_proj_bias"), 0, 12, 6));
+    const Variable context = matmul(weights, transpose(reshape(values, {2, 5, 2, 3}), 1, 2));
+    return linear(reshape(transpose(context, 1, 2), {2, 3, 6}), parameter("out_proj.weight"),
+                  parameter("out_proj.bias"));
+  };
+  RandomPosition position;
+  for (const NamedTensor& named : layer.state_dict({.generators = true})) {
+    if (named.name != "generator") continue;
+    position = {.key = static_cast<uint64_t>(named.value.data<int64_t>()[0]),
+                .counter = static_cast<uint64_t>(named.value.data<int64_t>()[1])};
+  }
+  const Variable weights = layer.weights(query, memory);
+  const Tensor expected = with(dropout(weights, 0.4, position)).value();
+  CHECK(largest_error(layer(query, memory).value(), expected) < 1e-14);
+  CHECK(largest_error(layer(query, memory).value(), expected) > 1e-3);  // other draws
+  layer.eval_();
+  CHECK(largest_error(layer(query, memory).value(), with(weights).value()) < 1e-14);
+}
+
 TEST_CASE("MultiHeadAttention names what is wrong") {
   Generator g(1);
   const auto made = [&](const MultiHeadAttentionOptions& options) {
@@ -177,6 +214,8 @@ TEST_CASE("MultiHeadAttention names what is wrong") {
         "[multi_head_attention] expected key_heads to divide heads, got 3 and 4");
   CHECK(made({.model_size = 4, .heads = 2, .memory_size = -1}) ==
         "[multi_head_attention] expected memory_size >= 0, got -1");
+  CHECK(made({.model_size = 4, .heads = 2, .dropout = 1.0}) ==
+        "[multi_head_attention] expected 0 <= dropout < 1, got 1");
   MultiHeadAttention layer({.model_size = 4, .heads = 2, .memory_size = 3}, g);
   const Variable x = zeros({2, 5, 4}), memory = zeros({2, 6, 3});
   CHECK(error_text([&] { return layer(x); }) ==
