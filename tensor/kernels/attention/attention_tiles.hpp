@@ -66,10 +66,10 @@ Range keys_of_rows(const Attention<T>& in, int64_t b, int64_t first_query, int64
   return {all.first / kTileKeys * kTileKeys, all.last};
 }
 
-/// The random words of query i and the keys [key, key + n), n <= kTileKeys. They start inside `words`, which has room
-/// for kTileWords.
 inline constexpr int64_t kTileWords = kTileKeys + 8;
 
+/// The random words of query i and the keys [key, key + n), n <= kTileKeys. They start somewhere in `words`, which has
+/// room for kTileWords.
 template <class T>
 const uint32_t* drop_words(const Attention<T>& in, int64_t b, int64_t h, int64_t i, int64_t key, int64_t n,
                            uint32_t* words) {
