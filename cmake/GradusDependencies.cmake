@@ -27,15 +27,25 @@ gradus_require("${hwy_FOUND}" "Highway (for SIMD instructions)" "libhwy-dev")
 find_package(nlohmann_json QUIET CONFIG)
 gradus_require("${nlohmann_json_FOUND}" "nlohmann-json (for the headers of weight files, and reports)" "nlohmann-json3-dev")
 
+find_package(ZLIB QUIET)
+gradus_require("${ZLIB_FOUND}" "zlib (for compressed .npz files)" "zlib1g-dev")
+
+# The target in its config file has different names in different versions. The library is one header, so look for that.
+find_path(GRADUS_UTF8_INCLUDE_DIR NAMES utf8.h PATH_SUFFIXES utf8cpp)
+mark_as_advanced(GRADUS_UTF8_INCLUDE_DIR)
+gradus_require("${GRADUS_UTF8_INCLUDE_DIR}" "utfcpp (for UTF-8 text)" "libutfcpp-dev")
+
+if(GRADUS_PNG)
+  find_package(PkgConfig QUIET)
+  gradus_require("${PKG_CONFIG_FOUND}" "pkg-config (to find pango; -DGRADUS_PNG=OFF does without)" "pkg-config")
+  pkg_check_modules(GRADUS_PANGO QUIET IMPORTED_TARGET pangocairo)
+  gradus_require("${GRADUS_PANGO_FOUND}" "pango and cairo (for PNG pictures; -DGRADUS_PNG=OFF does without)"
+    "libpango1.0-dev")
+endif()
+
 if(GRADUS_BUILD_EXAMPLES OR GRADUS_BUILD_TESTS OR GRADUS_BUILD_BENCH)
   find_package(CLI11 QUIET CONFIG)
   gradus_require("${CLI11_FOUND}" "CLI11 (for the examples' command lines)" "libcli11-dev")
-
-  # The target in its config file has different names in different versions. The library is one header, so look for
-  # that.
-  find_path(GRADUS_UTF8_INCLUDE_DIR NAMES utf8.h PATH_SUFFIXES utf8cpp)
-  mark_as_advanced(GRADUS_UTF8_INCLUDE_DIR)
-  gradus_require("${GRADUS_UTF8_INCLUDE_DIR}" "utfcpp (for the examples' UTF-8 text)" "libutfcpp-dev")
 endif()
 
 if(GRADUS_BUILD_TESTS)

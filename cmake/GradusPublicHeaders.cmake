@@ -7,6 +7,8 @@ set(GRADUS_PUBLIC_HEADERS
   tensor/compare.hpp
   tensor/creation.hpp
   tensor/dtype.hpp
+  tensor/files/c_header.hpp
+  tensor/files/numpy.hpp
   tensor/files/safetensors.hpp
   tensor/memory/allocator.hpp
   tensor/memory/storage.hpp
@@ -37,11 +39,11 @@ set(GRADUS_PUBLIC_HEADERS
   autograd/variable.hpp
   nn/attention/attention.hpp
   nn/attention/chain/chain.hpp
+  nn/attention/chain/parts.hpp
   nn/attention/mask.hpp
   nn/check/gradcheck.hpp
-  nn/check/properties.hpp
-  nn/containers.hpp
   nn/decoding/decoding.hpp
+  nn/drawing/attention_map.hpp
   nn/layers.hpp
   nn/models/luong.hpp
   nn/models/rnn_search.hpp
@@ -50,5 +52,13 @@ set(GRADUS_PUBLIC_HEADERS
   nn/module.hpp
   nn/recurrent/recurrent.hpp
   nn/transformer/transformer.hpp
+  optim/average.hpp
+  optim/lbfgs.hpp
   optim/optimizer.hpp
+  optim/schedule.hpp
+  optim/data/batches.hpp
+  optim/data/text_rows.hpp
+  optim/data/vocabulary.hpp
+  optim/training/checkpoint.hpp
+  optim/training/trainer.hpp
 )

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/nn/containers.hpp>
+#include <gradus/nn/layers.hpp>
 
 namespace gradus {
 

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
@@ -41,7 +42,12 @@ Dropout::Dropout(const DropoutOptions& options, const Place& place)
 
 Variable Dropout::forward(const Variable& x) {
   if (!training() || options().p == 0.0) return x;
-  return dropout(x, options().p, generator_.reserve(x.numel()));
+  if (!options().shared_axis) return dropout(x, options().p, generator_.reserve(x.numel()));
+  const int axis = normalize_axis(*options().shared_axis, x.rank(), "dropout");
+  const Shape one = x.shape().with(axis, 1);
+  const Variable mask = dropout(ones(one, {.dtype = x.dtype()}), options().p, generator_.reserve(one.numel()));
+  // A dropped element has no effect, even if it is NaN, so it is not multiplied by 0.
+  return where(greater(mask, 0.0), x * mask, zeros({}, {.dtype = x.dtype()}));
 }
 
 }  // namespace gradus

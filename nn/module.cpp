@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include <gradus/nn/state_loading.hpp>
+
 namespace gradus {
 
 /// Visits a tree depth first: a module's own parameters, then its own generators, then its children.
@@ -50,48 +52,6 @@ GeneratorState generator_state(const Tensor& tensor) {
   const Tensor dense = tensor.contiguous();
   const int64_t* words = dense.data<int64_t>();
   return {.seed = static_cast<uint64_t>(words[0]), .counter = static_cast<uint64_t>(words[1])};
-}
-
-// Collects everything that is wrong with a dictionary into one message.
-class LoadProblems {
- public:
-  void missing(const std::string& name) { add(missing_, name); }
-  void unexpected(const std::string& name) { add(unexpected_, name); }
-  void repeated(const std::string& name) { add(repeated_, name); }
-  void misfit(const std::string& name, const std::string& expected, const Tensor& got) {
-    add(misfit_, name + ": expected " + expected + ", got " + (got.defined() ? describe(got) : "an undefined tensor"));
-  }
-  std::string text() const {
-    std::string out;
-    append(out, "missing", missing_);
-    append(out, "unexpected", unexpected_);
-    append(out, "given twice", repeated_);
-    append(out, "wrong shape", misfit_);
-    return out;
-  }
-
- private:
-  static void add(std::string& list, const std::string& item) { list += (list.empty() ? "" : ", ") + item; }
-  static void append(std::string& out, const char* title, const std::string& list) {
-    if (!list.empty()) out += (out.empty() ? "" : "; ") + std::string(title) + ": " + list;
-  }
-
-  std::string missing_, unexpected_, repeated_, misfit_;
-};
-
-// Copies all values as if at once. This matters when a value is a parameter of the same model, or a view of one.
-void copy_in(const std::vector<std::pair<Parameter*, const Tensor*>>& values) {
-  std::unordered_set<const void*> written;
-  for (const auto& [parameter, value] : values) written.insert(parameter->value().storage().data());
-  std::vector<Tensor> read;
-  read.reserve(values.size());
-  for (const auto& [parameter, value] : values) {
-    read.push_back(written.count(value->storage().data()) == 0 ? *value : value->clone());
-  }
-  for (size_t i = 0; i < values.size(); ++i) {
-    Parameter& parameter = *values[i].first;
-    parameter.assign_(read[i].to(parameter.variable().dtype()));
-  }
 }
 
 std::string grouped(int64_t count) {
@@ -235,13 +195,13 @@ StateDict Module::state_dict(const StateDictOptions& options) const {
 }
 
 void Module::load_state_dict(const StateDict& state, const LoadOptions& options) {
-  LoadProblems problems;
+  detail::LoadProblems problems;
   std::unordered_map<std::string, const Tensor*> given;
   for (const NamedTensor& entry : state) {
     if (!given.emplace(entry.name, &entry.value).second) problems.repeated(entry.name);
   }
   std::unordered_set<std::string> known;
-  std::vector<std::pair<Parameter*, const Tensor*>> values;
+  detail::ValueCollector collector(problems);
   std::vector<std::pair<Generator*, const Tensor*>> streams;
   const auto find = [&](const std::string& path) {
     known.insert(path);
@@ -249,17 +209,7 @@ void Module::load_state_dict(const StateDict& state, const LoadOptions& options)
     return found == given.end() ? nullptr : found->second;
   };
   ModuleWalk::run(
-      *this, "",
-      [&](const std::string& path, Parameter& parameter) {
-        const Tensor* value = find(path);
-        if (value == nullptr) {
-          if (options.strict) problems.missing(path);
-        } else if (!value->defined() || !(value->shape() == parameter.shape()) || !is_floating(value->dtype())) {
-          problems.misfit(path, describe(parameter.variable()), *value);
-        } else {
-          values.emplace_back(&parameter, value);
-        }
-      },
+      *this, "", [&](const std::string& path, Parameter& parameter) { collector.add(path, parameter, find(path)); },
       [&](const std::string& path, Generator& generator) {
         const Tensor* value = find(path);
         if (value == nullptr) return;
@@ -269,12 +219,13 @@ void Module::load_state_dict(const StateDict& state, const LoadOptions& options)
           streams.emplace_back(&generator, value);
         }
       });
+  if (options.strict) collector.note_missing();
   for (const NamedTensor& entry : state) {
     if (options.strict && known.count(entry.name) == 0) problems.unexpected(entry.name);
   }
   const std::string text = problems.text();
   GRADUS_CHECK(text.empty(), "[load_state_dict] the dictionary does not fit ", name_, ": ", text);
-  copy_in(values);
+  detail::copy_in(collector.values());
   for (const auto& [generator, value] : streams) generator->set_state(generator_state(*value));
 }
 

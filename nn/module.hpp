@@ -49,8 +49,8 @@ struct StateDictOptions {
 };
 
 struct LoadOptions {
-  /// Every parameter must be given, and nothing else. If false, a missing parameter keeps its value and unknown names
-  /// are ignored.
+  /// Every parameter must be given (a tied one under any of its names), and nothing else. If false, a missing parameter
+  /// keeps its value and unknown names are ignored.
   bool strict = true;
 };
 
@@ -114,7 +114,8 @@ class GRADUS_API Module {
   /// names.
   [[nodiscard]] StateDict state_dict(const StateDictOptions& options = {}) const;
   /// Copies the values in and converts them to each parameter's floating dtype; sets the generators that are given.
-  /// Throws one Error with all names that are missing, unexpected or of another shape, and then changes nothing.
+  /// Throws one Error with all names that are missing, unexpected, of another shape, or tied with different values, and
+  /// then changes nothing.
   void load_state_dict(const StateDict& state, const LoadOptions& options = {});
 
   /// Sets training mode (the default) or evaluation mode for all modules below. Only dropout depends on it.

@@ -1,36 +1,37 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/optim/optimizer.hpp>
 
+#include <gradus/optim/state.hpp>
 #include <gradus/tensor/kernels/optimizer/optimizer.hpp>
 
 namespace gradus {
 namespace {
 
-std::vector<const char*> kept(const SgdOptions& options) {
+std::vector<const char*> sgd_state(const SgdOptions& options) {
   return options.momentum != 0.0 ? std::vector<const char*>{"velocity"} : std::vector<const char*>{};
 }
 
 }  // namespace
 
 Sgd::Sgd(const std::vector<NamedParameter>& parameters, const SgdOptions& options)
-    : Optimizer("sgd", kept(options), parameters, options.learning_rate), options_(options) {
-  GRADUS_CHECK(options.momentum >= 0.0 && options.momentum < 1.0, "[sgd] expected 0 <= momentum < 1, got ",
-               options.momentum);
-  GRADUS_CHECK(options.weight_decay >= 0.0, "[sgd] expected weight_decay >= 0, got ", options.weight_decay);
-  GRADUS_CHECK(!options.nesterov || options.momentum > 0.0, "[sgd] nesterov needs a momentum");
+    : Optimizer("sgd", sgd_state(options), parameters, {options.learning_rate, options.weight_decay, options.groups}),
+      options_(options) {
+  detail::check_share("sgd", "momentum", options.momentum);
+  GRADUS_CHECK(options.dampening >= 0.0 && options.dampening <= 1.0, "[sgd] expected 0 <= dampening <= 1, got ",
+               options.dampening);
+  GRADUS_CHECK(!options.nesterov || (options.momentum > 0.0 && options.dampening == 0.0),
+               "[sgd] nesterov needs a momentum and no dampening");
+  GRADUS_CHECK(options.dampening == 0.0 || options.momentum > 0.0, "[sgd] dampening needs a momentum");
 }
 
 void Sgd::update(Slot& slot, const Tensor& gradient) {
-  const kernels::SgdStep step{.lr = learning_rate(),
-                              .momentum = options_.momentum,
-                              .weight_decay = options_.weight_decay,
-                              .nesterov = options_.nesterov,
-                              .first_step = slot.updates == 1};
-  Tensor value = slot.named.parameter->mutable_value_();
-  dispatch_float(value.dtype(), [&]<class T>() {
-    T* velocity = slot.tensors.empty() ? nullptr : slot.tensors[0].mutable_data_<T>();
-    kernels::sgd_update(value.mutable_data_<T>(), gradient.data<T>(), velocity, value.numel(), step);
-  });
+  apply(slot, gradient,
+        {kernels::SgdStep{.lr = rate_of(slot),
+                          .momentum = options_.momentum,
+                          .dampening = options_.dampening,
+                          .weight_decay = slot.weight_decay,
+                          .nesterov = options_.nesterov,
+                          .first_step = slot.updates == 1}});
 }
 
 }  // namespace gradus

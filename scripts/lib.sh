@@ -14,7 +14,8 @@ die() {
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # The libraries that the build links, by their names in Debian and Ubuntu.
-libraries=(libopenblas-dev libhwy-dev nlohmann-json3-dev libcli11-dev libutfcpp-dev catch2 libbenchmark-dev)
+libraries=(libopenblas-dev libhwy-dev nlohmann-json3-dev libcli11-dev libutfcpp-dev zlib1g-dev catch2 libbenchmark-dev)
+if [[ ${GRADUS_PNG:-OFF} == ON ]]; then libraries+=(libpango1.0-dev pkg-config); fi
 
 cmake_is_recent() {
   local version
@@ -68,12 +69,13 @@ configure() {
 }
 
 # configure_preset NAME ARGUMENTS...: GRADUS_WERROR=ON in the environment turns warnings into errors, BUILD_SHARED_LIBS=ON
-# makes libgradus a shared library, GRADUS_UNITY=ON compiles the sources of a folder as one.
+# makes libgradus a shared library, GRADUS_UNITY=ON compiles the sources of a folder as one, GRADUS_PNG=ON adds PNG files.
 configure_preset() {
   local name=$1 options=()
   shift
   if [[ -n ${GRADUS_WERROR:-} ]]; then options+=("-DGRADUS_WERROR=$GRADUS_WERROR"); fi
   if [[ -n ${GRADUS_UNITY:-} ]]; then options+=("-DGRADUS_UNITY=$GRADUS_UNITY"); fi
+  if [[ -n ${GRADUS_PNG:-} ]]; then options+=("-DGRADUS_PNG=$GRADUS_PNG"); fi
   if [[ -n ${BUILD_SHARED_LIBS:-} ]]; then options+=("-DBUILD_SHARED_LIBS=$BUILD_SHARED_LIBS"); fi
   (cd -- "$root" && configure "$root/build/$name" --preset "$name" --log-level=WARNING "${options[@]}" "$@")
 }

@@ -88,13 +88,22 @@ size_t largest_element(const std::vector<double>& g) {
   return static_cast<size_t>(std::max_element(g.begin(), g.end(), smaller) - g.begin());
 }
 
-// Gives each element that is exactly 0 the gradient of the next element that is not.
+// Gives each element that is 0 the gradient of the next element that is not. Elements that are 0 except for rounding,
+// such as the gradient of a bias of keys, which softmax ignores, count as 0: which of them are exactly 0 differs from
+// one evaluation to the next, and differences cannot find an error that comes and goes. An infinity or a NaN is not 0,
+// and says nothing of the size of rounding errors.
 bool plan_mask_ignored(const std::vector<double>& g, ScrambleAttrs& plan) {
-  const auto zeros = std::count(g.begin(), g.end(), 0.0);
+  constexpr double kRounding = 1e-13;
+  double largest = 0.0;
+  for (double x : g) {
+    if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
+  }
+  const auto is_zero = [least = kRounding * largest](double x) { return std::abs(x) <= least; };
+  const auto zeros = std::count_if(g.begin(), g.end(), is_zero);
   if (zeros == 0 || zeros == static_cast<std::ptrdiff_t>(g.size())) return false;
   for (size_t j = 0; j < g.size(); ++j) {
     size_t other = j;
-    while (g[other] == 0.0) other = (other + 1) % g.size();
+    while (is_zero(g[other])) other = (other + 1) % g.size();
     plan.from[j] = static_cast<int64_t>(other);
   }
   return true;

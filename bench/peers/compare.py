@@ -40,8 +40,12 @@ class Peer:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
     def ask(self, request: str) -> dict[str, Any]:
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin
         self.process.stdin.write(request + "\n")
+        return self.answer(request)
+
+    def answer(self, request: str = "") -> dict[str, Any]:
+        assert self.process.stdout
         answer = self.process.stdout.readline()
         if not answer:
             raise SystemExit(f"a peer ended instead of answering '{request}'")
@@ -69,6 +73,18 @@ class Setup:
     rounds: int
     seconds: float
     cores: list[int]
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace, file: Path) -> "Setup":
+        """`file` is what both sides read."""
+        return cls(
+            worker=arguments.worker,
+            file=file,
+            threads=arguments.threads,
+            rounds=arguments.rounds,
+            seconds=arguments.seconds,
+            cores=allowed_cores(arguments.threads),
+        )
 
     def pinned(self) -> list[str]:
         if not shutil.which("taskset") or not self.cores:
@@ -124,6 +140,17 @@ def check_agreement(setup: Setup) -> None:
         print(f"agreement, first losses of the small network, batched products: {small:.1e}")
     if not max(worst, error, small) <= TOLERANCE:
         raise SystemExit(f"the two sides disagree: a relative error is above {TOLERANCE}; nothing was timed")
+
+
+def compare_recurrent(setup: Setup) -> None:
+    """Recurrent layers, forward and backward by the input and all parameters; each is checked before it is timed."""
+    with setup.gradus() as gradus, setup.torch() as torch:
+        for number, name in gradus.ask("recurrent").items():
+            error = torch.ask(f"check_recurrent:{number}:{name}")["error"]
+            if not error <= TOLERANCE:
+                raise SystemExit(f"the two sides disagree in {name}: {error:.1e}; it was not timed")
+            what = f"recurrent:{number}"
+            report(f"{name}, ms", alternate(setup, gradus, torch, what, what), 1e3, 3)
 
 
 def choose_decoder(setup: Setup) -> str:
@@ -188,6 +215,7 @@ def compare(setup: Setup) -> None:
             report(f"step of a 2-16-16-1 network, Adam {kind}, us", times, 1e6, 2)
         times = alternate(setup, gradus, torch, "bmm", "bmm")
         report("1,024 products of 20 x 16 x 20, us", times, 1e6, 1)
+    compare_recurrent(setup)
     # In separate processes, so that the memory is that of training alone.
     with setup.gradus() as gradus, setup.torch() as torch:
         times = alternate(setup, gradus, torch, "train", f"train:{decoder}")
@@ -206,12 +234,16 @@ def allowed_cores(count: int) -> list[int]:
     return sorted(os.sched_getaffinity(0))[-count:]
 
 
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="scripts/peers", description=__doc__, allow_abbrev=False)
+def option_parser(program: str, description: str | None, rounds: int) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=program, description=description, allow_abbrev=False)
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)  # without it, only the options are checked
     parser.add_argument("--threads", type=int, default=1, help="threads (and cores) of each side (1)")
-    parser.add_argument("--rounds", type=int, default=15, help="rounds of each measurement (15)")
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"rounds of each measurement ({rounds})")
     parser.add_argument("--seconds", type=float, default=0.3, help="seconds of each side in a round (0.3)")
+    return parser
+
+
+def parse_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.threads < 1 or arguments.rounds < 1 or not 0 <= arguments.seconds <= 60:
         parser.error("expected --threads and --rounds of 1 or more, and --seconds from 0 to 60")
@@ -230,18 +262,11 @@ def print_versions(setup: Setup) -> None:
 
 
 def main() -> None:
-    arguments = parse_arguments()
+    arguments = parse_arguments(option_parser("scripts/peers", __doc__, rounds=15))
     if arguments.worker is None:
         return
     with tempfile.TemporaryDirectory() as folder:
-        setup = Setup(
-            worker=arguments.worker,
-            file=Path(folder) / "peers.safetensors",
-            threads=arguments.threads,
-            rounds=arguments.rounds,
-            seconds=arguments.seconds,
-            cores=allowed_cores(arguments.threads),
-        )
+        setup = Setup.of(arguments, Path(folder) / "peers.safetensors")
         print_versions(setup)
         subprocess.run([str(setup.worker), "write", str(setup.file)], check=True)
         check_agreement(setup)

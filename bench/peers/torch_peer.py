@@ -6,10 +6,12 @@ torch_peer.py FILE THREADS, where FILE comes from `gradus_peer write`. Requests:
   check:<decoder>      {"loss": .., "gradient": .., "parameter": .., "steps": ..}: errors against the file
   check_chain          {"error": ..}
   check_small          {"error": ..}: the small network's first losses, the batched products
+  check_recurrent:<number>:<name>  {"error": ..}: a recurrent layer's output and gradients
   <what> <seconds>     repeats <what> for that long -> {"seconds": seconds a time, "count": how often}
   memory               {"peak_kilobytes": ..}
 
-<what> is train:<decoder>, network:<plain or fused>, bmm, forward_unrecorded, forward, forward_backward or create_graph.
+<what> is train:<decoder>, network:<plain or fused>, bmm, forward_unrecorded, forward, forward_backward, create_graph or
+recurrent:<number>.
 """
 
 import json
@@ -25,6 +27,7 @@ import torch
 from torch import Tensor
 
 from safetensors_file import below, read_safetensors
+from torch_recurrent import RecurrentLayer
 from torch_seq2seq import Batch, Trainer, loss_of, make_model, own_name
 from torch_small import SmallTrainer, batched_product
 
@@ -65,8 +68,9 @@ def run_chain(x: Tensor, w: Tensor) -> Tensor:
 class Peer:
     """The data for the requests. Models are built at the first request."""
 
-    def __init__(self, tensors: dict[str, Tensor]) -> None:
-        self.tensors = tensors
+    def __init__(self, path: Path) -> None:
+        self.tensors = tensors = read_safetensors(path)
+        self.recurrent = path.with_name(path.name + ".recurrent")  # read when it is asked for, because it is large
         self.weights = below(tensors, "weights.")
         self.batches = read_batches(tensors)
         self.steps: dict[str, Callable[[], object]] = {}
@@ -113,6 +117,12 @@ class Peer:
         product = torch.bmm(self.tensors["bmm.a"], self.tensors["bmm.b"])
         return {"error": max(*errors, relative_error(product, self.tensors["bmm.c"]))}
 
+    def check_recurrent(self, number: str, name: str) -> Answer:
+        tensors = below(read_safetensors(self.recurrent), f"recurrent.{number}.")
+        layer = RecurrentLayer(name, tensors)
+        self.steps[f"recurrent:{number}"] = layer.run
+        return {"error": max(relative_error(value, tensors[key]) for key, value in layer.results().items())}
+
     def small_trainer(self, kind: str) -> SmallTrainer:
         return SmallTrainer(below(self.tensors, "network."), fused=kind == "fused")
 
@@ -158,6 +168,8 @@ class Peer:
             return self.check_chain()
         if request == "check_small":
             return self.check_small()
+        if request.startswith("check_recurrent:"):
+            return self.check_recurrent(*request.split(":")[1:])
         if request.startswith("check:"):
             return self.check_training(request.removeprefix("check:"))
         what, seconds = request.split()
@@ -184,7 +196,7 @@ def peak_kilobytes() -> int:
 def main() -> None:
     path, threads = sys.argv[1:]
     torch.set_num_threads(int(threads))
-    peer = Peer(read_safetensors(Path(path)))
+    peer = Peer(Path(path))
     for line in sys.stdin:
         print(json.dumps(peer.answer(line.strip())), flush=True)
 

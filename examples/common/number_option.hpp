@@ -17,4 +17,9 @@ std::string refuse_no_number(const std::string& text) {
                                                  : "expected a whole number, got '" + text + "'";
 }
 
+/// The same for a number without sign: some versions of CLI11 turn -1 into 2^64 - 1.
+inline std::string refuse_sign(std::string& text) {
+  return text.empty() || text.front() != '-' ? "" : "expected a number from 0 on, got " + text;
+}
+
 }  // namespace gradus::examples

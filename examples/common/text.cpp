@@ -14,44 +14,11 @@
 #include <system_error>
 
 #include <gradus/examples/common/bad_input.hpp>
+#include <gradus/nn/drawing/symbols.hpp>
+#include <gradus/nn/drawing/unicode.hpp>
 
 namespace gradus::examples {
 namespace {
-
-struct Range {
-  char32_t first;
-  char32_t last;
-};
-
-template <size_t N>
-bool is_in(const Range (&ranges)[N], char32_t symbol) {
-  return std::any_of(std::begin(ranges), std::end(ranges),
-                     [symbol](const Range& range) { return symbol >= range.first && symbol <= range.last; });
-}
-
-bool is_combining(char32_t symbol) {
-  // The blocks of the scripts whose combining marks occur in word lists. It is not the whole Unicode category Mn.
-  constexpr Range kMarks[] = {{0x0300, 0x036F}, {0x0483, 0x0489}, {0x0591, 0x05BD}, {0x05BF, 0x05BF}, {0x05C1, 0x05C2},
-                              {0x05C4, 0x05C5}, {0x0610, 0x061A}, {0x064B, 0x065F}, {0x0670, 0x0670}, {0x093A, 0x093C},
-                              {0x0941, 0x0948}, {0x094D, 0x094D}, {0x0E31, 0x0E31}, {0x0E34, 0x0E3A}, {0x0E47, 0x0E4E},
-                              {0x200B, 0x200F}, {0x20D0, 0x20F0}, {0x3099, 0x309A}, {0xFE00, 0xFE0F}, {0xFE20, 0xFE2F}};
-  return is_in(kMarks, symbol);
-}
-
-// Characters that act on the text around them or are invisible: controls, direction marks, invisible operators, tags.
-bool is_unprintable(char32_t symbol) {
-  constexpr Range kRanges[] = {{0x0000, 0x001F}, {0x007F, 0x009F},  {0x00AD, 0x00AD}, {0x061C, 0x061C},
-                               {0x180E, 0x180E}, {0x200B, 0x200B},  {0x200E, 0x200F}, {0x2028, 0x202E},
-                               {0x2060, 0x206F}, {0xD800, 0xDFFF},  {0xFEFF, 0xFEFF}, {0xFFF0, 0xFFFB},
-                               {0xFFFE, 0xFFFF}, {0xE0000, 0xE0FFF}};
-  return is_in(kRanges, symbol);
-}
-
-std::string number_of(char32_t symbol) {
-  std::array<char, 16> text{};
-  std::snprintf(text.data(), text.size(), "<U+%04X>", static_cast<unsigned>(symbol));
-  return text.data();
-}
 
 std::string read_file(const std::string& path) {
   std::error_code ignored;
@@ -81,6 +48,15 @@ void check_utf8(const std::string& path, const std::string& bytes) {
   throw BadInput(place(path, 1 + std::count(bytes.begin(), wrong, '\n')) + ": this is not valid UTF-8");
 }
 
+// Throws for bytes that are no UTF-8; returns the text after a byte order mark.
+std::string_view checked_text(const std::string& path, const std::string& bytes) {
+  check_utf8(path, bytes);
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  std::string_view text = bytes;
+  if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) text.remove_prefix(kByteOrderMark.size());
+  return text;
+}
+
 void check_item(const std::string& where, const std::u32string& item, int64_t max_length) {
   const auto control = [](char32_t symbol) {
     return (symbol < 0x20 && symbol != U'\t') || (symbol >= 0x7F && symbol < 0xA0);
@@ -107,11 +83,7 @@ std::string_view trimmed(std::string_view line) {
 std::vector<Line> read_lines(const std::string& path, int64_t max_length) {
   const std::string bytes = read_file(path);
   if (bytes.empty()) throw BadInput(path + ": the file is empty; expected one item a line");
-  check_utf8(path, bytes);
-
-  std::string_view rest = bytes;
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (rest.substr(0, kByteOrderMark.size()) == kByteOrderMark) rest.remove_prefix(kByteOrderMark.size());
+  std::string_view rest = checked_text(path, bytes);
   std::vector<Line> out;
   out.reserve(static_cast<size_t>(std::count(rest.begin(), rest.end(), '\n')) + 1);
   for (int64_t number = 1; !rest.empty(); ++number) {
@@ -126,6 +98,16 @@ std::vector<Line> read_lines(const std::string& path, int64_t max_length) {
     out.push_back({std::move(item), number});
   }
   if (out.empty()) throw BadInput(path + ": nothing but blank lines; expected one item a line");
+  return out;
+}
+
+std::u32string read_text(const std::string& path) {
+  const std::string bytes = read_file(path);
+  if (bytes.empty()) throw BadInput(path + ": the file is empty; expected text");
+  const std::string_view text = checked_text(path, bytes);
+  std::u32string out;
+  utf8::unchecked::utf8to32(text.begin(), text.end(), std::back_inserter(out));
+  out.erase(std::remove(out.begin(), out.end(), U'\r'), out.end());
   return out;
 }
 
@@ -149,20 +131,11 @@ std::string grouped(int64_t value) {
 }
 
 std::string shown_symbol(char32_t symbol) {
-  if (symbol == U' ' || symbol == 0x00A0 || symbol == 0x3000) return "\u2423";  // open box
-  if (symbol == U'\t') return "\u21E5";                                         // arrow to a bar
-  if (is_unprintable(symbol)) return number_of(symbol);
-  if (is_combining(symbol)) return to_utf8(std::u32string{0x25CC, symbol});
-  return to_utf8(std::u32string_view(&symbol, 1));
+  return to_utf8(gradus::detail::shown_label(std::u32string_view(&symbol, 1)));
 }
 
 int shown_width(char32_t symbol) {
-  constexpr Range kWide[] = {{0x1100, 0x115F}, {0x2E80, 0x2FFF},   {0x3001, 0x303E},   {0x3041, 0x3098},
-                             {0x309B, 0x33FF}, {0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xA000, 0xA4CF},
-                             {0xAC00, 0xD7A3}, {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},
-                             {0xFFE0, 0xFFE6}, {0x1F300, 0x1F64F}, {0x1F900, 0x1F9FF}, {0x20000, 0x3FFFD}};
-  if (is_unprintable(symbol) && symbol != U'\t') return static_cast<int>(number_of(symbol).size());
-  return is_in(kWide, symbol) ? 2 : 1;
+  return gradus::detail::columns_of(gradus::detail::shown_label(std::u32string_view(&symbol, 1)));
 }
 
 std::string printable(std::string_view text) {
@@ -173,7 +146,8 @@ std::string printable(std::string_view text) {
     const char* const valid = utf8::find_invalid(at, end);
     while (at != valid) {
       const char32_t symbol = utf8::unchecked::next(at);
-      out += is_unprintable(symbol) ? number_of(symbol) : to_utf8(std::u32string_view(&symbol, 1));
+      out += gradus::detail::is_unprintable(symbol) ? gradus::detail::number_of_symbol(symbol)
+                                                    : to_utf8(std::u32string_view(&symbol, 1));
     }
     if (at == end) break;
     std::array<char, 8> byte{};

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/examples/common/version.hpp>
 #include <gradus/examples/copy_reverse/command_line.hpp>
 
-#include <CLI/CLI.hpp>
-#include <algorithm>
-#include <ostream>
 #include <string>
 
-#include <gradus/examples/common/number_option.hpp>
-#include <gradus/examples/common/text.hpp>
+#include <gradus/examples/common/cell.hpp>
+#include <gradus/examples/common/cli.hpp>
 #include <gradus/examples/copy_reverse/copy_reverse.hpp>
 #include <gradus/examples/copy_reverse/data/vocabulary.hpp>
 
@@ -44,21 +40,14 @@ struct Names {
   std::string model;
   std::string cell;
   std::string attention;
+  std::string colour;
   std::vector<Setting> more;
 };
-
-std::string default_text(const std::string& type, const std::string& value) { return type + "  [" + value + "]"; }
-std::string default_text(const std::string& type, int64_t value) { return default_text(type, std::to_string(value)); }
-
-// Some versions of CLI11 turn -1 into 2^64 - 1.
-std::string refuse_sign(std::string& text) {
-  return text.empty() || text.front() != '-' ? "" : "expected a number from 0 on, got " + text;
-}
 
 void add_task_options(CLI::App& app, Config& config, Names& names) {
   constexpr const char* kGroup = "What to learn";
   app.add_option("--task", names.task, "copy the sequence, or reverse it")
-      ->option_text(default_text("TASK", name_of(kDefaultTask)))
+      ->option_text(shown_default("TASK", name_of(kDefaultTask)))
       ->check(CLI::IsMember({"copy", "reverse"}))
       ->group(kGroup);
   app.add_option("--data", config.data,
@@ -68,19 +57,19 @@ void add_task_options(CLI::App& app, Config& config, Names& names) {
       ->group(kGroup);
   app.add_option("--vocab", config.vocab, "random sequences: how many different symbols")
       ->check(refuse_no_number<int64_t>)
-      ->option_text(default_text("N", kDefaultVocab))
+      ->option_text(shown_default("N", kDefaultVocab))
       ->group(kGroup);
   app.add_option("--min-length", config.min_length, "random sequences: the shortest")
       ->check(refuse_no_number<int64_t>)
-      ->option_text(default_text("N", config.min_length))
+      ->option_text(shown_default("N", config.min_length))
       ->group(kGroup);
   app.add_option("--max-length", config.max_length, "the longest item; a longer line in a file is an error")
       ->check(refuse_no_number<int64_t>)
-      ->option_text(default_text("N", config.max_length))
+      ->option_text(shown_default("N", config.max_length))
       ->group(kGroup);
   app.add_option("--held-out", config.held_out, "random sequences: how many held-out ones to score")
       ->check(refuse_no_number<int64_t>)
-      ->option_text(default_text("N", config.held_out))
+      ->option_text(shown_default("N", config.held_out))
       ->group(kGroup);
 }
 
@@ -89,7 +78,7 @@ void add_setting(CLI::App& app, Names& names, const std::string& option, const s
   const SettingRule& rule = setting_rule(option);
   const auto keep = [&names, option](const std::string& value) { names.more.push_back({option, value}); };
   CLI::Option* added = app.add_option_function<std::string>("--" + option, keep, help)
-                           ->option_text(default_text(rule.names.empty() ? "N" : "NAME", rule.standard))
+                           ->option_text(shown_default(rule.names.empty() ? "N" : "NAME", rule.standard))
                            ->group("The model");
   if (rule.names.empty()) {
     added->check(refuse_no_number<int64_t>);
@@ -100,9 +89,10 @@ void add_setting(CLI::App& app, Names& names, const std::string& option, const s
 
 void add_settings(CLI::App& app, Names& names) {
   add_setting(app, names, "score",
-              "luong: how a source position is scored: dot, scaled-dot,\n"
-              "cosine, general, concat, additive, location,\n"
-              "location-aware, coverage, biaffine or trilinear");
+              "luong: how a source position is scored: dot, scaled-dot (of\n"
+              "states with an RMSNorm), cosine (with a learned strength),\n"
+              "general, concat, additive, location, location-aware,\n"
+              "coverage, biaffine or trilinear");
   add_setting(app, names, "normaliser",
               "luong: how scores become weights: softmax, sigmoid,\n"
               "sparsemax, entmax15, hard, gumbel or monotonic");
@@ -121,30 +111,30 @@ void add_model_options(CLI::App& app, Config& config, Names& names) {
   app.add_option("--model", names.model,
                  "seq2seq (any cell, with or without attention), rnn-search\n"
                  "(Bahdanau et al. 2015), luong (Luong et al. 2015) or\n"
-                 "transformer (Vaswani et al. 2017, norms before)")
-      ->option_text(default_text("NAME", name_of(kDefaultModel)))
+                 "transformer (Vaswani et al. 2017, norms before, SwiGLU)")
+      ->option_text(shown_default("NAME", name_of(kDefaultModel)))
       ->check(CLI::IsMember(model_names()))
       ->group(kGroup);
   app.add_option("--cell", names.cell,
                  "seq2seq: recurrent cell of encoder (both directions) and\n"
                  "decoder: rnn, gru or lstm")
-      ->option_text(default_text("KIND", setting_rule("cell").standard))
+      ->option_text(shown_default("KIND", setting_rule("cell").standard))
       ->check(CLI::IsMember({"rnn", "gru", "lstm"}))
       ->group(kGroup);
   app.add_option("--attention", names.attention,
                  "seq2seq: how the decoder looks at the source: additive\n"
                  "(Bahdanau et al. 2015), dot (scaled dot product, Vaswani et\n"
                  "al. 2017), or none (one fixed context)")
-      ->option_text(default_text("KIND", setting_rule("attention").standard))
+      ->option_text(shown_default("KIND", setting_rule("attention").standard))
       ->check(CLI::IsMember({"additive", "dot", "none"}))
       ->group(kGroup);
   app.add_option("--embedding", config.embedding, "numbers that stand for a symbol; a transformer has --hidden")
       ->check(refuse_no_number<int64_t>)
-      ->option_text(default_text("N", setting_rule("embedding").standard))
+      ->option_text(shown_default("N", setting_rule("embedding").standard))
       ->group(kGroup);
   app.add_option("--hidden", config.hidden, "numbers in a cell's state, or between transformer layers")
       ->check(refuse_no_number<int64_t>)
-      ->option_text(default_text("N", setting_rule("hidden").standard))
+      ->option_text(shown_default("N", setting_rule("hidden").standard))
       ->group(kGroup);
   add_settings(app, names);
 }
@@ -153,26 +143,22 @@ void add_training_options(CLI::App& app, Config& config) {
   constexpr const char* kGroup = "Training";
   app.add_option("--steps", config.steps, "batches to learn from; with --load, none unless given")
       ->check(refuse_no_number<int64_t>)
-      ->option_text(default_text("N", config.steps))
+      ->option_text(shown_default("N", "2000; luong, transformer and dot 4000"))
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}))
       ->group(kGroup);
   app.add_option("--batch", config.batch, "items in a batch")
       ->check(refuse_no_number<int64_t>)
-      ->option_text(default_text("N", config.batch))
+      ->option_text(shown_default("N", config.batch))
       ->group(kGroup);
   app.add_option("--learning-rate", config.learning_rate, "Adam's, at its peak after the warm-up; it falls to 0")
-      ->option_text(default_text("X", std::string("0.004; transformer 0.001")))
+      ->option_text(shown_default("X", "0.004"))
       ->group(kGroup);
-  app.add_option("--seed", config.seed, "of everything random: the same seed gives the same weights")
-      ->option_text(default_text("N", static_cast<int64_t>(config.seed)))
-      ->check(CLI::Validator(refuse_sign, ""))
-      ->check(refuse_no_number<uint64_t>)
-      ->group(kGroup);
+  OptionGroup(app, kGroup).seed(config.seed, "of everything random: the same seed gives the same weights");
   app.add_option("--threads", config.threads,
                  "more are of use from about --hidden 128 on; the result is\n"
                  "the same, to the last bit, with any number")
       ->check(refuse_no_number<int>)
-      ->option_text(default_text("N", static_cast<int64_t>(config.threads)))
+      ->option_text(shown_default("N", config.threads))
       ->group(kGroup);
 }
 
@@ -180,7 +166,8 @@ void add_file_options(CLI::App& app, Config& config) {
   constexpr const char* kGroup = "Files";
   app.add_option("--out", config.out,
                  "write model.safetensors, metrics.json and attention.svg into\n"
-                 "this folder, which is made if missing")
+                 "this folder, which is made if missing (and attention.png,\n"
+                 "when gradus was built with GRADUS_PNG=ON)")
       ->option_text("DIR  [write nothing]")
       ->group(kGroup);
   app.add_option("--load", config.load,
@@ -196,6 +183,15 @@ void add_file_options(CLI::App& app, Config& config) {
       ->group(kGroup);
 }
 
+void add_colour_option(CLI::App& app, Names& names) {
+  app.add_option("--colour", names.colour,
+                 "of the attention that is shown at the end, for a terminal with\n"
+                 "256 colours or with all of them (full); none: shades")
+      ->check(CLI::IsMember({"none", "256", "full"}))
+      ->option_text(shown_default("NAME", "none"))
+      ->group("Files");
+}
+
 /// Throws for options that do not fit together, and derives options that follow from others.
 void settle(CLI::App& app, Config& config, const Names& names) {
   config.task = task_from(names.task);
@@ -203,22 +199,16 @@ void settle(CLI::App& app, Config& config, const Names& names) {
   config.attention = attention_from(names.attention);
   config.model = model_from(names.model);
   config.more = names.more;
-  for (const char* option : {"--data", "--load", "--eval", "--out"}) {
-    if (app.count(option) > 0 && app[option]->as<std::string>().empty()) {
-      throw CLI::ValidationError(option, "expected a name, got an empty one");
-    }
-  }
+  if (names.colour == "256") config.colour = MapColour::indexed;
+  if (names.colour == "full") config.colour = MapColour::full;
+  refuse_empty_texts(app, {"--data", "--load", "--eval", "--out"}, "a name");
   for (const char* option : {"--vocab", "--min-length", "--held-out"}) {
     if (!config.data.empty() && app.count(option) > 0) {
       throw CLI::ValidationError(option, "this is for random sequences; leave it out where --data gives the items");
     }
   }
-  if (!config.load.empty() && app.count("--steps") == 0) config.steps = 0;
-}
-
-std::string one_line(std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return text;
+  if (app.count("--steps") > 0) return;
+  config.steps = config.load.empty() ? default_steps(config) : 0;
 }
 
 }  // namespace
@@ -234,23 +224,9 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::ostream& 
   add_model_options(app, config, names);
   add_training_options(app, config);
   add_file_options(app, config);
-  app.set_help_flag("-h,--help", "print this and stop")->group("Other");  // set here, so that it comes last
-  app.set_version_flag(
-         "--version", [] { return version_text("copy_reverse"); }, "print the version and which kernels run here")
-      ->group("Other");
-  try {
-    app.parse(argc, argv);
-    settle(app, config, names);
-  } catch (const CLI::CallForHelp&) {
-    out << app.help();
-    result.status = static_cast<int>(ExitStatus::done);
-  } catch (const CLI::CallForVersion& version) {
-    out << version.what() << '\n';
-    result.status = static_cast<int>(ExitStatus::done);
-  } catch (const CLI::ParseError& error) {
-    err << "copy_reverse: " << printable(one_line(error.what())) << " (see copy_reverse --help)\n";
-    result.status = static_cast<int>(ExitStatus::bad_input);
-  }
+  add_colour_option(app, names);
+  add_help_and_version(app);
+  result.status = parse_or_explain(app, argc, argv, out, err, [&] { settle(app, config, names); });
   return result;
 }
 

@@ -7,6 +7,7 @@
 
 #include <gradus/examples/copy_reverse/data/item.hpp>
 #include <gradus/examples/copy_reverse/model/settings.hpp>
+#include <gradus/nn/drawing/attention_map.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 
 namespace gradus::examples {
@@ -31,9 +32,9 @@ struct Config {
   std::vector<Setting> more;  ///< its other options
 
   // Training.
-  int64_t steps = 2'000;  ///< 0 only with `load`: scores the model without training
+  int64_t steps = 2'000;  ///< 0 only with `load`: scores the model without training. See default_steps
   int64_t batch = 32;
-  std::optional<double> learning_rate;
+  double learning_rate = 4e-3;  ///< its peak
   uint64_t seed = 1;
   int threads = 1;  ///< more than one pays from a hidden size of about 128 on
 
@@ -41,6 +42,8 @@ struct Config {
   std::string load;
   std::string eval;
   std::string out;
+
+  MapColour colour = MapColour::none;  ///< of the attention in a terminal
 };
 
 constexpr Task kDefaultTask = Task::reverse;
@@ -71,15 +74,14 @@ const char* name_of(Task task);
 const char* name_of(CellKind cell);
 const char* name_of(AttentionKind attention);
 std::optional<Task> task_from(const std::string& name);
-std::optional<CellKind> cell_from(const std::string& name);
 std::optional<AttentionKind> attention_from(const std::string& name);
 
 /// The options of the model that have a value.
 std::vector<Setting> asked_settings(const Config& config);
 /// A new model's settings.
 ModelSettings model_settings(const Config& config);
-/// The learning rate's peak.
-double learning_rate(const Config& config, ModelKind model);
+/// The steps that a new model is trained for when --steps is not given.
+int64_t default_steps(const Config& config);
 
 /// Throws BadInput for the first field with an invalid value, with the name of its option.
 void check(const Config& config);

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include <gradus/examples/copy_reverse/data/batches.hpp>
+#include <gradus/examples/copy_reverse/model/head_weights.hpp>
 
 namespace gradus::examples {
 namespace {
@@ -74,10 +75,15 @@ Attention attention_to_show(const Learner& learner, std::span<const Item> source
   }
   const Decoded decoded = decode(learner, sources.subspan(best, 1), true);
   Attention out{.source = sources[best], .answer = read_answer(learner.vocabulary, decoded, 0), .weights = {}};
-  const size_t shown = std::min(out.answer.size() + 1, static_cast<size_t>(decoded.attention.size(1)));
-  const Tensor weights = decoded.attention.to(DType::f64).contiguous();
-  const double* first = weights.data<double>();
-  out.weights.assign(first, first + shown * out.source.size());
+  const int64_t shown = std::min(static_cast<int64_t>(out.answer.size()) + 1, decoded.attention.size(1));
+  out.weights = decoded.attention.select(0, 0).slice(0, 0, shown);
+  if (learner.settings.model() != ModelKind::transformer) return out;
+  std::vector<int64_t> before = {Vocabulary::kBegin};
+  // The numbers themselves: an answer of a model that has learnt little may hold a mark, which is no symbol.
+  const int64_t* ids = decoded.symbols.data<int64_t>();
+  before.insert(before.end(), ids, ids + shown - 1);
+  const Tensor source = make_batch(sources.subspan(best, 1), learner.vocabulary, learner.task).source;
+  out.weights = head_weights(*learner.model, source, Tensor::from(std::span<const int64_t>(before), {1, shown}));
   return out;
 }
 

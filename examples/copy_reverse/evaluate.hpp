@@ -20,9 +20,9 @@ Score score(Task task, std::span<const Item> sources, std::span<const Item> give
 struct Attention {
   Item source;
   Item answer;
-  std::vector<double> weights;  ///< [answer + end mark, source], row-major: the weights for each symbol of the answer
-  double at(size_t row, size_t column) const { return weights[row * source.size() + column]; }
-  size_t rows() const { return source.empty() ? 0 : weights.size() / source.size(); }
+  /// The weights for each symbol of the answer and for its end mark: [answer + 1, source], or those of a transformer
+  /// [layers, heads, answer + 1, source].
+  Tensor weights;
 };
 
 /// The attention of an item that is worth showing: of about ten symbols, and answered correctly if there is one.

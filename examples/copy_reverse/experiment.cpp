@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include <gradus/examples/common/bad_input.hpp>
+#include <gradus/examples/common/machine_memory.hpp>
 #include <gradus/examples/common/output_folder.hpp>
 #include <gradus/examples/common/text.hpp>
 #include <gradus/examples/copy_reverse/evaluate.hpp>
@@ -21,6 +22,7 @@ namespace {
 constexpr const char* kModelFile = "model.safetensors";
 constexpr const char* kMetricsFile = "metrics.json";
 constexpr const char* kPictureFile = "attention.svg";
+constexpr const char* kPngFile = "attention.png";  // when gradus writes PNG
 
 /// The lines of the --eval file.
 struct EvalFile {
@@ -92,6 +94,7 @@ EvalFile make_eval_file(const Config& config, const Vocabulary& vocabulary) {
 
 OutputFolder make_output_folder(const Config& config) {
   std::vector<std::string> files = {kMetricsFile, kPictureFile};
+  if (AttentionMap::writes_png()) files.emplace_back(kPngFile);
   if (trains(config)) files.emplace_back(kModelFile);
   return OutputFolder(config.out, files);
 }
@@ -135,8 +138,7 @@ void train(const Config& config, Experiment& experiment, std::ostream& out, cons
   const std::vector<Item> sample = sample_of(experiment.data->held_out);
   TrainingBatches batches(*experiment.data, learner.task, config.batch, std::move(experiment.batches));
   // With a second moment over 50 steps instead of 1,000, the measured final loss is a third.
-  const double peak = learning_rate(config, learner.settings.model());
-  Trainer trainer(*learner.model, {.steps = config.steps, .learning_rate = peak, .beta2 = 0.98});
+  Trainer trainer(*learner.model, {.steps = config.steps, .learning_rate = config.learning_rate, .beta2 = 0.98});
   Progress progress(out, {.steps = config.steps, .terminal = options.terminal});
   for (int64_t step = 1; step <= config.steps; ++step) {
     const Batch batch = batches.next();
@@ -161,6 +163,14 @@ std::vector<Item> score_and_tell(const Learner& learner, const std::vector<Item>
   tell_score(out, what, result, unknown);
   tell_answers(out, learner.task, items, given);
   return given;
+}
+
+/// Returns the names of the files, each with a comma.
+std::string write_pictures(const OutputFolder& folder, const AttentionMap& map) {
+  folder.write(kPictureFile, map.svg());
+  if (!AttentionMap::writes_png()) return std::string(kPictureFile) + ", ";
+  folder.write(kPngFile, map.png());
+  return std::string(kPictureFile) + ", " + kPngFile + ", ";
 }
 
 }  // namespace
@@ -196,14 +206,13 @@ Metrics run(const Config& config, std::ostream& out, const RunOptions& options) 
   std::optional<Attention> attention;
   if (learner.settings.shows_attention()) {
     attention = attention_to_show(learner, *shown, given);
-    tell_attention(out, *attention);
+    tell_attention(out, *attention, config.colour);
   }
   if (experiment.out.has_value()) {
-    if (attention.has_value()) experiment.out->write(kPictureFile, heat_map_svg(*attention));
+    std::string written = trains(config) ? std::string(kModelFile) + ", " : "";
+    if (attention.has_value()) written += write_pictures(*experiment.out, map_of(*attention));
     experiment.out->write(kMetricsFile, metrics_json(config, learner, metrics));
-    out << "\nResults are in " << printable(config.out) << ": "
-        << (trains(config) ? std::string(kModelFile) + ", " : "") << kMetricsFile
-        << (attention.has_value() ? std::string(", ") + kPictureFile : "") << "\n";
+    out << "\nResults are in " << printable(config.out) << ": " << written << kMetricsFile << "\n";
   }
   return metrics;
 }

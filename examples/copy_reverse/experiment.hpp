@@ -3,13 +3,10 @@
 
 #include <iosfwd>
 
+#include <gradus/examples/common/program.hpp>
 #include <gradus/examples/copy_reverse/config.hpp>
 
 namespace gradus::examples {
-
-struct RunOptions {
-  bool terminal = false;  ///< `out` is a terminal: the progress line is overwritten in place
-};
 
 /// Runs the experiment that `config` describes: prepares, trains, scores, writes the results, and reports on `out`.
 /// When something in `config` cannot be used, throws BadInput before the first training step and before any file is

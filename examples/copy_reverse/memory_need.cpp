@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/examples/copy_reverse/memory_need.hpp>
 
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <array>
-#include <cstdio>
-
 #include <gradus/examples/common/bad_input.hpp>
+#include <gradus/examples/common/cell.hpp>
+#include <gradus/examples/common/machine_memory.hpp>
 #include <gradus/examples/copy_reverse/model/any_model.hpp>
 
 namespace gradus::examples {
@@ -30,12 +25,6 @@ int64_t values_of_step(const ModelSettings& settings) {
       break;
   }
   return 2 * gates(cell_from(settings.text("cell")).value()) * hidden;
-}
-
-std::string gigabytes(double bytes) {
-  std::array<char, 40> text{};
-  std::snprintf(text.data(), text.size(), "%.1f GB", bytes / 1e9);
-  return text.data();
 }
 
 }  // namespace
@@ -68,13 +57,6 @@ void require_memory(const Config& config, const ModelSettings& settings, int64_t
   if (needed <= available) return;
   throw BadInput("this takes at least " + gigabytes(needed) + " of memory, and there are " + gigabytes(available) +
                  ": expected a smaller --hidden, --embedding, --vocab, --batch, --max-length or --held-out");
-}
-
-double memory_of_machine() {
-  const double physical = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return physical;
-  return std::min(physical, static_cast<double>(limit.rlim_cur));
 }
 
 }  // namespace gradus::examples

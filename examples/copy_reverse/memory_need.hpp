@@ -16,7 +16,4 @@ int64_t parameter_count(const Seq2SeqOptions& options);
 void require_memory(const Config& config, const ModelSettings& settings, int64_t vocabulary, int64_t longest,
                     double available);
 
-/// The most memory that this process may have.
-double memory_of_machine();
-
 }  // namespace gradus::examples

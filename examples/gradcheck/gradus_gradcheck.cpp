@@ -1,11 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <CLI/CLI.hpp>
-#include <ostream>
-
-#include <gradus/examples/common/bad_input.hpp>
-#include <gradus/examples/common/number_option.hpp>
-#include <gradus/examples/common/text.hpp>
-#include <gradus/examples/common/version.hpp>
+#include <gradus/examples/common/cli.hpp>
 #include <gradus/examples/gradcheck/library_check.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
 
@@ -64,32 +58,15 @@ int gradus_gradcheck(int argc, const char* const* argv, std::ostream& out, std::
       ->check(CLI::IsMember({"auto", "always", "never"}));
   app.set_version_flag(
       "--version", [] { return version_text("gradus-gradcheck"); }, "print the version and which kernels run here");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    out << app.help();
-    return 0;
-  } catch (const CLI::CallForVersion& version) {
-    out << version.what() << '\n';
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    err << "gradus-gradcheck: " << printable(error.what()) << " (--help lists all options)\n";
-    return 2;
-  }
+  if (const std::optional<int> status = parse_or_explain(app, argc, argv, out, err)) return *status;
   config.ops = !only_layers || only_ops;
   config.layers = !only_ops || only_layers;
   config.color = color == "always" || (color == "auto" && terminal);
-  try {
+  return run_program("gradus-gradcheck", out, err, [&] {
     set_num_threads(threads);
     const CheckState state = check_library(config, out).state();
     return config.list || state == CheckState::passed ? 0 : state == CheckState::failed ? 1 : 3;
-  } catch (const BadInput& error) {
-    err << "gradus-gradcheck: " << printable(error.what()) << '\n';
-    return 2;
-  } catch (const std::exception& error) {
-    err << "gradus-gradcheck: " << printable(error.what()) << '\n';
-    return 1;
-  }
+  });
 }
 
 }  // namespace gradus::examples

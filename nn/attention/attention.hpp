@@ -18,12 +18,12 @@ struct [[nodiscard]] PreparedMemory {
   Mask mask = Mask::none();
   // What the mask says whatever the queries are. When a rule depends on the query and no rule fixes Tq, the mask is
   // evaluated at each call instead, and these are undefined.
-  Variable keep;    ///< bool, broadcasts to [B, Tq, Tk]; undefined without a mask
+  Variable keep;    ///< bool, broadcasts to [B, Tq, Tk], of several heads to [B, H, Tq, Tk]; undefined without a mask
   Variable asking;  ///< bool, broadcasts to [B, Tq, 1]: queries that may attend to something; undefined: all may
 };
 
 /// The weights of the queries so far. Some mechanisms depend on them (Score::location_aware, Score::coverage,
-/// Normaliser::monotonic), and give them from one call to the next.
+/// Normaliser::monotonic), and give them from one call to the next. Of several heads: [B, H, Tk].
 struct [[nodiscard]] Alignment {
   Variable last;   ///< [B, Tk]: the weights of the last query; undefined: there was none
   Variable total;  ///< [B, Tk]: the sum of the weights of all queries
@@ -35,7 +35,7 @@ struct [[nodiscard]] Alignment {
 /// the other queries.
 struct [[nodiscard]] AttentionOutput {
   Variable context;          ///< [B, Tq, Dv]
-  Variable weights;          ///< [B, Tq, Tk]; undefined when an Attention was not asked for them
+  Variable weights;          ///< [B, Tq, Tk], of several heads [B, H, Tq, Tk]; an Attention must be asked for them
   Alignment alignment = {};  ///< of an Attention that depends on it, for AttendOptions::alignment of the next call
 
   template <class Visit>
@@ -248,7 +248,7 @@ GRADUS_API Variable exact_hard_loss(const Variable& log_weights, const Variable&
 
 /// sum_j min(a_ij, c_ij) for each query, from the weights a [B, Tq, Tk] -> [B, Tq], at most 1 for rows that sum to 1:
 /// it drives the queries to different keys (See et al. 2017). c_ij sums the weights of the queries before i,
-/// `before` [B, Tk] those of earlier calls.
+/// `before` [B, Tk] those of earlier calls. Of several heads: [B, H, Tq, Tk] and [B, H, Tk] -> [B, H, Tq].
 GRADUS_API Variable coverage_loss(const Variable& weights, const Variable& before = {});
 
 }  // namespace gradus

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
-// gradcheck of a module: all its inputs and parameters.
+// gradcheck of a module, and checks of what sequence layers promise beside derivatives: masks, padding, causality.
 #pragma once
+
+#include <string>
+#include <type_traits>
+#include <vector>
 
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
+#include <gradus/nn/attention/mask.hpp>
 #include <gradus/nn/module.hpp>
-
-#include <type_traits>
 
 namespace gradus {
 
@@ -77,5 +80,94 @@ requires std::is_base_of_v<Module, L> SelfTestReport self_test(L& layer, const s
   const auto call = [&](const std::vector<Variable>& in) { return detail::call_layer(layer, in); };
   return self_test(static_cast<Module&>(layer), inputs, call, options);
 }
+
+// Properties of sequence layers that are not derivatives. They are checked for any layer given as a function of
+// tensors: f(inputs) -> outputs, with masks, lengths and the layer itself inside. Axis 0 is the batch, axis 1 the time.
+// f must give the same values when it is called twice (dropout in evaluation mode).
+
+struct PropertyOptions {
+  /// The seed of random contents, cotangents and permutations.
+  uint64_t seed = 1;
+  /// The bound where shapes differ, in rounding units of the outputs' dtype (2^-23 for f32, 2^-52 for f64), relative to
+  /// max(1, abs(value)). Where shapes are equal, the bits must be equal.
+  double units = 64;
+  /// check_determinism: the numbers of threads that must give the same bits.
+  std::vector<int> threads = {1, 2, 3};
+};
+
+struct [[nodiscard]] GRADUS_API PropertyReport {
+  std::string property = {};
+  bool ok = true;
+  /// How many tensors were compared.
+  int64_t compared = 0;
+  /// The first few of the `violations`, as sentences that say what is wrong and where.
+  std::vector<std::string> sentences = {};
+  int64_t violations = 0;
+  /// The largest abs(a - b) / max(1, abs(a), abs(b)) seen, and the bound where shapes differ.
+  double worst = 0.0;
+  double bound = 0.0;
+  uint64_t seed = 0;
+
+  std::string text() const;
+};
+
+struct MaskCase {
+  /// Which positions of the input may have influence: on position q of outputs [B, Tq, ...], or on any output when the
+  /// mask does not depend on the query.
+  Mask mask = Mask::none();
+  /// The number of the masked input: [B, Tk, ...], floating or i64.
+  size_t input = 0;
+};
+
+/// Checks that a blocked position has no influence: its value changes no bit of the outputs, and its gradient is
+/// exactly 0. Throws when the mask does not fit.
+GRADUS_API PropertyReport check_mask(FunctionRef f, const std::vector<NamedInput>& inputs, const MaskCase& mask,
+                                     const PropertyOptions& options = {});
+
+struct CausalCase {
+  /// The number of the input: [B, T, ...].
+  size_t input = 0;
+  /// Output t may depend on inputs up to t + reach. With -1 it may depend on earlier inputs only.
+  int64_t reach = 0;
+};
+
+/// Checks that no output [B, T, ...] depends on a later input: outputs keep their bits, gradients are exactly 0.
+GRADUS_API PropertyReport check_causal(FunctionRef f, const std::vector<NamedInput>& inputs,
+                                       const CausalCase& causal = {}, const PropertyOptions& options = {});
+
+struct PaddingCase {
+  /// i64 [B], each in [0, T].
+  Tensor lengths;
+  /// The numbers of the padded inputs: [B, T, ...]. f takes T from them.
+  std::vector<size_t> inputs = {0};
+};
+
+/// Checks that positions after a length change no bit and have gradient 0, and that padding to another T gives the same
+/// numbers within the bound. Compares outputs [B, T, ...] at the positions before each length, and outputs without a
+/// time axis everywhere.
+GRADUS_API PropertyReport check_padding_invariance(FunctionRef f, const std::vector<NamedInput>& inputs,
+                                                   const PaddingCase& padding, const PropertyOptions& options = {});
+
+/// Checks that sequence(x [B, T, ...], states...) -> (output [B, T, ...], final states...) gives the same, within the
+/// bound, as T calls of step(x_t [B, ...], states...) -> (output_t, states...). inputs: x and the initial states.
+GRADUS_API PropertyReport check_step_equals_sequence(FunctionRef sequence, FunctionRef step,
+                                                     const std::vector<NamedInput>& inputs,
+                                                     const PropertyOptions& options = {});
+
+struct BatchCase {
+  /// The numbers of the inputs that have no batch axis.
+  std::vector<size_t> shared = {};
+};
+
+/// Checks that the items of a batch do not influence each other. Permuted inputs give the permuted outputs with the
+/// same bits, fewer items give the same numbers within the bound, and the output of one item has gradient exactly 0
+/// with respect to the others. Axis 0 of inputs (lengths included) and outputs is the batch.
+GRADUS_API PropertyReport check_batch_independence(FunctionRef f, const std::vector<NamedInput>& inputs,
+                                                   const BatchCase& batch = {}, const PropertyOptions& options = {});
+
+/// Checks that outputs and gradients have the same bits in every run and at every number of threads. Restores that
+/// number.
+GRADUS_API PropertyReport check_determinism(FunctionRef f, const std::vector<NamedInput>& inputs,
+                                            const PropertyOptions& options = {});
 
 }  // namespace gradus

@@ -62,12 +62,44 @@ Owned<LayerSample> make_deep(Options options, Generator& g) {
   options.num_layers = 3;
   options.bidirectional = true;
   options.dropout = 0.3;
-  Sample<L>& made = sample<L>(options, g).input("x", {4, 5, 3}, before_lengths({5, 4, 1, 0}, 5)).input("h0", {4, 6, 2});
+  int64_t state = 2;
+  if constexpr (has_cell) state = options.proj_size > 0 ? options.proj_size : state;
+  Sample<L>& made =
+      sample<L>(options, g).input("x", {4, 5, 3}, before_lengths({5, 4, 1, 0}, 5)).input("h0", {4, 6, state});
   if constexpr (has_cell) made.input("c0", {4, 6, 2});
   return made.as_function([](L& layer, const Values& in) {
     return all_outputs(
         layer(in[0], {.h0 = in[1], .c0 = in.size() > 2 ? in[2] : Variable(), .lengths = integers({5, 4, 1, 0}, {4})}));
   });
+}
+
+// Two layers in both directions from the layer's own initial state, rows of length 5, 4, 1 and 0.
+template <class L, class Options>
+Owned<LayerSample> make_without_states(Options options, Generator& g) {
+  options.input_size = 3;
+  options.hidden_size = 2;
+  options.num_layers = 2;
+  options.bidirectional = true;
+  Sample<L>& made = sample<L>(options, g).input("x", {4, 5, 3}, before_lengths({5, 4, 1, 0}, 5));
+  for (const NamedParameter& named : made.layer.parameters()) {
+    if (named.name[1] != '0') continue;  // h0_l0, c0_l0, ... are 0 at first, where a sign or a factor would not show
+    named.parameter->assign_(uniform(named.parameter->shape(), g, {.low = -1.0, .high = 1.0, .dtype = DType::f64}));
+  }
+  return made.as_function([](L& layer, const Values& in) {
+    return all_outputs(layer(in[0], {.lengths = integers({5, 4, 1, 0}, {4})}));
+  });
+}
+
+template <class L, class Options>
+Owned<LayerSample> make_learned_states(Options options, Generator& g) {
+  options.initial_state = InitialState::learned;
+  return make_without_states<L>(options, g);
+}
+
+template <class L, class Options>
+Owned<LayerSample> make_variational(Options options, Generator& g) {
+  options.variational_dropout = 0.4;
+  return make_without_states<L>(options, g);
 }
 
 // Keys of different lengths. One query of item 0 may attend to nothing, and item 2 has no keys.
@@ -143,6 +175,10 @@ const LayerCase kLayers[] = {
     {"embedding", make_embedding},
     {"dropout", make_dropout},
     {"rnn", [](Generator& g) { return make_plain<Rnn>(RnnOptions{.input_size = 3, .hidden_size = 4}, g); }},
+    {"rnn, relu",
+     [](Generator& g) {
+       return make_plain<Rnn>(RnnOptions{.input_size = 3, .hidden_size = 4, .activation = RnnActivation::relu}, g);
+     }},
     {"rnn, 3 layers, both directions, lengths", [](Generator& g) { return make_deep<Rnn>(RnnOptions{}, g); }},
     {"gru", [](Generator& g) { return make_plain<Gru>(GruOptions{.input_size = 3, .hidden_size = 4}, g); }},
     {"gru, 3 layers, both directions, lengths", [](Generator& g) { return make_deep<Gru>(GruOptions{}, g); }},
@@ -155,6 +191,16 @@ const LayerCase kLayers[] = {
     {"lstm", [](Generator& g) { return make_plain<Lstm>(LstmOptions{.input_size = 3, .hidden_size = 4}, g); }},
     {"lstm, 3 layers, both directions, lengths",
      [](Generator& g) { return make_deep<Lstm>(LstmOptions{.forget_bias = 1.0}, g); }},
+    {"lstm, a projection, 3 layers, both directions, lengths",
+     [](Generator& g) { return make_deep<Lstm>(LstmOptions{.proj_size = 1}, g); }},
+    {"rnn, learned initial states", [](Generator& g) { return make_learned_states<Rnn>(RnnOptions{}, g); }},
+    {"gru, learned initial states", [](Generator& g) { return make_learned_states<Gru>(GruOptions{}, g); }},
+    {"lstm, learned initial states", [](Generator& g) { return make_learned_states<Lstm>(LstmOptions{}, g); }},
+    {"lstm, a projection, learned initial states",
+     [](Generator& g) { return make_learned_states<Lstm>(LstmOptions{.proj_size = 1}, g); }},
+    {"rnn, variational dropout", [](Generator& g) { return make_variational<Rnn>(RnnOptions{}, g); }},
+    {"gru, variational dropout", [](Generator& g) { return make_variational<Gru>(GruOptions{}, g); }},
+    {"lstm, variational dropout", [](Generator& g) { return make_variational<Lstm>(LstmOptions{}, g); }},
     {"additive attention",
      [](Generator& g) {
        return make_attention_without_mask<AdditiveAttention>(
@@ -194,8 +240,8 @@ LayerSample::~LayerSample() = default;
 std::span<const LayerCase> all_layers() {
   static const std::vector<LayerCase> all = [] {
     std::vector<LayerCase> cases(std::begin(kLayers), std::end(kLayers));
-    for (const std::span<const LayerCase> more :
-         {detail::attention_layers(), detail::transformer_layers(), detail::model_layers()}) {
+    for (const std::span<const LayerCase> more : {detail::normalised_recurrent_layers(), detail::attention_layers(),
+                                                  detail::transformer_layers(), detail::model_layers()}) {
       cases.insert(cases.end(), more.begin(), more.end());
     }
     return cases;

@@ -52,6 +52,21 @@ AttentionOptions location_aware() {
 AttentionOptions coverage() { return {.score = Score::coverage({.attention_size = 3, .max_fertility = 2.0})}; }
 AttentionOptions local() { return {.window = {.width = 1}}; }
 AttentionOptions local_predicted() { return {.window = {.width = 2, .predicted = true, .hidden_size = 2}}; }
+AttentionOptions heads_in_tiles() {
+  return {.heads = 2, .score = Score::general(), .normaliser = Normaliser::softmax({.sink = Sink::learned})};
+}
+AttentionOptions additive_heads() {
+  return {.heads = 2,
+          .score = Score::additive({.attention_size = 3}),
+          .window = {.width = 2, .predicted = true, .hidden_size = 2},
+          .normaliser = Normaliser::entmax15()};
+}
+AttentionOptions coverage_heads() {
+  return {.heads = 2, .score = Score::coverage({.attention_size = 3}), .dropout = 0.3};
+}
+AttentionOptions monotonic_heads() {
+  return {.heads = 4, .score = Score::biaffine(), .normaliser = Normaliser::monotonic()};
+}
 
 template <AttentionOptions (*options)(), bool weights>
 Owned<LayerSample> make_chain(Generator& g) {
@@ -120,6 +135,10 @@ const LayerCase kAttentionLayers[] = {
     {"attention, coverage with fertility", make_chain<coverage, true>},
     {"attention, local-m", make_chain<local, false>},
     {"attention, local-p", make_chain<local_predicted, true>},
+    {"attention, two heads, general, learned sink", make_chain<heads_in_tiles, false>},
+    {"attention, two heads, additive, entmax15, local-p", make_chain<additive_heads, true>},
+    {"attention, two heads, coverage, dropout", make_chain<coverage_heads, true>},
+    {"attention, four heads, biaffine, monotonic", make_chain<monotonic_heads, true>},
 };
 
 }  // namespace

@@ -75,6 +75,8 @@ inline Tensor all_but_row(int64_t row, int64_t rows, int64_t columns) {
   return keep;
 }
 
+/// Recurrent layers with layer_norm: a part of all_layers().
+std::span<const LayerCase> normalised_recurrent_layers();
 /// The attention chain: a part of all_layers().
 std::span<const LayerCase> attention_layers();
 /// Norms, positions and transformers: a part of all_layers().

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/nn/check/properties.hpp>
+#include <gradus/nn/check/gradcheck.hpp>
 
 #include <algorithm>
 #include <numeric>

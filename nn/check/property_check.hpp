@@ -2,7 +2,7 @@
 #pragma once
 
 #include <gradus/autograd/check/battery/random_tensors.hpp>
-#include <gradus/nn/check/properties.hpp>
+#include <gradus/nn/check/gradcheck.hpp>
 
 // What the checks of properties share.
 

@@ -29,6 +29,10 @@ void check_start(const Tensor& source, const Tensor& lengths, const Tensor& prom
   if (lengths.defined()) require_lengths("start", lengths, source.size(0), source.size(1));
 }
 
+void check_greedy_lengths(const Tensor& source, const Tensor& lengths) {
+  if (lengths.defined()) require_lengths("greedy", lengths, source.size(0), source.size(1));
+}
+
 Mask mask_of_lengths(const Tensor& lengths) { return lengths.defined() ? Mask::from_lengths(lengths) : Mask::none(); }
 
 Variable project(const EmbeddedSymbols& plain, const Variable& embedded, const Variable& weight, const Variable& bias) {
@@ -54,6 +58,22 @@ PreparedMemory chosen_rows(const PreparedMemory& prepared, const Tensor& lengths
   }
   if (lengths.defined()) out.mask = Mask::from_lengths(index_select(lengths, 0, order).value());
   return out;
+}
+
+void RecurrentTarget::begin_with(const Tensor& prompt) {
+  Prediction first;
+  for (int64_t step = 0; step < prompt.size(1); ++step) first = step_of(symbol_column(prompt, step));
+  begin(prompt.size(0), lengths_, first);
+}
+
+Prediction RecurrentTarget::read(const Tensor& symbols) {
+  const NameScope scope(model_.name().c_str());
+  const EvaluationScope evaluation(modules_);
+  return step_of(symbols);
+}
+
+void RecurrentTarget::reorder_lengths(const Tensor& order) {
+  if (lengths_.defined()) lengths_ = index_select(lengths_, 0, order).value();
 }
 
 }  // namespace gradus::detail

@@ -164,16 +164,16 @@ Variable RnnSearch::forward(const Tensor& source, const Tensor& source_lengths, 
 }
 
 /// The targets that an RnnSearch continues.
-class RnnSearch::Target final : public Continuation {
+class RnnSearch::Target final : public detail::RecurrentTarget {
  public:
   Target(RnnSearch& model, const Tensor& source, const Tensor& lengths, const Tensor& prompt)
-      : model_(model), modules_(model.modules()), lengths_(lengths) {
-    const detail::EvaluationScope evaluation(modules_);
-    source_ = model.encode(source, lengths);
-    state_ = source_.start;
-    Prediction first;
-    for (int64_t step = 0; step < prompt.size(1); ++step) first = step_of(detail::symbol_column(prompt, step));
-    begin(source.size(0), lengths, first);
+      : RecurrentTarget(model, lengths), model_(model) {
+    begin_after(
+        [&] {
+          source_ = model.encode(source, lengths);
+          state_ = source_.start;
+        },
+        prompt);
   }
 
  private:
@@ -181,18 +181,12 @@ class RnnSearch::Target final : public Continuation {
     const int64_t batch = state_.size(0);
     state_ = index_select(state_, 0, order);
     if (!other_items) return;
-    source_.prepared = detail::chosen_rows(source_.prepared, lengths_, order, batch);
+    source_.prepared = detail::chosen_rows(source_.prepared, lengths(), order, batch);
     source_.memory_gates = detail::chosen_rows(source_.memory_gates, order, batch);
-    if (lengths_.defined()) lengths_ = index_select(lengths_, 0, order).value();
+    reorder_lengths(order);
   }
 
-  Prediction read(const Tensor& symbols) override {
-    const NameScope scope(model_.name().c_str());
-    const detail::EvaluationScope evaluation(modules_);
-    return step_of(symbols);
-  }
-
-  Prediction step_of(const Tensor& column) {
+  Prediction step_of(const Tensor& column) override {
     Symbols symbols{.plain = {.table = model_.target_embedding_.weight(), .symbols = column}, .embedded = {}};
     if (model_.target_embedding_.has_hooks()) symbols.embedded = model_.target_embedding_(column);
     const Look look = model_.attend(state_, source_);
@@ -202,25 +196,16 @@ class RnnSearch::Target final : public Continuation {
   }
 
   RnnSearch& model_;
-  std::vector<NamedModule> modules_;
   Source source_;
-  Tensor lengths_;  // of the source, for each row
   Variable state_;  // s_{i-1}
 };
 
 Owned<Continuation> RnnSearch::start(const Tensor& source, const Tensor& source_lengths, const Tensor& prompt) {
-  const NameScope scope(name().c_str());
-  detail::check_start(source, source_lengths, prompt);
-  const NoGrad no_grad;
-  return Owned<Continuation>(new Target(*this, source, source_lengths, prompt));
+  return detail::start_target<Target>(*this, source, source_lengths, prompt);
 }
 
 Decoded RnnSearch::greedy(const Tensor& source, const Tensor& source_lengths, const GreedyOptions& options) {
-  const NameScope scope(name().c_str());
-  detail::check_greedy(options, this->options().target_vocab, source);
-  const Owned<Continuation> target = start(source, source_lengths, detail::first_symbols(source, options));
-  return decode_greedy(
-      *target, {.end = options.end, .max_length = options.max_length, .want_attention = options.want_attention});
+  return detail::greedy_of(*this, source, source_lengths, options);
 }
 
 }  // namespace gradus

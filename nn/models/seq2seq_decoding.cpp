@@ -11,16 +11,16 @@
 namespace gradus {
 
 /// The targets that a Seq2Seq continues.
-class Seq2Seq::Target final : public Continuation {
+class Seq2Seq::Target final : public detail::RecurrentTarget {
  public:
   Target(Seq2Seq& model, const Tensor& source, const Tensor& source_lengths, const Tensor& prompt)
-      : model_(model), modules_(model.modules()), lengths_(source_lengths) {
-    const detail::EvaluationScope evaluation(modules_);
-    source_ = model.encode(source, source_lengths);
-    state_ = source_.start;
-    Prediction first;
-    for (int64_t step = 0; step < prompt.size(1); ++step) first = step_of(detail::symbol_column(prompt, step));
-    begin(source.size(0), source_lengths, first);
+      : RecurrentTarget(model, source_lengths), model_(model) {
+    begin_after(
+        [&] {
+          source_ = model.encode(source, source_lengths);
+          state_ = source_.start;
+        },
+        prompt);
   }
 
  private:
@@ -28,17 +28,11 @@ class Seq2Seq::Target final : public Continuation {
     state_ = {.h = index_select(state_.h, 0, order),
               .c = state_.c.defined() ? index_select(state_.c, 0, order) : Variable()};
     if (!other_items) return;
-    source_ = rows_of(source_, lengths_, order);
-    if (lengths_.defined()) lengths_ = index_select(lengths_, 0, order).value();
+    source_ = rows_of(source_, lengths(), order);
+    reorder_lengths(order);
   }
 
-  Prediction read(const Tensor& symbols) override {
-    const NameScope scope(model_.name().c_str());
-    const detail::EvaluationScope evaluation(modules_);
-    return step_of(symbols);
-  }
-
-  Prediction step_of(const Tensor& symbols) {
+  Prediction step_of(const Tensor& symbols) override {
     const Symbols embedded = model_.embed(model_.target_embedding_, symbols);
     const Look look = model_.attend(state_.h, source_);
     const SequenceOutput next = model_.advance(model_.symbol_input(embedded), look, source_, state_);
@@ -50,9 +44,7 @@ class Seq2Seq::Target final : public Continuation {
   }
 
   Seq2Seq& model_;
-  std::vector<NamedModule> modules_;
   Source source_;
-  Tensor lengths_;  // of the source, for each row
   RecurrentState state_;
 };
 
@@ -69,19 +61,11 @@ Seq2Seq::Source Seq2Seq::rows_of(const Source& source, const Tensor& lengths, co
 }
 
 Owned<Continuation> Seq2Seq::start(const Tensor& source, const Tensor& source_lengths, const Tensor& prompt) {
-  const NameScope scope(name().c_str());
-  detail::check_start(source, source_lengths, prompt);
-  const NoGrad no_grad;
-  return Owned<Continuation>(new Target(*this, source, source_lengths, prompt));
+  return detail::start_target<Target>(*this, source, source_lengths, prompt);
 }
 
 Decoded Seq2Seq::greedy(const Tensor& source, const Tensor& source_lengths, const GreedyOptions& options) {
-  const NameScope scope(name().c_str());
-  detail::check_greedy(options, this->options().target_vocab, source);
-  if (source_lengths.defined()) require_lengths("greedy", source_lengths, source.size(0), source.size(1));
-  const Owned<Continuation> target = start(source, source_lengths, detail::first_symbols(source, options));
-  return decode_greedy(
-      *target, {.end = options.end, .max_length = options.max_length, .want_attention = options.want_attention});
+  return detail::greedy_of(*this, source, source_lengths, options);
 }
 
 }  // namespace gradus

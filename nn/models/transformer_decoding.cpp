@@ -4,6 +4,7 @@
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/nn/decoding/parts.hpp>
+#include <gradus/nn/models/parts.hpp>
 #include <gradus/nn/models/transformer.hpp>
 
 namespace gradus {
@@ -70,12 +71,8 @@ Owned<Continuation> TransformerSeq2Seq::start(const Tensor& source, const Tensor
 }
 
 Decoded TransformerSeq2Seq::greedy(const Tensor& source, const Tensor& source_lengths, const GreedyOptions& options) {
-  const NameScope scope(name().c_str());
-  detail::check_greedy(options, this->options().target_vocab, source);
-  const Owned<Continuation> target =
-      start(source, source_lengths, detail::first_symbols(source, options), {.want_attention = options.want_attention});
-  return decode_greedy(
-      *target, {.end = options.end, .max_length = options.max_length, .want_attention = options.want_attention});
+  return detail::greedy_of(*this, source, source_lengths, options,
+                           StartOptions{.want_attention = options.want_attention});
 }
 
 /// The texts that a TransformerLm continues.

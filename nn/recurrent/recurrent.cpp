@@ -8,6 +8,7 @@
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
+#include <gradus/nn/recurrent/normalised_recurrence.hpp>
 #include <gradus/nn/required_size.hpp>
 #include <gradus/tensor/detail/lengths.hpp>
 
@@ -24,13 +25,23 @@ void check_options(const char* kind, const RecurrentOptions& options) {
   GRADUS_CHECK(options.hidden_size <= INT32_MAX && options.num_layers <= INT32_MAX, "[", kind,
                "] expected hidden_size and num_layers of at most ", INT32_MAX, ", got ", options.hidden_size, " and ",
                options.num_layers);
-  GRADUS_CHECK(options.dropout == 0.0 || options.num_layers > 1, "[", kind, "] dropout ", options.dropout,
+  GRADUS_CHECK(options.dropout == 0.0 || options.variational_dropout == 0.0, "[", kind,
+               "] expected dropout or variational_dropout, not both, got ", options.dropout, " and ",
+               options.variational_dropout);
+  const double dropout = options.dropout != 0.0 ? options.dropout : options.variational_dropout;
+  GRADUS_CHECK(dropout == 0.0 || options.num_layers > 1, "[", kind, "] dropout ", dropout,
                " acts between layers, and there is only one");
+  GRADUS_CHECK(options.proj_size == 0 || options.cell == CellKind::lstm, "[", kind,
+               "] has no projection, but proj_size is ", options.proj_size);
+  GRADUS_CHECK(options.proj_size >= 0 && options.proj_size < options.hidden_size, "[", kind,
+               "] expected proj_size from 0 (none) to less than hidden_size ", options.hidden_size, ", got ",
+               options.proj_size);
 }
 
-// `state` [B, L D, H] at one index, or zeros [B, H].
-Variable initial(const Variable& state, int64_t index, const Variable& zero) {
-  return state.defined() ? select(state, 1, index) : zero;
+// Dropout of the outputs [B, T, S] of a layer.
+DropoutOptions between_layers(const RecurrentOptions& options) {
+  if (options.variational_dropout != 0.0) return {.p = options.variational_dropout, .shared_axis = 1};
+  return {.p = options.dropout};
 }
 
 // x [B, T, in] with 0 after each length. The weights' derivative sums over all steps, and 0 times the content of a
@@ -120,8 +131,9 @@ RecurrentModule::RecurrentModule(const RecurrentOptions& options, const Place& p
     : Module(cell_name(options.cell), place),
       recurrent_((check_options(kind(), options), options)),
       weights_(static_cast<size_t>(options.num_layers * directions())),
-      dropout_({.p = options.dropout}, generator()) {
+      dropout_(between_layers(options), generator()) {
   const int64_t hidden = options.hidden_size;
+  const int64_t state = state_size();
   const double bound = 1.0 / std::sqrt(static_cast<double>(hidden));
   const UniformOptions range{.low = -bound, .high = bound, .dtype = options.dtype};
   for (size_t index = 0; index < weights_.size(); ++index) {
@@ -131,10 +143,11 @@ RecurrentModule::RecurrentModule(const RecurrentOptions& options, const Place& p
     suffix += std::to_string(layer);
     if (static_cast<int64_t>(index) % directions() == 1) suffix += "_reverse";
     w.weight_ih.reset_(
-        uniform({gates_size(), layer == 0 ? options.input_size : hidden * directions()}, generator(), range));
-    w.weight_hh.reset_(uniform({gates_size(), hidden}, generator(), range));
-    w.bias_ih.reset_(uniform({gates_size()}, generator(), range));
-    w.bias_hh.reset_(uniform({gates_size()}, generator(), range));
+        uniform({gates_size(), layer == 0 ? options.input_size : state * directions()}, generator(), range));
+    w.weight_hh.reset_(uniform({gates_size(), state}, generator(), range));
+    const Shape gates = {gates_size()};
+    w.bias_ih.reset_(options.layer_norm ? zeros(gates, {.dtype = options.dtype}) : uniform(gates, generator(), range));
+    w.bias_hh.reset_(options.layer_norm ? zeros(gates, {.dtype = options.dtype}) : uniform(gates, generator(), range));
     if (options.cell == CellKind::lstm && options.forget_bias != 0.0) {
       Tensor forget = w.bias_ih.mutable_value_().slice(0, hidden, 2 * hidden);
       forget.add_(full({hidden}, options.forget_bias, {.dtype = options.dtype}));
@@ -144,11 +157,40 @@ RecurrentModule::RecurrentModule(const RecurrentOptions& options, const Place& p
     register_parameter("weight_hh" + suffix, w.weight_hh, {gate, {"hidden unit"}});
     register_parameter("bias_ih" + suffix, w.bias_ih, {gate});
     register_parameter("bias_hh" + suffix, w.bias_hh, {gate});
+    if (options.proj_size > 0) {
+      w.weight_hr.reset_(uniform({state, hidden}, generator(), range));
+      register_parameter("weight_hr" + suffix, w.weight_hr, {{"state unit"}, {"hidden unit"}});
+    }
+    if (options.layer_norm) add_norms(w, suffix);
+    if (options.initial_state == InitialState::zeros) continue;
+    w.h0.reset_(zeros({state}, {.dtype = options.dtype}));
+    register_parameter("h0" + suffix, w.h0, {{"state unit"}});
+    if (options.cell != CellKind::lstm) continue;
+    w.c0.reset_(zeros({hidden}, {.dtype = options.dtype}));
+    register_parameter("c0" + suffix, w.c0, {{"hidden unit"}});
   }
-  if (options.dropout != 0.0) register_module("dropout", dropout_);
+  if (dropout_.options().p != 0.0) register_module("dropout", dropout_);
+}
+
+void RecurrentModule::add_norms(RecurrentWeights& w, const std::string& suffix) {
+  const TensorOptions type{.dtype = recurrent_.dtype};
+  const AxisLabel gate = gate_label(recurrent_.cell);
+  w.norm_ih.reset_(ones({gates_size()}, type));
+  w.norm_hh.reset_(ones({gates_size()}, type));
+  register_parameter("norm_ih" + suffix, w.norm_ih, {gate});
+  register_parameter("norm_hh" + suffix, w.norm_hh, {gate});
+  if (recurrent_.cell != CellKind::lstm) return;
+  w.norm_c.reset_(ones({recurrent_.hidden_size}, type));
+  w.bias_c.reset_(zeros({recurrent_.hidden_size}, type));
+  register_parameter("norm_c" + suffix, w.norm_c, {{"hidden unit"}});
+  register_parameter("bias_c" + suffix, w.bias_c, {{"hidden unit"}});
 }
 
 int64_t RecurrentModule::gates_size() const { return gate_count(recurrent_.cell) * recurrent_.hidden_size; }
+
+int64_t RecurrentModule::state_size() const noexcept {
+  return recurrent_.proj_size > 0 ? recurrent_.proj_size : recurrent_.hidden_size;
+}
 
 const RecurrentWeights& RecurrentModule::weights(int64_t layer, bool reverse) const {
   GRADUS_CHECK(layer >= 0 && layer < recurrent_.num_layers && (!reverse || recurrent_.bidirectional), "[", kind(),
@@ -156,15 +198,15 @@ const RecurrentWeights& RecurrentModule::weights(int64_t layer, bool reverse) co
   return weights_[static_cast<size_t>(layer * directions() + (reverse ? 1 : 0))];
 }
 
-void RecurrentModule::require_state(const Variable& state, const char* what, int64_t batch) const {
-  const Shape expected{batch, recurrent_.num_layers * directions(), recurrent_.hidden_size};
+void RecurrentModule::require_state(const Variable& state, const char* what, int64_t batch, int64_t size) const {
+  const Shape expected{batch, recurrent_.num_layers * directions(), size};
   GRADUS_CHECK(!state.defined() || state.shape() == expected, "[", kind(), "] wrong shape of ", what, ": expected ",
                expected, ", got ", describe(state));
 }
 
 void RecurrentModule::require_states(int64_t batch, const RecurrentInput& input) const {
-  require_state(input.h0, "h0", batch);
-  require_state(input.c0, "c0", batch);
+  require_state(input.h0, "h0", batch, state_size());
+  require_state(input.c0, "c0", batch, recurrent_.hidden_size);
   GRADUS_CHECK(recurrent_.cell == CellKind::lstm || !input.c0.defined(), "[", kind(), "] has no cell state, but c0 is ",
                describe(input.c0));
 }
@@ -172,36 +214,49 @@ void RecurrentModule::require_states(int64_t batch, const RecurrentInput& input)
 SequenceOutput RecurrentModule::recur(int64_t layer, const Variable& gates_x, const Variable& h0, const Variable& c0,
                                       const Tensor& lengths, bool reverse) const {
   const RecurrentWeights& w = weights(layer, reverse);
+  if (recurrent_.layer_norm) return detail::normalised_sequence(recurrent_, w, gates_x, h0, c0, lengths, reverse);
   switch (recurrent_.cell) {
     case CellKind::rnn:
-      return rnn_sequence(gates_x, h0, w.weight_hh, w.bias_hh, lengths, {.reverse = reverse});
+      return rnn_sequence(gates_x, h0, w.weight_hh, w.bias_hh, lengths,
+                          {.reverse = reverse, .activation = recurrent_.activation});
     case CellKind::gru:
       return gru_sequence(gates_x, h0, w.weight_hh, w.bias_hh, lengths,
                           {.reverse = reverse, .reset_after = recurrent_.reset_after});
     case CellKind::lstm:
       break;
   }
-  return lstm_sequence(gates_x, h0, c0, w.weight_hh, w.bias_hh, lengths, {.reverse = reverse});
+  return lstm_sequence(gates_x, h0, c0, w.weight_hh, w.bias_hh, lengths, {.reverse = reverse, .w_hr = w.weight_hr});
+}
+
+// The state [B, n] of one layer and direction: from `given` [B, L D, n], or the learned one [n], or `zero` [B, n].
+Variable RecurrentModule::start(const Variable& given, const Parameter& learned, int64_t index,
+                                const Variable& zero) const {
+  if (given.defined()) return select(given, 1, index);
+  return recurrent_.initial_state == InitialState::learned ? expand(learned, zero.shape()) : zero;
 }
 
 template <class Project>
 RecurrentOutput RecurrentModule::run(int64_t batch, DType dtype, const Project& project, const RecurrentInput& input) {
   require_states(batch, input);
   const bool has_cell = recurrent_.cell == CellKind::lstm;
-  const Variable zero = zeros({batch, recurrent_.hidden_size}, {.dtype = dtype});
+  const Variable zero_h = zeros({batch, state_size()}, {.dtype = dtype});
+  const Variable zero_c = has_cell ? Variable(zeros({batch, recurrent_.hidden_size}, {.dtype = dtype})) : Variable();
   std::vector<Variable> h;
   std::vector<Variable> c;
   Variable below;
   for (int64_t layer = 0; layer < recurrent_.num_layers; ++layer) {
-    if (layer > 0 && recurrent_.dropout != 0.0) below = dropout_(below);
+    if (layer > 0 && dropout_.options().p != 0.0) below = dropout_(below);
     std::vector<Variable> outputs;
     for (int64_t direction = 0; direction < directions(); ++direction) {
       const bool reverse = direction == 1;
       const RecurrentWeights& w = weights(layer, reverse);
       const int64_t index = layer * directions() + direction;
-      const Variable gates = layer == 0 ? project(w.weight_ih, w.bias_ih) : linear(below, w.weight_ih, w.bias_ih);
-      const SequenceOutput out = recur(layer, gates, initial(input.h0, index, zero),
-                                       has_cell ? initial(input.c0, index, zero) : Variable(), input.lengths, reverse);
+      const Variable bias = recurrent_.layer_norm ? Variable() : w.bias_ih.variable();
+      Variable gates = layer == 0 ? project(w.weight_ih, bias) : linear(below, w.weight_ih, bias);
+      if (recurrent_.layer_norm) gates = detail::normalised_gates(recurrent_, w, gates);
+      const SequenceOutput out =
+          recur(layer, gates, start(input.h0, w.h0, index, zero_h),
+                has_cell ? start(input.c0, w.c0, index, zero_c) : Variable(), input.lengths, reverse);
       outputs.push_back(out.output);
       h.push_back(out.h);
       if (has_cell) c.push_back(out.c);
@@ -250,15 +305,57 @@ RecurrentOutput RecurrentModule::operator()(const EmbeddedSymbols& x, const Recu
 }
 
 RecurrentState RecurrentModule::initial_state(int64_t batch) const {
-  const Tensor zero = zeros({batch, recurrent_.num_layers, recurrent_.hidden_size},
-                            {.dtype = weights_[0].weight_ih.variable().dtype()});
-  return {.h = zero, .c = recurrent_.cell == CellKind::lstm ? zero : Tensor()};
+  const bool has_cell = recurrent_.cell == CellKind::lstm;
+  const int64_t layers = recurrent_.num_layers * directions();
+  const auto rows = [&](Parameter RecurrentWeights::*learned, int64_t size) -> Variable {
+    const Shape shape = {batch, layers, size};
+    if (recurrent_.initial_state == InitialState::zeros) {
+      return zeros(shape, {.dtype = weights_[0].weight_ih.variable().dtype()});
+    }
+    std::vector<Variable> each;
+    for (const RecurrentWeights& w : weights_) each.push_back((w.*learned).variable());
+    return expand(stack(each, 0), shape);
+  };
+  return {.h = rows(&RecurrentWeights::h0, state_size()),
+          .c = has_cell ? rows(&RecurrentWeights::c0, recurrent_.hidden_size) : Variable()};
 }
 
 RecurrentState RecurrentModule::step(const Variable& x, const RecurrentState& state) {
   GRADUS_CHECK(!recurrent_.bidirectional, "[", kind(), "] a bidirectional layer cannot go step by step");
   const RecurrentOutput out = (*this)(unsqueeze(x, 1), {.h0 = state.h, .c0 = state.c});
   return {.h = out.h, .c = out.c};
+}
+
+RecurrentState detach_state(const RecurrentState& state) { return {.h = state.h.detach(), .c = state.c.detach()}; }
+
+RecurrentState detach_state(const RecurrentOutput& out) { return {.h = out.h.detach(), .c = out.c.detach()}; }
+
+RecurrentOutput CarriedState::operator()(RecurrentModule& layer, const Variable& x, const Tensor& lengths) {
+  GRADUS_CHECK(layer.directions() == 1, "[CarriedState] a bidirectional ", layer.kind(),
+               " cannot go on from chunk to chunk");
+  RecurrentOutput out = layer(x, {.h0 = state_.h, .c0 = state_.c, .lengths = lengths});
+  state_ = detach_state(out);
+  return out;
+}
+
+StateDict CarriedState::state_dict() const {
+  StateDict out;
+  if (state_.h.defined()) out.push_back({"h", state_.h.value()});
+  if (state_.c.defined()) out.push_back({"c", state_.c.value()});
+  return out;
+}
+
+void CarriedState::load_state_dict(const StateDict& state) {
+  RecurrentState loaded;
+  for (const NamedTensor& entry : state) {
+    GRADUS_CHECK(entry.name == "h" || entry.name == "c", "[CarriedState::load_state_dict] unexpected: ", entry.name);
+    GRADUS_CHECK(entry.value.defined() && entry.value.rank() == 3 && is_floating(entry.value.dtype()),
+                 "[CarriedState::load_state_dict] expected ", entry.name, " as floating [B, L, H], got ",
+                 describe(entry.value));
+    (entry.name == "h" ? loaded.h : loaded.c) = entry.value;
+  }
+  GRADUS_CHECK(loaded.h.defined() || !loaded.c.defined(), "[CarriedState::load_state_dict] missing: h");
+  state_ = loaded;
 }
 
 }  // namespace gradus

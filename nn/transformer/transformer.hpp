@@ -6,7 +6,6 @@
 #include <vector>
 
 #include <gradus/nn/attention/attention.hpp>
-#include <gradus/nn/containers.hpp>
 #include <gradus/nn/layers.hpp>
 
 namespace gradus {

@@ -2,6 +2,7 @@
 // Reads and writes tensors by name in safetensors files.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,10 +17,37 @@ struct NamedTensor {
   Tensor value;
 };
 
+/// A tensor in a file that gradus cannot hold, and why.
+struct SkippedTensor {
+  std::string name;
+  std::string reason;
+};
+
 /// The content of a .safetensors file, in the order of its header.
 struct SafetensorsFile {
   std::vector<NamedTensor> tensors;
   std::vector<std::pair<std::string, std::string>> metadata;
+  /// Complex numbers, and floats of 4 and 6 bits, F8_E8M0 and the FNUZ kinds of 8 bits.
+  std::vector<SkippedTensor> skipped;
+};
+
+/// How to read a file of tensors, of any format.
+struct ReadOptions {
+  /// Tensors of f32, f64, i64 and bool share the bytes of the file where these are aligned for the dtype: nothing is
+  /// read before it is used. A change in place is never written to the file: it goes to a private copy of the page. The
+  /// functions that save here replace a file, which leaves mapped tensors as they were. But when another program writes
+  /// into the file or shortens it, these tensors change with it, or the program ends with SIGBUS. False: all bytes are
+  /// copied.
+  bool map = true;
+  /// Floating numbers of 16 and 8 bits become i64 with their bits, instead of f32 with their values.
+  bool float_bits = false;
+};
+
+/// How floating tensors are stored: as they are, or rounded (to the nearest; ties to even; beyond the range: infinity).
+enum class StoredFloats : uint8_t { as_they_are, f16, bf16 };
+
+struct SafetensorsOptions {
+  StoredFloats floats = StoredFloats::as_they_are;
 };
 
 /// Writes f32, f64, i64 and bool tensors as a .safetensors file, which Python's `safetensors` can read. Replaces the
@@ -28,11 +56,12 @@ struct SafetensorsFile {
 /// run. Throws when a name occurs twice, is "__metadata__" or is not UTF-8, and when a tensor is undefined. When the
 /// file cannot be written, it throws with the system's reason.
 GRADUS_API void save_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors,
-                                 const std::vector<std::pair<std::string, std::string>>& metadata = {});
+                                 const std::vector<std::pair<std::string, std::string>>& metadata = {},
+                                 const SafetensorsOptions& options = {});
 
-/// Reads a .safetensors file with dtypes F32, F64, I64, BOOL, F16 and BF16; the last two become f32 (exactly). Time and
-/// memory are linear in the size of the file. When anything is wrong with the file, throws an Error that names the path
-/// and what is wrong. No size in the file is trusted before it is checked.
-GRADUS_API SafetensorsFile load_safetensors(const std::string& path);
+/// Reads a .safetensors file. All integers become i64; F16, BF16, F8_E4M3 and F8_E5M2 become f32 (exactly). Time and
+/// memory are linear in the size of the file. When anything is wrong with the file, or a U64 is beyond i64, throws an
+/// Error that names the path and what is wrong. No size in the file is trusted before it is checked.
+GRADUS_API SafetensorsFile load_safetensors(const std::string& path, const ReadOptions& options = {});
 
 }  // namespace gradus

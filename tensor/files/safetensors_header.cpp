@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <gradus/tensor/error.hpp>
+#include <gradus/tensor/files/input_file.hpp>
 
 namespace gradus::detail {
 namespace {
@@ -17,9 +17,14 @@ constexpr const char* kMetadataKey = "__metadata__";
 constexpr const char* kNoObject = "the header is not a JSON object";
 
 constexpr FileDTypeInfo kDTypes[] = {
-    {"F32", FileDType::f32, 4, DType::f32}, {"F64", FileDType::f64, 8, DType::f64},
-    {"I64", FileDType::i64, 8, DType::i64}, {"BOOL", FileDType::boolean, 1, DType::boolean},
-    {"F16", FileDType::f16, 2, DType::f32}, {"BF16", FileDType::bf16, 2, DType::f32},
+    {"F64", 64, ElementKind::f64},     {"F32", 32, ElementKind::f32},        {"F16", 16, ElementKind::f16},
+    {"BF16", 16, ElementKind::bf16},   {"I64", 64, ElementKind::i64},        {"I32", 32, ElementKind::i32},
+    {"I16", 16, ElementKind::i16},     {"I8", 8, ElementKind::i8},           {"U64", 64, ElementKind::u64},
+    {"U32", 32, ElementKind::u32},     {"U16", 16, ElementKind::u16},        {"U8", 8, ElementKind::u8},
+    {"BOOL", 8, ElementKind::boolean}, {"F8_E4M3", 8, ElementKind::f8_e4m3}, {"F8_E5M2", 8, ElementKind::f8_e5m2},
+    {"F8_E8M0", 8, std::nullopt},      {"F8_E4M3FNUZ", 8, std::nullopt},     {"F8_E5M2FNUZ", 8, std::nullopt},
+    {"F6_E2M3", 6, std::nullopt},      {"F6_E3M2", 6, std::nullopt},         {"F4", 4, std::nullopt},
+    {"C64", 64, std::nullopt},
 };
 
 /// The name that occurs twice, or null.
@@ -222,7 +227,7 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
     const auto* found = std::find_if(std::begin(kDTypes), std::end(kDTypes),
                                      [&](const FileDTypeInfo& info) { return name == info.name; });
     if (found == std::end(kDTypes)) {
-      note_entry("unknown dtype: expected F32, F64, I64, BOOL, F16 or BF16, got ", in_quotes(name));
+      note_entry("unknown dtype: expected one of the format, such as F32, BF16 or I64, got ", in_quotes(name));
     } else {
       out_.entries.back().dtype = found;
     }
@@ -259,7 +264,13 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
       return note_entry(entry.begin > entry.end ? "" : "the file is cut off, or ",
                         "data_offsets out of range: expected ", "begin <= end <= ", data_bytes_, ", got ", offsets);
     }
-    const uint64_t expected = static_cast<uint64_t>(entry.shape.numel()) * entry.dtype->size;
+    // A shape has at most 2^60 elements. Elements of less than a byte must fill whole bytes.
+    const auto count = static_cast<uint64_t>(entry.shape.numel());
+    const unsigned bits = entry.dtype->bits;
+    const uint64_t expected = bits % 8 == 0 ? count * (bits / 8) : (count * bits + 7) / 8;
+    if (bits % 8 != 0 && count * bits % 8 != 0) {
+      return note_entry(entry.dtype->name, " ", entry.shape, " does not fill whole bytes");
+    }
     if (entry.end - entry.begin != expected) {
       note_entry("wrong number of bytes: ", entry.dtype->name, " ", entry.shape, " takes ", expected, ", data_offsets ",
                  offsets, " hold ", entry.end - entry.begin);
@@ -282,11 +293,6 @@ class HeaderHandler final : public nlohmann::json_sax<json> {
 };
 
 }  // namespace
-
-std::string in_quotes(const std::string& text) {
-  constexpr size_t kLongest = 80;
-  return "'" + (text.size() <= kLongest ? text : text.substr(0, kLongest) + "...") + "'";
-}
 
 SafetensorsHeader parse_safetensors_header(const std::string& text, uint64_t data_bytes) {
   SafetensorsHeader out;

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include <gradus/tensor/dtype.hpp>
+#include <gradus/tensor/files/elements.hpp>
 #include <gradus/tensor/shape.hpp>
 
 // Parses the header of a .safetensors file, for safetensors.cpp.
@@ -16,13 +16,11 @@ namespace gradus::detail {
 
 constexpr uint64_t kLongestHeader = 100'000'000;  // bytes; the limit of the format's own implementation
 
-enum class FileDType : uint8_t { f32, f64, i64, boolean, f16, bf16 };
-
 struct FileDTypeInfo {
   const char* name;
-  FileDType file;
-  uint8_t size;
-  DType memory;
+  uint8_t bits;
+  /// Nothing when gradus cannot hold such elements.
+  std::optional<ElementKind> kind;
 };
 
 struct HeaderEntry {
@@ -39,9 +37,6 @@ struct SafetensorsHeader {
   /// The error; empty when there is none.
   std::string problem;
 };
-
-/// Quotes and shortens a name for messages, because a name in a broken file may have any length.
-std::string in_quotes(const std::string& text);
 
 /// Reads the header in one pass, in time and memory linear in its length. Checks that each entry is within `data_bytes`
 /// bytes of data and has the size that its shape needs.

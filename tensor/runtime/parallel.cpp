@@ -9,6 +9,7 @@
 
 #include <gradus/tensor/error.hpp>
 #include <gradus/tensor/memory/storage.hpp>
+#include <gradus/tensor/runtime/late_team.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
 #include <gradus/tensor/runtime/thread_team.hpp>
 
@@ -41,6 +42,9 @@ int watch_forks() {
 [[maybe_unused]] const int g_watches_forks = watch_forks();
 
 thread_local bool t_inside_region = false;
+// Each calling thread has a team of its own.
+thread_local detail::LateTeam t_team;
+std::atomic<bool> g_notices_late_threads{true};
 
 struct RegionScope {
   RegionScope() { t_inside_region = true; }
@@ -56,15 +60,26 @@ struct Region {
   int64_t blocks;
   RangeBody body;
   std::atomic<int64_t> next{0};
+  const bool* caller = &t_inside_region;  // the calling thread's
+  int64_t own_blocks = 0;                 // that the calling thread ran
+  detail::LateTeam::Clock::time_point own_end{};
   std::mutex mutex{};
   int64_t failed_block = std::numeric_limits<int64_t>::max();
   std::exception_ptr error{};
 
   void work() noexcept {
     const RegionScope inside;
-    for (;;) {
+    const int64_t done = run_blocks();
+    if (&t_inside_region != caller) return;
+    own_blocks = done;
+    own_end = detail::LateTeam::Clock::now();
+  }
+
+  // Returns how many it ran.
+  int64_t run_blocks() noexcept {
+    for (int64_t done = 0;; ++done) {
       const int64_t block = next.fetch_add(1, std::memory_order_relaxed);
-      if (block >= blocks) return;
+      if (block >= blocks) return done;
       try {
         body(block * grain, std::min(n, (block + 1) * grain));
       } catch (...) {
@@ -74,13 +89,19 @@ struct Region {
           failed_block = block;
           error = std::current_exception();
         }
-        return;
+        return done;
       }
     }
   }
 };
 
+bool works_alone() {
+  return g_notices_late_threads.load(std::memory_order_relaxed) && t_team.works_alone(detail::LateTeam::Clock::now());
+}
+
 }  // namespace
+
+void detail::set_notices_late_threads(bool notices) { g_notices_late_threads.store(notices); }
 
 void set_num_threads(int count) {
   GRADUS_CHECK(count >= 1 && count <= 1024, "[set_num_threads] expected a count in [1, 1024], got ", count);
@@ -97,14 +118,19 @@ void parallel_for(int64_t n, RangeBody body, int64_t grain) {
   GRADUS_ASSERT(grain > 0);
   if (n <= 0) return;
   const int threads = n <= grain || t_inside_region ? 1 : num_threads();
-  if (threads == 1 || detail::in_foreign_region()) {
+  if (threads == 1 || detail::in_foreign_region() || works_alone()) {
     for (int64_t begin = 0; begin < n; begin += grain) body(begin, std::min(n, begin + grain));
     return;
   }
   Region region{.n = n, .grain = grain, .blocks = (n + grain - 1) / grain, .body = body};
   g_regions_split.fetch_add(1, std::memory_order_relaxed);
+  const auto begin = detail::LateTeam::Clock::now();
   detail::run_on_team(
       threads, [](void* context) { static_cast<Region*>(context)->work(); }, &region);
+  if (g_notices_late_threads.load(std::memory_order_relaxed)) {
+    const auto end = detail::LateTeam::Clock::now();
+    t_team.region_ended(end, end - begin, region.own_end - begin, region.own_blocks, region.blocks);
+  }
   if (region.error) std::rethrow_exception(region.error);
 }
 

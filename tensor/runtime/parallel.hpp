@@ -28,7 +28,8 @@ class RangeBody {
 /// Calls body(begin, end) once for each block of `grain` indices of [0, n); the last block may be shorter. Uses several
 /// threads when there is more than one block. The blocks are the same for any number of threads, so the results have
 /// the same bits. Nested calls run on the calling thread. After an exception, all threads stop and the exception of the
-/// first failed block is rethrown. One region costs about 1 us: choose a grain worth 20 us or more.
+/// first failed block is rethrown. While other programs keep the cores busy, the calling thread works alone (LateTeam).
+/// One region costs about 1 us: choose a grain worth 20 us or more.
 GRADUS_API void parallel_for(int64_t n, RangeBody body, int64_t grain);
 
 namespace detail {

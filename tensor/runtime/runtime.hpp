@@ -17,8 +17,8 @@ GRADUS_API void set_num_threads(int count);
 /// child.
 GRADUS_API int num_threads();
 
-/// The instruction sets that this build has kernels for and this machine can run, lowest first: the baseline ("sse2",
-/// or "scalar" with a Highway older than 1.0.4), then "avx2" and "avx512".
+/// The instruction sets that this build has kernels for and this machine can run, lowest first: on x86-64 the baseline
+/// ("sse2", or "scalar" with a Highway older than 1.0.4), then "avx2" and "avx512"; on 64-bit Arm only "neon".
 GRADUS_API std::span<const char* const> simd_targets();
 
 /// The name of the instruction set in use: the last of simd_targets(), unless another one was forced.

@@ -19,6 +19,8 @@ namespace {
 const char* baseline_name() {
 #if HWY_STATIC_TARGET == HWY_SCALAR
   return "scalar";
+#elif HWY_ARCH_ARM
+  return "neon";
 #elif HWY_STATIC_TARGET == HWY_AVX2
   return "avx2";
 #elif HWY_STATIC_TARGET <= HWY_AVX3

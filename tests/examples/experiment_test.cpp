@@ -189,7 +189,23 @@ TEST_CASE("results hold the figures, the model and the picture") {
   CHECK(json.at("parameters") == numbers);
   CHECK_THAT(read_file(folder / "new/out/attention.svg"), contains_text("</svg>"));
   CHECK_THAT(result.out, contains_text("of 50 held-out items"));
-  CHECK_THAT(result.out, contains_text("attention for "));
+  CHECK_THAT(result.out, contains_text("Attention for "));
+}
+
+TEST_CASE("the attention has colours when they are asked for, and a PNG when gradus writes PNG") {
+  const gradus::detail::ThreadCountScope threads(1);
+  const TemporaryFolder folder;
+  const auto arguments = small_run({"--vocab", "5", "--held-out", "20", "--out", folder / "a", "--colour"});
+  const auto with = [&](const std::string& colour) {
+    auto all = arguments;
+    all.push_back(colour);
+    return run_program(all);
+  };
+  CHECK_THAT(with("full").out, contains_text("\x1b[48;2;"));
+  CHECK_THAT(with("256").out, contains_text("\x1b[48;5;"));
+  CHECK_THAT(with("none").out, !contains_text("\x1b"));
+  CHECK_THAT(with("red").err, contains_text("--colour: red not in {none,256,full}"));
+  CHECK(std::filesystem::exists(folder / "a/attention.png") == gradus::AttentionMap::writes_png());
 }
 
 TEST_CASE("without attention there is no picture, and --load without training writes no model") {

@@ -16,17 +16,24 @@ struct ProgramResult {
   std::string err;
 };
 
-/// Runs copy_reverse inside this process, with the results that a process would give.
-inline ProgramResult run_program(const std::vector<std::string>& arguments, const examples::RunOptions& options = {}) {
-  std::vector<const char*> argv = {"copy_reverse"};
+/// Runs a program inside this process, with the results that a process would give.
+template <class Program>
+ProgramResult result_of(const char* name, const Program& program, const std::vector<std::string>& arguments,
+                        const examples::RunOptions& options = {}) {
+  std::vector<const char*> argv = {name};
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
   std::ostringstream out;
   std::ostringstream err;
   ProgramResult result;
-  result.status = examples::copy_reverse(static_cast<int>(argv.size()), argv.data(), out, err, options);
+  result.status = program(static_cast<int>(argv.size()), argv.data(), out, err, options);
   result.out = out.str();
   result.err = err.str();
   return result;
+}
+
+/// copy_reverse.
+inline ProgramResult run_program(const std::vector<std::string>& arguments, const examples::RunOptions& options = {}) {
+  return result_of("copy_reverse", examples::copy_reverse, arguments, options);
 }
 
 /// A model and a task so small that a run takes a fraction of a second.

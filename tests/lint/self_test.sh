@@ -94,8 +94,8 @@ plant public_face nn/face.hpp 'nn/face.hpp includes a header that is not install
 plant public_face cmake/GradusPublicHeaders.cmake 'there is no file nn/gone.hpp' '  nn/gone.hpp'
 plant public_face cmake/GradusPublicHeaders.cmake 'optim/adam.hpp:2: expected a line' '  optim/adam.hpp'
 clean_tree
-for i in {1..50}; do echo '  nn/face.hpp'; done >>cmake/GradusPublicHeaders.cmake
-finds public_face '51 headers, 50 are allowed'
+for i in {1..60}; do echo '  nn/face.hpp'; done >>cmake/GradusPublicHeaders.cmake
+finds public_face '61 headers, 60 are allowed'
 plant public_headers_are_slim tensor/tensor.hpp tensor/tensor.hpp:4 '#include <hwy/highway.h>'
 plant public_headers_are_slim nn/linear.hpp nn/linear.hpp:4 '#include <nlohmann/json.hpp>'
 plant public_headers_are_slim nn/linear.hpp nn/linear.hpp:4 '#include <cblas.h>'

@@ -5,7 +5,6 @@
 
 #include <gradus/autograd/ops.hpp>
 #include <gradus/nn/attention/attention.hpp>
-#include <gradus/nn/containers.hpp>
 #include <gradus/nn/layers.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>

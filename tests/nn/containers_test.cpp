@@ -3,7 +3,6 @@
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops.hpp>
 #include <gradus/nn/check/gradcheck.hpp>
-#include <gradus/nn/containers.hpp>
 #include <gradus/nn/layers.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
 

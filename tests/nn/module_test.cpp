@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Names, state dictionaries, modes and copies of modules.
+#include <cmath>
+
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
@@ -243,6 +245,24 @@ TEST_CASE("a saved random stream makes dropout repeat its masks") {
   CHECK(!bitwise_equal(dropout(ones({50})).value(), first));
   dropout.load_state_dict(saved);
   CHECK(bitwise_equal(dropout(ones({50})).value(), first));
+}
+
+TEST_CASE("dropout with a shared axis has one mask for all its positions, and what it drops has no effect") {
+  Generator generator(11);
+  Dropout dropout({.p = 0.5, .shared_axis = -2}, generator);
+  const StateDict position = dropout.state_dict({.generators = true});
+  Tensor x = ones({2, 3, 20});
+  const Tensor y = dropout(x).value();
+  const double kept = sum(y).item<float>() / 6.0;  // of 40 elements of the mask, each divided by 1 - p
+  CHECK(kept > 8);
+  CHECK(kept < 32);
+  for (int64_t t = 1; t < 3; ++t) CHECK(bitwise_equal(y.select(1, t), y.select(1, 0)));
+  CHECK(!bitwise_equal(y.select(0, 0), y.select(0, 1)));
+  dropout.load_state_dict(position);
+  x.fill_(std::nan(""));
+  const Tensor again = dropout(x).value();
+  for (int64_t i = 0; i < 20; ++i) CHECK((again.at({0, 0, i}) == 0.0) == (y.at({0, 0, i}) == 0.0));
+  CHECK_THROWS_WITH(Dropout({.shared_axis = 3}, generator)(x), tests::contains_text("[dropout]"));
 }
 
 TEST_CASE("a shape error from inside a nested module names the module's path") {

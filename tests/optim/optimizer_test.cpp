@@ -6,10 +6,18 @@
 #include <gradus/optim/optimizer.hpp>
 #include <gradus/tensor/compare.hpp>
 
+#include "tests/optim/problem.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
+using tests::check_resume;
+using tests::error_after;
+using tests::error_of;
+using tests::kCount;
+using tests::Problem;
+using tests::same_bits;
+using tests::values_of;
 
 namespace {
 
@@ -18,100 +26,6 @@ template <class T>
 concept NothingGiven = requires {
   T{};
 };
-
-constexpr int64_t kCount = 37;  // no multiple of a vector
-
-// Two parameters and the same random gradients for every run of one seed.
-struct Problem {
-  explicit Problem(uint64_t seed, DType dtype = DType::f64) : random(seed) {
-    first.reset_(random.floating({kCount}, dtype));
-    second.reset_(random.floating({2, 3}, dtype));
-  }
-  std::vector<NamedParameter> parameters() { return {{"net.first", &first}, {"net.second", &second}}; }
-  void draw() {
-    for (Parameter* parameter : {&first, &second}) {
-      parameter->set_grad_(random.floating(parameter->shape(), parameter->variable().dtype()));
-    }
-  }
-  detail::RandomTensors random;
-  Parameter first;
-  Parameter second;
-};
-
-// Runs an optimizer and the scalar update in parallel, and compares each element of each parameter.
-template <class Update>
-double error_after(int steps, Problem& problem, Optimizer& optimizer, const Update& update) {
-  struct Memory {
-    double p, a = 0.0, b = 0.0;
-  };
-  std::vector<Memory> scalars;
-  const Tensor start = problem.first.value().to(DType::f64);
-  for (int64_t i = 0; i < kCount; ++i) scalars.push_back({start.at({i})});
-  for (int t = 1; t <= steps; ++t) {
-    problem.draw();
-    for (int64_t i = 0; i < kCount; ++i) {
-      Memory& m = scalars[static_cast<size_t>(i)];
-      update(m.p, problem.first.grad().at({i}), m.a, m.b, t);
-    }
-    optimizer.step();
-  }
-  double worst = 0.0;
-  for (int64_t i = 0; i < kCount; ++i) {
-    worst = std::max(worst, std::abs(problem.first.value().at({i}) - scalars[static_cast<size_t>(i)].p));
-  }
-  return worst;
-}
-
-std::vector<Tensor> values_of(Problem& problem) {
-  return {problem.first.value().clone(), problem.second.value().clone()};
-}
-
-bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  return bitwise_equal(a[0], b[0]) && bitwise_equal(a[1], b[1]);
-}
-
-void run_steps(Problem& problem, Optimizer& optimizer, int from, int to) {
-  for (int t = from; t < to; ++t) {
-    if (t == 5) optimizer.set_learning_rate(0.003);
-    problem.draw();
-    optimizer.step();
-  }
-}
-
-// Twenty steps without a break, and with the state saved after nine and loaded into a new optimizer.
-template <class Make>
-void check_resume(uint64_t seed, DType dtype, const Make& make) {
-  Problem whole(seed, dtype);
-  auto single = make(whole.parameters());
-  run_steps(whole, single, 0, 20);
-  Problem cut(seed, dtype);
-  auto before = make(cut.parameters());
-  run_steps(cut, before, 0, 9);
-  auto after = make(cut.parameters());
-  after.load_state_dict(before.state_dict());
-  CHECK(after.steps() == 9);
-  CHECK(after.learning_rate() == 0.003);
-  run_steps(cut, after, 9, 20);
-  CHECK(same_bits(values_of(whole), values_of(cut)));
-  // Without its state, an optimizer that has one would give other values.
-  Problem forgetful(seed, dtype);
-  auto first = make(forgetful.parameters());
-  run_steps(forgetful, first, 0, 9);
-  auto second = make(forgetful.parameters());
-  second.set_learning_rate(0.003);
-  run_steps(forgetful, second, 9, 20);
-  CHECK(same_bits(values_of(whole), values_of(forgetful)) == (before.state_dict().size() == 4));
-}
-
-template <class Action>
-std::string error_of(const Action& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 }  // namespace
 
@@ -283,18 +197,17 @@ TEST_CASE("wrong options and parameters are refused") {
         "[adam] expected a learning_rate of 0 or more, got -1");
   CHECK(error_of([&] { return Adam(list, {.learning_rate = NAN}); }) ==
         "[adam] expected a learning_rate of 0 or more, got nan");
-  CHECK(error_of([&] { return Adam(list, {.beta1 = 1.0}); }) == "[adam] expected 0 <= beta < 1, got 1 and 0.999");
-  CHECK(error_of([&] { return Adam(list, {.eps = -1.0}); }) ==
-        "[adam] expected eps >= 0 and weight_decay >= 0, got -1 and 0");
+  CHECK(error_of([&] { return Adam(list, {.beta1 = 1.0}); }) == "[adam] expected 0 <= beta1 < 1, got 1");
+  CHECK(error_of([&] { return Adam(list, {.eps = -1.0}); }) == "[adam] expected an eps of 0 or more, got -1");
   CHECK(error_of([&] { return Sgd(list, {.learning_rate = NAN}); }) ==
         "[sgd] expected a learning_rate of 0 or more, got nan");
   STATIC_REQUIRE(!NothingGiven<SgdOptions>);
   CHECK(error_of([&] { return Sgd(list, {.learning_rate = 0.1, .nesterov = true}); }) ==
-        "[sgd] nesterov needs a momentum");
+        "[sgd] nesterov needs a momentum and no dampening");
   CHECK(error_of([&] { return Sgd(list, {.learning_rate = 0.1, .momentum = 1.0}); }) ==
         "[sgd] expected 0 <= momentum < 1, got 1");
   CHECK(error_of([&] { return Sgd(list, {.learning_rate = 0.1, .weight_decay = -0.1}); }) ==
-        "[sgd] expected weight_decay >= 0, got -0.1");
+        "[sgd] expected a weight_decay of 0 or more, got -0.1");
   CHECK(error_of([&] { return Adam({}, {}); }) == "[adam] expected at least one parameter, got none");
   CHECK(error_of([&] { return Adam({list[0], list[0]}, {}); }) == "[adam] parameter net.first is given twice");
   CHECK(error_of([&] { return Adam({{"ghost", nullptr}}, {}); }) == "[adam] parameter ghost is undefined");

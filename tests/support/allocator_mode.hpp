@@ -20,12 +20,3 @@ class AllocatorModeScope {
 };
 
 }  // namespace gradus::tests
-
-// Sanitizers stop the program when the system would refuse memory.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define GRADUS_TESTS_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define GRADUS_TESTS_SANITIZED 1
-#endif
-#endif

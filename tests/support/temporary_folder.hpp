@@ -38,6 +38,12 @@ inline void write_file(const std::string& path, const std::string& bytes) {
   if (!file.flush()) throw std::runtime_error("cannot write " + path);
 }
 
+/// The same as a new file. For loops: ext4 writes a file that was truncated to disk at once.
+inline void write_new_file(const std::string& path, const std::string& bytes) {
+  std::filesystem::remove(path);
+  write_file(path, bytes);
+}
+
 inline std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};

@@ -71,8 +71,9 @@ GRADUS_API std::span<const Promise> all_promises();
 GRADUS_API bool put_zeros(const OpCase& c, Tensors& inputs);
 /// Why check_differences skips this example; empty when it runs.
 GRADUS_API std::string why_not_compared(const OpCase& c);
-/// Runs gradcheck on the op as a function of its differentiable inputs, up to the highest order that the op promises.
-GRADUS_API GradcheckReport gradcheck_case(const OpCase& c, const Tensors& inputs);
+/// Runs gradcheck on the op as a function of its differentiable inputs, up to the highest order that the op promises;
+/// `options` says the rest, except for the seed.
+GRADUS_API GradcheckReport gradcheck_case(const OpCase& c, const Tensors& inputs, const GradcheckOptions& options = {});
 
 GRADUS_API bool has_floating_input(const OpCase& c);
 /// The dtypes that the options ask for.

@@ -39,11 +39,14 @@ std::string why_not_compared(const OpCase& c) {
   return c.differentiable_inputs().empty() ? "has no differentiable input" : "";
 }
 
-GradcheckReport gradcheck_case(const OpCase& c, const Tensors& inputs) {
+GradcheckReport gradcheck_case(const OpCase& c, const Tensors& inputs, const GradcheckOptions& options) {
   std::vector<NamedInput> named;
   for (size_t i : c.differentiable_inputs()) named.push_back({input_name(c.op, i), inputs[i]});
   const auto f = c.function(inputs);
-  return gradcheck(f, named, {.order = c.has_second_order() ? 2 : 1, .seed = c.seed});
+  GradcheckOptions own = options;
+  own.order = c.has_second_order() ? 2 : 1;
+  own.seed = c.seed;
+  return gradcheck(f, named, own);
 }
 
 void check_differences(const OpCase& c, const CheckOpOptions&, OpCheck& check) {

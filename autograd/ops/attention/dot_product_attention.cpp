@@ -2,12 +2,13 @@
 // Dot-product attention as one op, with kernels that work on tiles (formulas in
 // tensor/kernels/attention/attention.hpp). Its reference, composed from public ops, defines its meaning. Tests compare
 // the kernels with it, and all higher derivatives use it.
-//   dot_product_attention          query, key, value, bias, sink, keep, ranges  ->  context, [lse]
-//   dot_product_attention_backward the same, g, [context], [lse]                 ->  dquery, dkey, dvalue, dbias, dsink
-// The values in brackets are auxiliary: they only save the backward kernel work, and its reference computes them again.
-#include <gradus/autograd/engine/example.hpp>
+//   dot_product_attention           query, key, value, bias, sink, keep, ranges -> context, [lse], [weights]
+//   dot_product_attention_backward  the same, g, [context], [lse], [weights]    -> dquery, dkey, dvalue, dbias, dsink
+// The weights are kept when there are few of them, and else empty. The values in brackets are auxiliary: they only save
+// the backward kernel work, and its reference computes them again.
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/op.hpp>
+#include <gradus/autograd/ops/attention/dot_product_attention.hpp>
 #include <gradus/autograd/ops/attention/key_ranges.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
@@ -18,38 +19,17 @@
 #include <gradus/autograd/ops/slots.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/tensor/creation.hpp>
+#include <gradus/tensor/kernels/attention/attention.hpp>
 #include <gradus/tensor/kernels/attention/tensor_attention.hpp>
 
 #include <algorithm>
 #include <cmath>
 
 namespace gradus {
+
+using namespace attention_slots;
+
 namespace {
-
-// The inputs of the forward op, then the additional inputs of the backward op. Its outputs are the gradients of query,
-// key and value, then of the bias (when it is asked for) and of the sink (when there is one).
-enum Input : int {
-  kQuery,
-  kKey,
-  kValue,
-  kBias,
-  kSink,
-  kKeep,
-  kRanges,
-  kForwardInputs,
-  kCotangent = kForwardInputs,
-  kSavedContext,
-  kSavedLse
-};
-enum Output : int { kContext, kLse, kOutputs };
-
-struct AttentionAttrs {
-  double scale = 1.0;
-  double soft_cap = 0.0;
-  bool bias_gradient = true;  // of the backward op
-  double dropout = 0.0;
-  RandomPosition dropout_at = {};
-};
 
 bool gives_bias(const ShapeArgs& s) { return s.has(kBias) && s.attrs<AttentionAttrs>().bias_gradient; }
 
@@ -116,11 +96,18 @@ void check_inputs(const ShapeArgs& s) {
   GRADUS_CHECK(p >= 0.0 && p < 1.0, "[", s.op_name(), "] expected 0 <= dropout < 1, got ", p);
 }
 
+Shape weights_shape(const ShapeArgs& s) {
+  const Shape scores = scores_shape(s);
+  const bool kept = kernels::keeps_attention_weights(scores[2], scores[3], s.attrs<AttentionAttrs>().soft_cap != 0.0);
+  return kept ? Shape{scores[0], scores[1], scores[3], scores[2]} : Shape{0};
+}
+
 void forward_shape(ShapeArgs& s) {
   check_inputs(s);
   const Shape& query = s.shape(kQuery);
   s.output({query[0], query[1], query[2], s.shape(kValue)[3]}, s.dtype(kQuery));
   s.output({query[0], query[1], query[2]}, s.dtype(kQuery));
+  s.output(weights_shape(s), s.dtype(kQuery));
 }
 
 Tensor given(const ForwardArgs& f, Input i) { return f.has(i) ? f.in(i) : Tensor(); }
@@ -138,6 +125,10 @@ kernels::AttentionInputs kernel_inputs(const ForwardArgs& f) {
           .soft_cap = attrs.soft_cap,
           .dropout = attrs.dropout,
           .dropout_at = attrs.dropout_at};
+}
+
+void forward(ForwardArgs& f) {
+  kernels::attention(kernel_inputs(f), {.y = &f.out(kContext), .lse = &f.out(kLse), .weights = &f.out(kWeights)});
 }
 
 // x [B, G, T, D], each head repeated for the query heads that share it.
@@ -167,16 +158,17 @@ void forward_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
 
 void vjp(VjpArgs& v) {
   Variable in[kForwardInputs];
-  const Variable* inputs[kSavedLse + 1];
+  const Variable* inputs[kBackwardInputs];
   for (int i = 0; i < kForwardInputs; ++i) {
     if (v.has(i)) in[i] = v.in(i);
     inputs[i] = &in[i];
   }
   const Variable context = v.out(kContext).detach();
-  const Variable lse = v.out(kLse);
+  const Variable lse = v.out(kLse), weights = v.out(kWeights);
   inputs[kCotangent] = &v.cotangent(kContext);
   inputs[kSavedContext] = &context;
   inputs[kSavedLse] = &lse;
+  inputs[kSavedWeights] = &weights;
   AttentionAttrs attrs = v.attrs<AttentionAttrs>();
   attrs.bias_gradient = v.has(kBias) && v.needs(kBias);
   Variable gradients[kKeep];
@@ -193,6 +185,7 @@ void backward_shape(ShapeArgs& s) {
   rules::require_shape(s, kCotangent, context, "the cotangent");
   rules::require_shape(s, kSavedContext, context, "context");
   rules::require_shape(s, kSavedLse, context.without(3), "lse");
+  rules::require_shape(s, kSavedWeights, weights_shape(s), "weights");
   for (const int i : {kQuery, kKey, kValue}) s.output(s.shape(i), s.dtype(kQuery));
   if (gives_bias(s)) s.output(s.shape(kBias), s.dtype(kQuery));
   if (s.has(kSink)) s.output(s.shape(kSink), s.dtype(kQuery));
@@ -203,11 +196,13 @@ void backward_forward(ForwardArgs& f) {
   int next = kBias;
   if (f.has(kBias) && f.attrs<AttentionAttrs>().bias_gradient) out.bias = &f.out(next++);
   if (f.has(kSink)) out.sink = &f.out(next);
-  kernels::attention_backward(kernel_inputs(f), f.in(kSavedContext), f.in(kSavedLse), f.in(kCotangent), out);
+  kernels::attention_backward(kernel_inputs(f),
+                              {.y = f.in(kSavedContext), .lse = f.in(kSavedLse), .weights = f.in(kSavedWeights)},
+                              f.in(kCotangent), out);
 }
 
 void backward_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
-  const Variable cotangents[kOutputs] = {*in[kCotangent], Variable()};
+  const Variable cotangents[kOutputs] = {*in[kCotangent], Variable(), Variable()};
   Variable gradients[kForwardInputs];
   reference_of_backward(dot_product_attention_op, attrs, in.first(kForwardInputs), cotangents, mask_of_first(kKeep),
                         gradients);
@@ -224,121 +219,7 @@ void complete_backward(const Attrs& attrs, std::vector<Variable>& inputs) {
   apply_into(dot_product_attention_op, attrs, forward_inputs, outputs);
   inputs[kSavedContext] = outputs[kContext].detach();
   inputs[kSavedLse] = outputs[kLse].detach();
-}
-
-struct Sizes {
-  int64_t batch = 1, heads = 1, key_heads = 1, queries = 1, keys = 1, width = 1, value_width = 1;
-};
-
-std::vector<InputSpec> inputs_of(const Sizes& n) {
-  return {real({n.batch, n.heads, n.queries, n.width}),
-          real({n.batch, n.key_heads, n.keys, n.width}),
-          real({n.batch, n.key_heads, n.keys, n.value_width}),
-          absent(),
-          absent(),
-          absent(),
-          absent()};
-}
-
-Example example_of(std::string name, const Sizes& n, const AttentionAttrs& attrs = {.scale = 0.5}) {
-  return {.name = std::move(name), .attrs = attrs, .inputs = inputs_of(n)};
-}
-
-InputSpec ranges(const Shape& shape, std::initializer_list<double> bounds) {
-  return fixed(Tensor::from(bounds, shape, {.dtype = DType::i64}));
-}
-
-const Sizes kSmall{.batch = 2, .heads = 2, .key_heads = 1, .queries = 3, .keys = 4, .width = 3, .value_width = 2};
-
-std::vector<Example> plain_examples() {
-  const Sizes grouped{.batch = 2, .heads = 6, .key_heads = 2, .queries = 2, .keys = 3, .width = 2, .value_width = 3};
-  std::vector<Example> out;
-  out.push_back(example_of(
-      "plain", {.batch = 2, .heads = 2, .key_heads = 2, .queries = 3, .keys = 4, .width = 3, .value_width = 2}));
-  out.push_back(example_of("grouped heads", grouped));
-  out.push_back(example_of("one of all", {}));
-  out.push_back(example_of("causal", {.queries = 4, .keys = 4, .width = 2, .value_width = 2}));
-  out.back().inputs[kRanges] = ranges({1, 4, 2}, {0, 1, 0, 2, 0, 3, 0, 4});
-  out.push_back(example_of("one past a vector", {.queries = 2, .keys = 17, .width = 17, .value_width = 17}));
-  out.push_back(example_of("past a tile", {.queries = 2, .keys = 67, .width = 2, .value_width = 1}));
-  out.push_back(example_of("soft cap", kSmall, {.scale = 0.5, .soft_cap = 1.5}));
-  out.push_back(example_of("no keys", {.batch = 2, .queries = 2, .keys = 0, .width = 2, .value_width = 2}));
-  out.push_back(example_of("no queries", {.queries = 0, .keys = 2, .width = 2, .value_width = 2}));
-  out.push_back(example_of("no batch", {.batch = 0, .queries = 2, .keys = 2, .width = 2, .value_width = 2}));
-  return out;
-}
-
-std::vector<Example> refused_examples() {
-  std::vector<Example> out;
-  const auto refused = [&](const char* name, Input slot, const InputSpec& spec, const char* error) {
-    out.push_back(example_of(name, kSmall));
-    out.back().inputs[static_cast<size_t>(slot)] = spec;
-    out.back().error = error;
-  };
-  refused("a key of another width", kKey, real({2, 1, 4, 2}),
-          "wrong shape of key: expected [2, 1, 4, 3], got f64 [2, 1, 4, 2]");
-  refused("a value of another length", kValue, real({2, 1, 3, 2}),
-          "wrong shape of value: expected [2, 1, 4, 2], got f64 [2, 1, 3, 2]");
-  refused("a key without heads", kKey, real({2, 4, 3}), "expected key of rank 4, got f64 [2, 4, 3]");
-  refused("heads that do not divide", kQuery, real({2, 3, 3, 3}),
-          "the heads of query are no multiple of those of key: expected a multiple of 2, got f64 [2, 3, 3, 3]");
-  out.back().inputs[kKey] = real({2, 2, 4, 3});
-  out.back().inputs[kValue] = real({2, 2, 4, 2});
-  refused("a bias of another size", kBias, real({3, 5}),
-          "bias does not broadcast to the scores: expected [2, 2, 3, 4], got f64 [3, 5]");
-  refused("a keep of another size", kKeep, booleans({2, 2}),
-          "keep does not broadcast to the scores: expected [2, 2, 3, 4], got bool [2, 2]");
-  refused("a sink of another size", kSink, real({3}), "wrong shape of sink: expected [2], got f64 [3]");
-  refused("ranges of another size", kRanges, integers({2, 2, 2}, 0, 2),
-          "wrong ranges: expected i64 [2 or 1, 3 or 1, 2], got i64 [2, 2, 2]");
-  refused("a range beyond the keys", kRanges, ranges({1, 1, 2}, {1, 5}),
-          "wrong range: expected 0 <= first <= last <= 4, got 1 and 5");
-  return out;
-}
-
-std::vector<Example> forward_examples() {
-  std::vector<Example> out = plain_examples();
-  const auto with = [&](const char* name, Input slot, const InputSpec& spec, const AttentionAttrs& attrs = {}) {
-    out.push_back(example_of(name, kSmall, attrs));
-    out.back().inputs[static_cast<size_t>(slot)] = spec;
-  };
-  with("lengths, one of them 0", kRanges, ranges({2, 1, 2}, {0, 2, 0, 0}));
-  with("a window", kRanges, ranges({1, 3, 2}, {0, 2, 1, 3, 2, 4}));
-  with("ranges in no order", kRanges, ranges({2, 3, 2}, {2, 4, 0, 1, 3, 3, 1, 4, 0, 2, 1, 2}));
-  with("keep", kKeep, booleans({2, 2, 3, 4}));
-  with("keep of each item", kKeep, booleans({2, 1, 1, 4}));
-  with("keep of each query", kKeep, booleans({3, 1}));
-  with("bias", kBias, real({2, 2, 3, 4}));
-  with("bias of each head", kBias, real({2, 3, 4}));
-  with("bias of each key", kBias, real({4}), {.soft_cap = 2.0});
-  with("bias of each query", kBias, real({2, 1, 3, 1}), {.soft_cap = 2.0});
-  with("sink", kSink, real({2}));
-  with("dropout", kKeep, booleans({2, 1, 1, 4}),
-       {.scale = 0.5, .soft_cap = 2.0, .dropout = 0.4, .dropout_at = {.key = 3, .counter = 5}});
-  with("sink and lengths", kSink, real({2}));
-  out.back().inputs[kRanges] = ranges({2, 3, 2}, {0, 1, 0, 2, 0, 2, 0, 0, 0, 0, 0, 0});
-  out.back().inputs[kBias] = real({3, 4});
-  for (Example& example : refused_examples()) out.push_back(std::move(example));
-  out.push_back(example_of("all dropped", kSmall, {.dropout = 1.0}));
-  out.back().error = "expected 0 <= dropout < 1, got 1";
-  return out;
-}
-
-std::vector<Example> backward_examples() {
-  std::vector<Example> out;
-  for (Example example : forward_examples()) {
-    if (!example.error.empty()) continue;
-    const Shape query = example.inputs[kQuery].shape;
-    example.inputs.push_back(real(query.with(3, example.inputs[kValue].shape[3])));
-    example.inputs.push_back(absent());
-    example.inputs.push_back(absent());
-    out.push_back(std::move(example));
-  }
-  out.push_back(out[0]);
-  out.back().name = "a cotangent of another shape";
-  out.back().inputs[kCotangent] = real({2, 2, 3, 3});
-  out.back().error = "wrong shape of the cotangent: expected [2, 2, 3, 2], got f64 [2, 2, 3, 3]";
-  return out;
+  inputs[kSavedWeights] = outputs[kWeights].detach();
 }
 
 }  // namespace
@@ -347,27 +228,27 @@ const OpDef dot_product_attention_op = {
     .name = "dot_product_attention",
     .input_names = {"query", "key", "value", "bias", "sink", "keep", "ranges"},
     .shape = forward_shape,
-    .forward = [](ForwardArgs& f) { kernels::attention(kernel_inputs(f), f.out(kContext), f.out(kLse)); },
+    .forward = forward,
     .derivative = vjp,
-    .saves = {.inputs = mask_of_first(kForwardInputs), .outputs = mask_of(kContext, kLse)},
+    .saves = {.inputs = mask_of_first(kForwardInputs), .outputs = mask_of(kContext, kLse, kWeights)},
     .optional_inputs = mask_of(kBias, kSink, kKeep, kRanges),
-    .auxiliary_outputs = mask_of(kLse),
+    .auxiliary_outputs = mask_of(kLse, kWeights),
     .reference = forward_reference,
-    .examples = forward_examples,
+    .examples = dot_product_attention_examples,
 };
 
 const OpDef dot_product_attention_backward_op = {
     .name = "dot_product_attention_backward",
-    .input_names = {"query", "key", "value", "bias", "sink", "keep", "ranges", "g", "context", "lse"},
+    .input_names = {"query", "key", "value", "bias", "sink", "keep", "ranges", "g", "context", "lse", "weights"},
     .shape = backward_shape,
     .forward = backward_forward,
     .derivative = vjp_via_reference,
     .saves = {.inputs = kAllBits},
     .optional_inputs = mask_of(kBias, kSink, kKeep, kRanges),
-    .auxiliary_inputs = mask_of(kSavedContext, kSavedLse),
+    .auxiliary_inputs = mask_of(kSavedContext, kSavedLse, kSavedWeights),
     .reference = backward_reference,
     .complete = complete_backward,
-    .examples = backward_examples,
+    .examples = dot_product_attention_backward_examples,
 };
 
 Variable dot_product_attention(const Variable& query, const Variable& key, const Variable& value,

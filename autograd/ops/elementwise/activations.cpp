@@ -2,7 +2,8 @@
 // tanh, sigmoid, relu. Each derivative is an op with its own vjp, so that a step of the backward pass costs one kernel:
 //   tanh_backward(y, g) = g (1 - y^2)      d/dg: the same on the new cotangent c;  d/dy = -2 c g y
 //   sigmoid_backward(y, g) = g y (1 - y)   d/dg: the same;                         d/dy = c g (1 - 2y)
-//   relu_backward(x, g) = g where x > 0    d/dg: the same;                         d/dx = 0
+//   relu_backward(y, g) = g where y > 0    d/dg: the same;                         d/dy = 0
+// y > 0 exactly where x > 0, and what follows mostly keeps y, so nothing else is kept.
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
@@ -80,14 +81,14 @@ const OpDef relu_op = {
     .input_names = {"x"},
     .shape = rules::unary,
     .forward = forward<UnaryFn::relu>,
-    .derivative = [](VjpArgs& v) { v.set(0, relu_backward(v.in(0), v.cotangent())); },
-    .saves = {.inputs = 0b1},
+    .derivative = [](VjpArgs& v) { v.set(0, relu_backward(v.out(0), v.cotangent())); },
+    .saves = {.outputs = 0b1},
     .examples = off_zero,
 };
 
 const OpDef relu_backward_op = {
     .name = "relu_backward",
-    .input_names = {"x", "g"},
+    .input_names = {"y", "g"},
     .shape = rules::binary,
     .forward = forward<BinaryFn::relu_backward>,
     .derivative =
@@ -104,6 +105,6 @@ Variable tanh_backward(const Variable& y, const Variable& g) { return apply(tanh
 Variable sigmoid(const Variable& x) { return apply(sigmoid_op, {}, {&x}); }
 Variable sigmoid_backward(const Variable& y, const Variable& g) { return apply(sigmoid_backward_op, {}, {&y, &g}); }
 Variable relu(const Variable& x) { return apply(relu_op, {}, {&x}); }
-Variable relu_backward(const Variable& x, const Variable& g) { return apply(relu_backward_op, {}, {&x, &g}); }
+Variable relu_backward(const Variable& y, const Variable& g) { return apply(relu_backward_op, {}, {&y, &g}); }
 
 }  // namespace gradus

@@ -13,7 +13,7 @@
 #include <gradus/autograd/ops/rules.hpp>
 #include <gradus/autograd/ops/sequence/recurrent.hpp>
 #include <gradus/autograd/ops/slots.hpp>
-#include <gradus/tensor/kernels/sequence/tensor_gru.hpp>
+#include <gradus/tensor/kernels/sequence/tensor_recurrent.hpp>
 
 namespace gradus {
 namespace {
@@ -48,7 +48,7 @@ constexpr int64_t kGateArrays = 4;  // the number of arrays in `gates`
 
 Tensor given(const ForwardArgs& f, Input i) { return f.has(i) ? f.in(i) : Tensor(); }
 
-kernels::GruInputs kernel_inputs(const ForwardArgs& f) {
+kernels::RecurrentInputs kernel_inputs(const ForwardArgs& f) {
   const auto& attrs = f.attrs<GruAttrs>();
   return {.gates_x = f.in(kGatesX),
           .h0 = f.in(kH0),
@@ -115,21 +115,15 @@ void backward_shape(ShapeArgs& s) {
   for (int i = 0; i < kGradients; ++i) s.output(s.shape(i), s.dtype(kGatesX));
 }
 
+recurrent::BackwardOp backward_op() { return {gru_sequence_op, kForwardInputs, kOutputs}; }
+
 void backward_reference(const Attrs& attrs, InputSpan in, Variable* outputs) {
   const Variable cotangents[kOutputs] = {*in[kDy], *in[kDhN], Variable()};
-  Variable gradients[kForwardInputs];
-  reference_of_backward(gru_sequence_op, attrs, in.first(kForwardInputs), cotangents, mask_of_first(kGradients),
-                        gradients);
-  for (int i = 0; i < kGradients; ++i) outputs[i] = gradients[i];
+  backward_op().reference(attrs, in, cotangents, kGradients, outputs);
 }
 
 void complete_backward(const Attrs& attrs, std::vector<Variable>& inputs) {
-  Variable outputs[kOutputs];
-  const Variable* forward_inputs[kForwardInputs];
-  for (size_t i = 0; i < kForwardInputs; ++i) forward_inputs[i] = &inputs[i];
-  apply_into(gru_sequence_op, attrs, forward_inputs, outputs);
-  inputs[kSavedY] = outputs[kY].detach();
-  inputs[kSavedGates] = outputs[kGates].detach();
+  backward_op().complete(attrs, inputs, {{kSavedY, kY}, {kSavedGates, kGates}});
 }
 
 std::vector<InputSpec> sizes(int64_t batch, int64_t steps, int64_t hidden) {
@@ -197,7 +191,10 @@ const OpDef gru_sequence_op = {
     .name = "gru_sequence",
     .input_names = {"gates_x", "h0", "w_hh", "b_hh", "lengths"},
     .shape = forward_shape,
-    .forward = [](ForwardArgs& f) { kernels::gru_forward(kernel_inputs(f), f.out(kY), f.out(kHN), f.out(kGates)); },
+    .forward =
+        [](ForwardArgs& f) {
+          kernels::gru_forward(kernel_inputs(f), {.y = f.out(kY), .h_n = f.out(kHN), .gates = f.out(kGates)});
+        },
     .derivative = vjp,
     .saves = {.inputs = mask_of_first(kForwardInputs), .outputs = mask_of(kY, kGates)},
     .optional_inputs = mask_of(kLengths),
@@ -213,7 +210,8 @@ const OpDef gru_sequence_backward_op = {
     .forward =
         [](ForwardArgs& f) {
           kernels::gru_backward(
-              kernel_inputs(f), given(f, kDy), given(f, kDhN), f.in(kSavedY), f.in(kSavedGates),
+              kernel_inputs(f),
+              {.dy = given(f, kDy), .dh_n = given(f, kDhN), .y = f.in(kSavedY), .gates = f.in(kSavedGates)},
               {.gates_x = f.out(kGatesX), .h0 = f.out(kH0), .w_hh = f.out(kWhh), .b_hh = f.out(kBhh)});
         },
     .derivative = vjp_via_reference,

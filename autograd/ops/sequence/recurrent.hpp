@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include <gradus/autograd/op.hpp>
@@ -58,14 +60,16 @@ class Padding {
 /// gradients of zeros.
 template <class Step>
 SequenceOutput walk_nothing(const Variable& gates_x, std::vector<Variable> states, Step&& step) {
-  const Shape& h = states[0].shape();
-  const Shape empty = {h[0], 0, h[1]};
+  const auto empty = [](const Variable& state) { return Shape{state.size(0), 0, state.size(1)}; };
   std::vector<Variable> no_rows;
   no_rows.reserve(states.size());
   for (const Variable& state : states) no_rows.push_back(narrow(state, 0, 0, 0));
   const std::vector<Variable> next = step(reshape(gates_x, {0, gates_x.size(2)}), no_rows);
-  for (size_t s = 0; s < states.size(); ++s) states[s] = add(states[s], sum(reshape(next[s], empty), {1}));
-  return {.output = reshape(next[0], empty), .h = states[0], .c = states.size() > 1 ? states[1] : Variable()};
+  const Variable output = reshape(next[0], empty(states[0]));
+  for (size_t s = 0; s < states.size(); ++s) {
+    states[s] = add(states[s], sum(reshape(next[s], empty(states[s])), {1}));
+  }
+  return {.output = output, .h = states[0], .c = states.size() > 1 ? states[1] : Variable()};
 }
 
 /// gates_x [B, T, G H], states (h, and c for LSTM) each [B, H]. step(x_t [B, G H], states) gives the next states. At a
@@ -102,10 +106,22 @@ SequenceOutput walk(const char* op, const Variable& gates_x, std::vector<Variabl
 inline Variable gate(const Variable& x, int64_t k, int64_t hidden) { return narrow(x, 1, k * hidden, hidden); }
 
 /// Checks the inputs gates_x [B, T, G H], initial states [B, H] (h0, and c0 for LSTM), w_hh [G H, H], b_hh [G H],
-/// lengths i64 [B], each from 0 to T (optional), in this order. Throws `[op] wrong w_hh: expected ..., got ...`.
-void require_inputs(const char* op, int64_t gates, InputSpan inputs);
-inline void require_inputs(const char* op, int64_t gates, std::initializer_list<const Variable*> inputs) {
-  require_inputs(op, gates, InputSpan(inputs.begin(), inputs.size()));
-}
+/// lengths i64 [B], each from 0 to T (optional), in this order. With w_hr [P, H], which may be undefined, h0 is [B, P]
+/// and w_hh [G H, P]. Throws `[op] wrong w_hh: expected ..., got ...`.
+void require_inputs(const char* op, int64_t gates, InputSpan inputs, const Variable& w_hr = {});
+
+/// The `reference` and the `complete` of the backward op of a cell, whose first inputs are those of `forward`. Its
+/// outputs are the gradients of the first `gradients` inputs.
+struct BackwardOp {
+  const OpDef& forward;
+  size_t inputs;   ///< of `forward`
+  size_t outputs;  ///< of `forward`
+
+  /// `cotangents`: one for each output of `forward`.
+  void reference(const Attrs& attrs, InputSpan in, std::span<const Variable> cotangents, int gradients,
+                 Variable* out) const;
+  /// Fills the auxiliary inputs: `saved` are pairs of an input and the output of `forward` that it comes from.
+  void complete(const Attrs& attrs, std::vector<Variable>& in, std::initializer_list<std::pair<int, int>> saved) const;
+};
 
 }  // namespace gradus::recurrent

@@ -15,19 +15,28 @@
 
 namespace gradus {
 
-struct SequenceOptions {
-  bool reverse = false;
-};
-
 struct GruSequenceOptions {
   bool reverse = false;
   /// true: PyTorch's and cuDNN's GRU, r * (W_hn h + b_hn); false: Cho et al. 2014, W_hn (r * h) + b_hn.
   bool reset_after = true;
 };
 
+struct LstmSequenceOptions {
+  bool reverse = false;
+  /// [P, H]: h' = W_hr (o * tanh(c')) (Sak et al. 2014), so that h0 is [B, P] and w_hh [4H, P]. Undefined: none.
+  Variable w_hr = {};
+};
+
+enum class RnnActivation : uint8_t { tanh, relu };
+
+struct RnnSequenceOptions {
+  bool reverse = false;
+  RnnActivation activation = RnnActivation::tanh;
+};
+
 struct [[nodiscard]] SequenceOutput {
-  Variable output;  ///< [B, T, H]
-  Variable h;       ///< [B, H], the final state
+  Variable output;  ///< [B, T, H], or [B, T, P] with a projection
+  Variable h;       ///< [B, H] or [B, P], the final state
   Variable c;       ///< [B, H], the final cell (LSTM only)
 };
 
@@ -43,12 +52,12 @@ GRADUS_API SequenceOutput gru_sequence(const Variable& gates_x, const Variable& 
 ///   c' = f * c + i * g   h' = o * tanh(c')
 GRADUS_API SequenceOutput lstm_sequence(const Variable& gates_x, const Variable& h0, const Variable& c0,
                                         const Variable& w_hh, const Variable& b_hh, const Variable& lengths = {},
-                                        SequenceOptions options = {});
+                                        const LstmSequenceOptions& options = {});
 
-/// Elman's RNN: h' = tanh(x + W_hh h + b_hh); gates_x [B, T, H], h0 [B, H], w_hh [H, H], b_hh [H].
+/// Elman's RNN: h' = tanh(x + W_hh h + b_hh), or relu; gates_x [B, T, H], h0 [B, H], w_hh [H, H], b_hh [H].
 GRADUS_API SequenceOutput rnn_sequence(const Variable& gates_x, const Variable& h0, const Variable& w_hh,
                                        const Variable& b_hh, const Variable& lengths = {},
-                                       SequenceOptions options = {});
+                                       RnnSequenceOptions options = {});
 
 /// Additive score (Bahdanau et al. 2015, A.1.2): score[b, i, j] = sum_a v[a] tanh(query[b, i, a] + key[b, j, a]);
 /// query [B, Tq, A], key [B, Tk, A], v [A] -> [B, Tq, Tk]. Nothing of size Tq x Tk x A is stored.

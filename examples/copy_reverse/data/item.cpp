@@ -10,17 +10,4 @@ Item target_of(Task task, Item source) {
   return source;
 }
 
-uint64_t item_hash(std::u32string_view item) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const char32_t symbol : item) hash = (hash ^ symbol) * 0x100000001b3u;
-  hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9u;
-  hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebu;
-  return hash ^ (hash >> 31);
-}
-
-bool is_held_out(std::u32string_view item) {
-  constexpr uint64_t kOneIn = 10;
-  return item_hash(item) % kOneIn == 0;
-}
-
 }  // namespace gradus::examples

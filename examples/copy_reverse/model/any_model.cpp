@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/examples/copy_reverse/model/any_model.hpp>
 
+#include <gradus/examples/common/cell.hpp>
 #include <gradus/examples/copy_reverse/config.hpp>
 #include <gradus/examples/copy_reverse/memory_need.hpp>
 #include <gradus/nn/models/luong.hpp>
@@ -11,13 +12,16 @@ namespace gradus::examples {
 namespace {
 
 constexpr int64_t kFilters = 4, kFilterWidth = 5;  // of the location-aware score
+constexpr double kCosineStrength = 8.0;            // at the start
 
 gradus::Score score_of(const ModelSettings& settings) {
   const std::string& name = settings.text("score");
   const int64_t size = settings.number("hidden");
   if (name == "dot") return gradus::Score::dot();
-  if (name == "scaled-dot") return gradus::Score::scaled_dot();
-  if (name == "cosine") return gradus::Score::cosine();
+  // 1 / sqrt(D) is meant for components of variance 1 (Vaswani et al. 2017, 3.2.1), and the states of a new LSTM have
+  // about 0.001. A cosine never tells 20 positions apart without a strength (Graves et al. 2014), here one number.
+  if (name == "scaled-dot") return gradus::Score::scaled_dot({.norm = QkNorm::rms});
+  if (name == "cosine") return gradus::Score::dot({.norm = QkNorm::l2, .gain = kCosineStrength});
   if (name == "concat") return gradus::Score::concat({.attention_size = size});
   if (name == "additive") return gradus::Score::additive({.attention_size = size});
   if (name == "location") return gradus::Score::location({.max_positions = settings.number("positions")});
@@ -76,12 +80,15 @@ LuongSeq2SeqOptions luong_options(const ModelSettings& settings, int64_t vocabul
 
 TransformerSeq2SeqOptions transformer_options(const ModelSettings& settings, int64_t vocabulary) {
   const int64_t hidden = settings.number("hidden"), layers = settings.number("layers");
+  // To reverse, a decoder at position t must look at T - 1 - t, and has T only from the memory. The sine of a
+  // difference is a sum of products, which swiglu computes and relu must approximate.
   return {.source_vocab = vocabulary,
           .target_vocab = vocabulary,
           .layer = {.model_size = hidden,
                     .heads = settings.number("heads"),
-                    .feed_forward_size = 4 * hidden,
-                    .pre_norm = true},
+                    .feed_forward_size = 2 * hidden,
+                    .pre_norm = true,
+                    .activation = Activation::swiglu},
           .num_encoder_layers = layers,
           .num_decoder_layers = layers};
 }
@@ -89,6 +96,8 @@ TransformerSeq2SeqOptions transformer_options(const ModelSettings& settings, int
 int64_t score_parameters(const ModelSettings& settings) {
   const std::string& name = settings.text("score");
   const int64_t h = settings.number("hidden");
+  if (name == "scaled-dot") return 2 * h;
+  if (name == "cosine") return 1;
   if (name == "general") return h * h;
   if (name == "concat" || name == "additive") return 2 * h * h + h;
   if (name == "location") return settings.number("positions") * h;
@@ -118,7 +127,7 @@ int64_t rnn_search_parameters(const ModelSettings& settings, int64_t vocabulary)
 
 int64_t transformer_parameters(const ModelSettings& settings, int64_t vocabulary) {
   const int64_t e = settings.number("hidden"), layers = settings.number("layers");
-  const int64_t attention = 4 * e * (e + 1), norm = 2 * e, feed_forward = 8 * e * e + 5 * e;
+  const int64_t attention = 4 * e * (e + 1), norm = 2 * e, feed_forward = 6 * e * e + 5 * e;
   const int64_t both = 3 * attention + 2 * feed_forward + 5 * norm;  // an encoder layer and a decoder layer
   return 2 * vocabulary * e + layers * both + 2 * norm + vocabulary * (e + 1);
 }

@@ -33,7 +33,7 @@ std::string metrics_json(const Config& config, const Learner& learner, const Met
   }
   out["symbols"] = learner.vocabulary.symbol_count();
   out["batch"] = config.batch;
-  out["learning_rate"] = learning_rate(config, learner.settings.model());
+  out["learning_rate"] = config.learning_rate;
   out["threads"] = num_threads();
   out["simd_target"] = simd_target();
   out["blas_core_type"] = blas_core_type();

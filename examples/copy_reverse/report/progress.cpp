@@ -5,8 +5,6 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <ostream>
-#include <utility>
 
 #include <gradus/examples/common/text.hpp>
 
@@ -14,7 +12,6 @@ namespace gradus::examples {
 namespace {
 
 constexpr int64_t kReports = 20;
-constexpr std::chrono::milliseconds kBetween(100);  // often enough to look alive
 
 template <class... Values>
 std::string formatted(const char* format, Values... values) {
@@ -25,22 +22,8 @@ std::string formatted(const char* format, Values... values) {
 
 }  // namespace
 
-std::string duration_text(double seconds) {
-  const auto whole = static_cast<int64_t>(std::llround(std::clamp(seconds, 0.0, 1e9)));
-  const auto hours = static_cast<long long>(whole / 3600);
-  const auto minutes = static_cast<long long>(whole / 60 % 60);
-  const auto rest = static_cast<long long>(whole % 60);
-  if (hours > 0) return formatted("%lld h %02lld min", hours, minutes);
-  if (minutes > 0) return formatted("%lld min %02lld s", minutes, rest);
-  return formatted("%lld s", rest);
-}
-
 Progress::Progress(std::ostream& out, const ProgressOptions& options)
-    : out_(out), options_(options), start_(Clock::now()), shown_(start_), end_(start_) {}
-
-Progress::~Progress() {
-  if (line_open_) out_ << "\n";
-}
+    : options_(options), shown_(out, options.terminal) {}
 
 bool Progress::wants_exact_match(int64_t step) const {
   return step % std::max<int64_t>(1, options_.steps / kReports) == 0 || step == options_.steps;
@@ -54,28 +37,9 @@ void Progress::step_done(int64_t step, double loss, int64_t tokens) {
     tail_loss_.sum += loss;
     ++tail_loss_.count;
   }
-  const bool due = step == 1 || wants_exact_match(step);
-  if (options_.terminal) {
-    const Clock::time_point now = Clock::now();
-    if (!due && now - shown_ < kBetween) return;
-    shown_ = now;
-    out_ << "\r" << line(step) << "\x1b[K" << std::flush;
-    line_open_ = true;
-  } else {
-    if (!due) return;
-    out_ << line(step) << "\n" << std::flush;
-  }
+  if (!shown_.wants(step == 1 || wants_exact_match(step))) return;
+  shown_.show(line(step));
   recent_loss_ = {};
-}
-
-void Progress::finish() {
-  end_ = Clock::now();
-  finished_ = true;
-  if (std::exchange(line_open_, false)) out_ << "\n";
-}
-
-double Progress::seconds() const {
-  return std::chrono::duration<double>((finished_ ? end_ : Clock::now()) - start_).count();
 }
 
 double Progress::tokens_per_second() const {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <iosfwd>
 #include <optional>
 #include <string>
+
+#include <gradus/optim/training/progress_line.hpp>
 
 namespace gradus::examples {
 
@@ -19,10 +20,6 @@ class Progress {
  public:
   /// `out` must outlive it.
   Progress(std::ostream& out, const ProgressOptions& options);
-  /// Ends the progress line, also when an exception ended the training.
-  ~Progress();
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
 
   /// True about twenty times in all, including the last step: the exact match must be measured again.
   bool wants_exact_match(int64_t step) const;
@@ -30,9 +27,9 @@ class Progress {
   /// Call it after each step, counted from 1.
   void step_done(int64_t step, double loss, int64_t tokens);
   /// Ends the progress line. Call it after the last step.
-  void finish();
+  void finish() { shown_.finish(); }
 
-  double seconds() const;
+  double seconds() const { return shown_.seconds(); }
   double tokens_per_second() const;
   /// The mean loss over the last tenth of all steps.
   double final_loss() const { return tail_loss_.mean(); }
@@ -43,24 +40,15 @@ class Progress {
     int64_t count = 0;
     double mean() const { return count == 0 ? 0.0 : sum / static_cast<double>(count); }
   };
-  using Clock = std::chrono::steady_clock;
 
   std::string line(int64_t step) const;
 
-  std::ostream& out_;
   ProgressOptions options_;
-  Clock::time_point start_;
-  Clock::time_point shown_;
-  Clock::time_point end_;
-  bool finished_ = false;
-  bool line_open_ = false;
+  ProgressLine shown_;
   int64_t tokens_ = 0;
   Mean recent_loss_;  // since the last line in a pipe, or over the last steps on a terminal
   Mean tail_loss_;
   std::optional<double> exact_match_;
 };
-
-/// "8 s", "2 min 05 s", "3 h 20 min".
-std::string duration_text(double seconds);
 
 }  // namespace gradus::examples

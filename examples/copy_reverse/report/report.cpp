@@ -91,9 +91,17 @@ void tell_answers(std::ostream& out, Task task, std::span<const Item> sources, s
   }
 }
 
-void tell_attention(std::ostream& out, const Attention& attention) {
-  out << "\nattention for " << shown(attention.source) << ": where each symbol of the answer looked\n\n"
-      << heat_map_text(attention);
+AttentionMap map_of(const Attention& attention) {
+  AttentionMapOptions options{.title = "Attention for " + to_utf8(attention.source),
+                              .source = code_points(to_utf8(attention.source)),
+                              .target = code_points(to_utf8(attention.answer)),
+                              .target_name = "answer"};
+  if (attention.weights.size(-2) > static_cast<int64_t>(attention.answer.size())) options.target.emplace_back("end");
+  return attention_map(attention.weights, options);
+}
+
+void tell_attention(std::ostream& out, const Attention& attention, MapColour colour) {
+  out << "\n" << map_of(attention).text({.colour = colour});
 }
 
 }  // namespace gradus::examples

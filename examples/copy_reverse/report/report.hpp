@@ -9,7 +9,7 @@
 #include <gradus/examples/copy_reverse/data/data_set.hpp>
 #include <gradus/examples/copy_reverse/evaluate.hpp>
 #include <gradus/examples/copy_reverse/model_file.hpp>
-#include <gradus/examples/copy_reverse/report/heat_map.hpp>
+#include <gradus/nn/drawing/attention_map.hpp>
 
 namespace gradus::examples {
 
@@ -23,8 +23,10 @@ void tell_score(std::ostream& out, const std::string& what, const Score& score, 
 /// Prints some sources with their answers, evenly spread, and the first mistakes.
 void tell_answers(std::ostream& out, Task task, std::span<const Item> sources, std::span<const Item> given);
 
-/// Prints the heat map with its heading.
-void tell_attention(std::ostream& out, const Attention& attention);
+/// The attention as a map: a row for each symbol of the answer, a column for each symbol of the source.
+AttentionMap map_of(const Attention& attention);
+/// Prints the map with a heading, 80 columns wide.
+void tell_attention(std::ostream& out, const Attention& attention, MapColour colour);
 
 /// The results, and what they were measured on, as a JSON object. A result that was not measured is null.
 std::string metrics_json(const Config& config, const Learner& learner, const Metrics& metrics);

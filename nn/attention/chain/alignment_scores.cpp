@@ -8,6 +8,7 @@
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/sequence/sequence.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
+#include <gradus/nn/attention/chain/scores.hpp>
 #include <gradus/nn/required_size.hpp>
 
 namespace gradus {
@@ -56,6 +57,8 @@ LocationAwareScore::LocationAwareScore(const LocationAwareScoreOptions& options,
                      .bias = false,
                      .dtype = options.sizes.dtype},
                     child("feature_proj")) {
+  start_before_tanh(query_proj_, generator());
+  start_before_tanh(key_proj_, generator());
   const int64_t channels = options.cumulative ? 2 : 1;
   filters_.reset_(alignment_weight({options.filters, channels, options.width}, channels * options.width, generator(),
                                    options.sizes.dtype));
@@ -81,6 +84,8 @@ CoverageScore::CoverageScore(const CoverageScoreOptions& options, const Place& p
       key_proj_(
           {.input_size = options.sizes.key_size, .output_size = options.attention_size, .dtype = options.sizes.dtype},
           child("key_proj")) {
+  start_before_tanh(query_proj_, generator());
+  start_before_tanh(key_proj_, generator());
   const int64_t width = options.attention_size;
   const auto add = [&](const char* name, Parameter& parameter, int64_t size) {
     parameter.reset_(alignment_weight({size}, size, generator(), options.sizes.dtype));
@@ -113,15 +118,18 @@ Score Score::location_aware(const LocationAwareScoreOptions& options) {
 Score Score::coverage(const CoverageScoreOptions& options) { return of<detail::CoverageScore>(options); }
 
 Variable coverage_loss(const Variable& weights, const Variable& before) {
-  GRADUS_CHECK(weights.rank() == 3, "[coverage_loss] expected weights [B, Tq, Tk], got ", describe(weights));
-  Variable coverage = cumsum(weights, 1, {.exclusive = true});
+  GRADUS_CHECK(weights.rank() == 3 || weights.rank() == 4,
+               "[coverage_loss] expected weights [B, Tq, Tk] or [B, H, Tq, Tk], got ", describe(weights));
+  const int queries = weights.rank() - 2;
+  Variable coverage = cumsum(weights, queries, {.exclusive = true});
   if (before.defined()) {
-    const Shape expected = {weights.size(0), weights.size(2)};
+    Shape expected = {weights.size(0), weights.size(-1)};
+    if (weights.rank() == 4) expected = {weights.size(0), weights.size(1), weights.size(3)};
     GRADUS_CHECK(before.shape() == expected, "[coverage_loss] wrong weights before: expected ", expected, ", got ",
                  describe(before));
-    coverage = coverage + unsqueeze(before, 1);
+    coverage = coverage + unsqueeze(before, queries);
   }
-  return sum(minimum(weights, coverage), {2});
+  return sum(minimum(weights, coverage), {-1});
 }
 
 }  // namespace gradus

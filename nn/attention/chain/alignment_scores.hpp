@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include <gradus/nn/attention/chain/chain.hpp>
+#include <gradus/nn/attention/chain/parts.hpp>
 
 // The additive scores that depend on the weights of earlier queries: forward(query [B, 1, Dq], keys, alignment) ->
 // [B, 1, Tk].

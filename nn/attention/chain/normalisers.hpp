@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gradus/nn/attention/chain/chain.hpp>
+#include <gradus/nn/attention/chain/parts.hpp>
 
 // The normalisers that Normaliser names, as layers: forward(scores [.., n], keep) -> weights of the same shape.
 

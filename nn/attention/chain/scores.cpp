@@ -45,6 +45,20 @@ LinearOptions projection(int64_t input_size, const AdditiveScoreOptions& options
 
 namespace detail {
 
+// The gain that Glorot and Bengio's bound has before a tanh (PyTorch's calculate_gain).
+constexpr double kTanhGain = 5.0 / 3.0;
+
+Tensor weight_before_tanh(const Shape& shape, Generator& generator, DType dtype) {
+  return xavier_uniform(shape, generator, {.gain = kTanhGain, .dtype = dtype});
+}
+
+void start_before_tanh(Linear& projection, Generator& generator) {
+  for (const NamedParameter& named : projection.parameters()) {
+    const Tensor start = named.parameter->value();
+    if (start.rank() == 2) named.parameter->assign_(weight_before_tanh(start.shape(), generator, start.dtype()));
+  }
+}
+
 ScoreCall::~ScoreCall() = default;
 
 Variable product_of(const ScoreFactors& factors) { return matmul(factors.query, transpose(factors.keys, 1, 2)); }
@@ -132,6 +146,8 @@ AdditiveScore::AdditiveScore(const AdditiveScoreOptions& options, const Place& p
     : Layer(checked("additive_score", options), place),
       query_proj_(projection(options.sizes.query_size, options, options.offset.has_value()), child("query_proj")),
       key_proj_(projection(options.sizes.key_size, options), child("key_proj")) {
+  start_before_tanh(query_proj_, generator());
+  start_before_tanh(key_proj_, generator());
   v_.reset_(score_weight({options.attention_size}, options.attention_size, generator(), options.sizes.dtype));
   register_parameter("v", v_, {{"unit"}});
   if (!options.offset) return;
@@ -150,7 +166,7 @@ Variable AdditiveScore::forward(const Variable& query, const Variable& keys) {
 ConcatScore::ConcatScore(const AdditiveScoreOptions& options, const Place& place)
     : Layer(checked("concat_score", options), place) {
   const int64_t inputs = options.sizes.query_size + options.sizes.key_size;
-  weight_.reset_(score_weight({options.attention_size, inputs}, inputs, generator(), options.sizes.dtype));
+  weight_.reset_(weight_before_tanh({options.attention_size, inputs}, generator(), options.sizes.dtype));
   register_parameter("weight", weight_, {{"unit"}, {"input"}});
   v_.reset_(score_weight({options.attention_size}, options.attention_size, generator(), options.sizes.dtype));
   register_parameter("v", v_, {{"unit"}});

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gradus/nn/attention/chain/chain.hpp>
+#include <gradus/nn/attention/chain/parts.hpp>
 
 // The scores that Score names, as layers. forward(query [B, Tq, Dq], keys) -> [B, Tq, Tk], where `keys` is what
 // prepare() made of the keys [B, Tk, Dk], or the keys themselves.
 
 namespace gradus::detail {
+
+/// A weight whose product goes into a tanh: xavier_uniform with the gain of tanh. Within 1 / sqrt(inputs), the small
+/// states of a new LSTM leave tanh linear; v^T tanh(W q + U k) is then a sum of a part of the query and a part of the
+/// key, a softmax drops the first one, and learning where to look starts late.
+Tensor weight_before_tanh(const Shape& shape, Generator& generator, DType dtype);
+void start_before_tanh(Linear& projection, Generator& generator);
 
 /// The product that the factors stand for.
 Variable product_of(const ScoreFactors& factors);

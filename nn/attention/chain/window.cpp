@@ -35,9 +35,10 @@ Variable PositionPredictor::forward(const Variable& query) {
   return sigmoid(linear(tanh(hidden_(query)), unsqueeze(v_, 0)));
 }
 
-Variable key_counts(const PreparedMemory& memory) {
+Variable key_counts(const PreparedMemory& memory, int64_t heads) {
   const int64_t keys = memory.memory.size(1);
-  const KeyRanges ranges = memory.mask.of_keys().ranges({.batch = memory.memory.size(0), .queries = 1, .keys = keys});
+  const MaskSizes sizes{.batch = memory.memory.size(0), .heads = heads, .queries = 1, .keys = keys};
+  const KeyRanges ranges = memory.mask.of_keys().ranges(sizes);
   Tensor counts = zeros({ranges.items, 1, 1}, {.dtype = DType::f64});
   double* count = counts.mutable_data_<double>();
   for (int64_t item = 0; item < ranges.items; ++item) count[item] = static_cast<double>(ranges.at(item, 0).last);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gradus/nn/attention/chain/chain.hpp>
+#include <gradus/nn/attention/chain/parts.hpp>
 
 // The windows of local attention (Luong et al. 2015, 3.2).
 
@@ -31,7 +31,7 @@ struct WindowSizes {
 };
 
 /// [B or 1, 1, 1]: one more than the last key that the mask's rules of keys allow, or Tk.
-Variable key_counts(const PreparedMemory& memory);
+Variable key_counts(const PreparedMemory& memory, int64_t heads);
 /// [B or 1, Tq, 1] from positions [B or 1, Tq], or the numbers of the queries.
 Variable given_centres(const Tensor& positions, const WindowSizes& sizes);
 /// bool [B or 1, Tq, Tk]: the keys within the width of the centres.

@@ -66,10 +66,26 @@ struct Attention {
   AttentionDropout<T> dropout = {};
 };
 
-/// Writes y [B, H, Tq, Dv] and lse [B, H, Tq], both dense: the logarithm of the denominator of a, or infinity for a
-/// query without an allowed key. Works on tiles: beyond its operands it needs memory for a tile only.
+inline constexpr int64_t kTileQueries = 64;
+inline constexpr int64_t kTileKeys = 64;
+
+/// Whether the scores of a head are one tile. Then it is cheaper to keep the weights than to compute them again. A cap
+/// needs the scores too.
+inline bool keeps_attention_weights(int64_t queries, int64_t keys, bool capped) {
+  return queries <= kTileQueries && keys <= kTileKeys && !capped;
+}
+
+/// What attention gives, all dense.
 template <class T>
-void attention_forward(const Attention<T>& in, T* y, T* lse);
+struct AttentionResults {
+  T* y = nullptr;        ///< [B, H, Tq, Dv]
+  T* lse = nullptr;      ///< [B, H, Tq]: the logarithm of the denominator of a; infinity without an allowed key
+  T* weights = nullptr;  ///< a [B, H, Tk, Tq], if keeps_attention_weights; else null
+};
+
+/// Works on tiles: beyond its operands it needs memory for a tile only.
+template <class T>
+void attention_forward(const Attention<T>& in, const AttentionResults<T>& out);
 
 /// The derivatives by the inputs, dense and of the inputs' shapes. They are overwritten; a null one is not computed.
 template <class T>
@@ -83,9 +99,9 @@ struct AttentionDerivatives {
   T* sink = nullptr;
 };
 
-/// Computes the derivatives from the cotangent g of y, and from y and lse of the forward pass, all dense.
+/// Computes the derivatives from the dense cotangent g of y, and from what the forward pass gave.
 template <class T>
-void attention_backward(const Attention<T>& in, const T* y, const T* lse, const T* g,
+void attention_backward(const Attention<T>& in, const AttentionResults<T>& saved, const T* g,
                         const AttentionDerivatives<T>& out);
 
 }  // namespace gradus::kernels

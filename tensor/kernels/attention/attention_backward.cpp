@@ -10,59 +10,11 @@
 
 #include <algorithm>
 
+#include <gradus/tensor/kernels/attention/attention_one_tile-inl.hpp>
 #include <gradus/tensor/kernels/attention/attention_rows-inl.hpp>
 #include <gradus/tensor/kernels/common/rows.hpp>
 #include <gradus/tensor/memory/allocator.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
-
-#ifndef GRADUS_TENSOR_KERNELS_ATTENTION_BACKWARD_HEAD
-#define GRADUS_TENSOR_KERNELS_ATTENTION_BACKWARD_HEAD
-namespace gradus::kernels {
-
-/// What is known of a tile of queries.
-struct AttentionQueryTile {
-  bool q_finite = false;
-  bool g_finite = false;
-  bool dq_written = false;
-};
-
-/// One query head of one item: what the forward pass gave, where its derivatives go, and the memory of its tiles.
-template <class T>
-struct AttentionBackwardHead {
-  int64_t b = 0;
-  int64_t h = 0;
-  const T* y = nullptr;    // [Tq, Dv]
-  const T* lse = nullptr;  // [Tq]
-  const T* g = nullptr;    // [Tq, Dv]
-  T* dq = nullptr;         // [Tq, D], overwritten
-  T* dk = nullptr;         // [Tk, D], overwritten, or added to when `adds`
-  T* dv = nullptr;         // [Tk, Dv], the same
-  bool adds = false;       // an earlier head has the same keys
-  T* dbias = nullptr;      // item b and head h of the derivative by the bias, added to
-  ScoreStrides dbias_at;
-  T* dsink = nullptr;             // one number, overwritten
-  T* delta = nullptr;             // [Tq]
-  T* scores = nullptr;            // three tiles [kTileQueries, kTileKeys]: z, then ds; a; da
-  T* packed_k_columns = nullptr;  // K^T
-  T* packed_v_columns = nullptr;  // V^T
-  T* packed_k = nullptr;
-  T* packed_q = nullptr;
-  T* packed_g = nullptr;
-  AttentionQueryTile* tiles = nullptr;  // of the queries
-};
-
-/// A tile: queries [query, query + rows), keys [key, key + n).
-struct AttentionTile {
-  int64_t query = 0;
-  int64_t rows = 0;
-  int64_t key = 0;
-  int64_t n = 0;
-  bool adds_q = false;  // adds to dq, which else is set
-  bool adds_k = false;  // the same for dk and dv
-};
-
-}  // namespace gradus::kernels
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
@@ -215,6 +167,7 @@ HWY_INLINE void FillRows(T* x, int64_t width, int64_t first, int64_t last) {
 
 template <class T>
 void RunBackwardHead(const Attention<T>& in, const AttentionBackwardHead<T>& head) {
+  if (head.weights != nullptr) return BackwardOfOneTile(in, head);
   PrepareRows(in, head);
   const auto fill_keys = [&](int64_t first, int64_t last) {
     if (head.adds) return;
@@ -298,8 +251,9 @@ class BackwardScratch {
 
 // All query heads that share key head `key_head` of item b.
 template <class T>
-void run_key_head(const Attention<T>& in, const T* y, const T* lse, const T* g, const AttentionDerivatives<T>& out,
-                  T* dsink, int64_t b, int64_t key_head, AttentionBackwardHead<T>& head) {
+void run_key_head(const Attention<T>& in, const AttentionResults<T>& saved, const T* g,
+                  const AttentionDerivatives<T>& out, T* dsink, int64_t b, int64_t key_head,
+                  AttentionBackwardHead<T>& head) {
   const int64_t group = in.heads / in.key_heads, rows = in.queries;
   head.b = b;
   const int64_t keys = (b * in.key_heads + key_head) * in.keys;
@@ -311,8 +265,9 @@ void run_key_head(const Attention<T>& in, const T* y, const T* lse, const T* g, 
   }
   for (head.h = key_head * group; head.h < (key_head + 1) * group; ++head.h) {
     const int64_t at = (b * in.heads + head.h) * rows;
-    head.y = y + at * in.value_width;
-    head.lse = lse + at;
+    head.y = saved.y + at * in.value_width;
+    head.lse = saved.lse + at;
+    head.weights = shifted(saved.weights, at * in.keys);
     head.g = g + at * in.value_width;
     head.dq = shifted(out.q, at * in.width);
     head.adds = head.h > key_head * group;
@@ -326,7 +281,7 @@ void run_key_head(const Attention<T>& in, const T* y, const T* lse, const T* g, 
 }  // namespace
 
 template <class T>
-void attention_backward(const Attention<T>& in, const T* y, const T* lse, const T* g,
+void attention_backward(const Attention<T>& in, const AttentionResults<T>& saved, const T* g,
                         const AttentionDerivatives<T>& out) {
   detail::Scratch sinks(static_cast<size_t>(out.sink == nullptr ? 0 : in.batch * in.heads) * sizeof(T));
   T* dsink = out.sink == nullptr ? nullptr : sinks.as<T>();
@@ -344,7 +299,7 @@ void attention_backward(const Attention<T>& in, const T* y, const T* lse, const 
       const int64_t b = task / heads, h = task % heads;
       for (int64_t item = b; item < (one_batch ? in.batch : b + 1); ++item) {
         for (int64_t key_head = h; key_head < (one_head ? in.key_heads : h + 1); ++key_head) {
-          run_key_head(in, y, lse, g, out, dsink, item, key_head, head);
+          run_key_head(in, saved, g, out, dsink, item, key_head, head);
         }
       }
     }

@@ -9,35 +9,12 @@
 
 #include <algorithm>
 
+#include <gradus/tensor/kernels/attention/attention_one_tile-inl.hpp>
 #include <gradus/tensor/kernels/attention/attention_rows-inl.hpp>
-#include <gradus/tensor/kernels/rows/softmax-inl.hpp>
+#include <gradus/tensor/kernels/common/rows.hpp>
+#include <gradus/tensor/kernels/simd/simd_log-inl.hpp>
 #include <gradus/tensor/memory/allocator.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
-
-#ifndef GRADUS_TENSOR_KERNELS_ATTENTION_FORWARD_BLOCK
-#define GRADUS_TENSOR_KERNELS_ATTENTION_FORWARD_BLOCK
-namespace gradus::kernels {
-
-inline constexpr int64_t kBlockQueries = 256;  ///< use a packed tile of keys before the next one is packed
-
-/// A block of queries of one head, and the memory that its tiles need.
-template <class T>
-struct AttentionForwardBlock {
-  int64_t b = 0;
-  int64_t h = 0;
-  int64_t first_query = 0;
-  int64_t rows = 0;
-  T* y = nullptr;         // [rows, Dv]
-  T* lse = nullptr;       // [rows]
-  T* scores = nullptr;    // [kTileQueries, kTileKeys]
-  T* largest = nullptr;   // m [rows]
-  T* sum = nullptr;       // l [rows]
-  T* packed_k = nullptr;  // K^T of a tile
-  T* packed_v = nullptr;
-};
-
-}  // namespace gradus::kernels
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
@@ -49,7 +26,7 @@ HWY_INLINE void TakeRow(const Attention<T>& in, const AttentionForwardBlock<T>& 
   const bool plain = IsPlainRow(in, block.b, block.first_query + row, first_key, n);
   if (!plain) FinishScores(in, block.b, block.h, block.first_query + row, first_key, n, s);
   const T scale = plain ? in.scale : T{1};
-  const T before = block.largest[row], largest = HWY_MAX(before, scale * RowMax(s, n));
+  const T before = block.largest[row], largest = HWY_MAX(before, scale * LargestScore(s, n));
   if (largest == -InfinityOf<T>()) {
     std::fill_n(s, n, T{0});
     return;
@@ -88,9 +65,9 @@ HWY_INLINE void ForwardTile(const Attention<T>& in, const AttentionForwardBlock<
   AddWeighted(weighted, v);
 }
 
-/// y / l and lse = m + log(l), or 0 and infinity for a query without an allowed key.
+/// lse = m + log(l), or infinity for a query without an allowed key.
 template <class T>
-HWY_INLINE void FinishForward(const Attention<T>& in, const AttentionForwardBlock<T>& block) {
+HWY_INLINE void FinishLse(const AttentionForwardBlock<T>& block) {
   const hn::ScalableTag<T> d;
   const auto infinity = hn::Set(d, InfinityOf<T>());
   ForVectors(d, block.rows, [&](const auto& io, int64_t row) HWY_ATTR {
@@ -98,6 +75,12 @@ HWY_INLINE void FinishForward(const Attention<T>& in, const AttentionForwardBloc
     const auto lse = hn::Add(io.load(block.largest + row), Log(d, sum));
     io.store(hn::IfThenElse(hn::Eq(sum, hn::Zero(d)), infinity, lse), block.lse + row);
   });
+}
+
+/// y / l, or 0 for a query without an allowed key, and lse.
+template <class T>
+HWY_INLINE void FinishForward(const Attention<T>& in, const AttentionForwardBlock<T>& block) {
+  FinishLse(block);
   for (int64_t row = 0; row < block.rows; ++row) {
     const T sum = block.sum[row];
     if (sum != T{0}) ScaleElements(block.y + row * in.value_width, T{1} / sum, in.value_width);
@@ -107,6 +90,10 @@ HWY_INLINE void FinishForward(const Attention<T>& in, const AttentionForwardBloc
 template <class T>
 void RunForwardBlock(const Attention<T>& in, const AttentionForwardBlock<T>& block) {
   const int64_t head = block.h / (in.heads / in.key_heads);
+  if (block.weights != nullptr) {
+    ForwardOfOneTile(in, block);
+    return FinishLse(block);
+  }
   std::fill_n(block.largest, block.rows, in.sink != nullptr ? in.sink[block.h] : -InfinityOf<T>());
   std::fill_n(block.sum, block.rows, in.sink != nullptr ? T{1} : T{0});
   bool written[kBlockQueries / kTileQueries] = {};  // the tiles of queries whose y is set
@@ -142,26 +129,31 @@ HWY_AFTER_NAMESPACE();
 namespace gradus::kernels {
 
 template <class T>
-void attention_forward(const Attention<T>& in, T* y, T* lse) {
+void attention_forward(const Attention<T>& in, const AttentionResults<T>& out) {
   const int64_t blocks = (in.queries + kBlockQueries - 1) / kBlockQueries;
   const int64_t rows = std::min(kBlockQueries, in.queries);
   const int64_t k_size = packed_b_size<T>(in.width, kTileKeys), v_size = packed_b_size<T>(kTileKeys, in.value_width);
   const auto run = [&](int64_t begin, int64_t end) {
-    detail::Scratch scratch(static_cast<size_t>(k_size + v_size + kTileQueries * kTileKeys + 2 * rows) * sizeof(T));
+    detail::Scratch scratch(
+        static_cast<size_t>(k_size + v_size + 2 * kTileQueries * kTileKeys + 2 * rows + 2 * kTileQueries) * sizeof(T));
     AttentionForwardBlock<T> block;
     block.packed_k = scratch.as<T>();
     block.packed_v = block.packed_k + k_size;
     block.scores = block.packed_v + v_size;
     block.largest = block.scores + kTileQueries * kTileKeys;
     block.sum = block.largest + rows;
+    block.extra = block.sum + rows;
+    block.first = block.extra + kTileQueries * kTileKeys;
+    block.last = block.first + kTileQueries;
     for (int64_t task = begin; task < end; ++task) {
       const int64_t head = task / blocks;
       block.b = head / in.heads;
       block.h = head % in.heads;
       block.first_query = task % blocks * kBlockQueries;
       block.rows = std::min(kBlockQueries, in.queries - block.first_query);
-      block.y = y + (head * in.queries + block.first_query) * in.value_width;
-      block.lse = lse + head * in.queries + block.first_query;
+      block.y = out.y + (head * in.queries + block.first_query) * in.value_width;
+      block.lse = out.lse + head * in.queries + block.first_query;
+      block.weights = shifted(out.weights, head * in.queries * in.keys);
       GRADUS_SIMD(RunForwardBlock<T>)(in, block);
     }
   };

@@ -19,7 +19,7 @@ HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
 /// z = cap(scale s + bias) for the allowed keys of one query among the n keys of a tile, and -infinity for the others.
-/// Overwrites s.
+/// Overwrites s. Rows of a tile have room for whole vectors, here and below: what is after the last key has no meaning.
 template <class T>
 HWY_INLINE void FinishScores(const Attention<T>& in, int64_t b, int64_t h, int64_t i, int64_t first_key, int64_t n,
                              T* s) {
@@ -39,21 +39,21 @@ HWY_INLINE void FinishScores(const Attention<T>& in, int64_t b, int64_t h, int64
   const auto scale = hn::Set(d, in.scale), cap = hn::Set(d, in.soft_cap);
   const bool biased = bias != nullptr, capped = in.soft_cap != T{0}, one_bias = in.bias_at.key == 0;
   ForVectors(d, n, [&](const auto& io, int64_t j) HWY_ATTR {
-    auto z = hn::Mul(scale, io.load(s + j));
+    auto z = hn::Mul(scale, hn::LoadU(d, s + j));
     if (biased) z = hn::Add(z, one_bias ? hn::Set(d, *bias) : io.load(bias + j));
     if (capped) z = hn::Mul(cap, Tanh(d, hn::Div(z, cap)));
     if (keep != nullptr) z = hn::IfThenElse(LoadMask(io, keep + j), z, hn::Set(d, blocked));
-    io.store(z, s + j);
+    hn::StoreU(z, d, s + j);
   });
   for (int64_t j = 0; j < begin; ++j) s[j] = blocked;
   for (int64_t j = end; j < n; ++j) s[j] = blocked;
 }
 
-/// e^(x - shift) of one number, with the same rounding as in a vector.
+/// e^(x - shift) of one number, x <= shift, with the same rounding as in a vector.
 template <class T>
 HWY_INLINE T ExpOf(T x, T shift) {
   const hn::ScalableTag<T> d;
-  return hn::GetLane(Exp(d, hn::Set(d, x - shift)));
+  return hn::GetLane(ExpOfNegative(d, hn::Set(d, x - shift)));
 }
 
 /// Whether z = scale s for all n keys of the tile and query i, with scale > 0. Such a row needs no FinishScores.
@@ -64,6 +64,20 @@ HWY_INLINE bool IsPlainRow(const Attention<T>& in, int64_t b, int64_t i, int64_t
   return range.first <= first_key && range.last >= first_key + n;
 }
 
+/// The largest of n scores, -infinity if all are blocked, or NaN if the others are.
+template <class T>
+HWY_INLINE T LargestScore(const T* s, int64_t n) {
+  const hn::ScalableTag<T> d;
+  auto largest = hn::Set(d, -InfinityOf<T>());
+  ForVectors(d, n, [&](const auto& io, int64_t j) HWY_ATTR {
+    largest = hn::Max(io.within(hn::LoadU(d, s + j), -InfinityOf<T>()), largest);
+  });
+  const T found = hn::GetLane(hn::MaxOfLanes(d, largest));
+  if (found == -InfinityOf<T>() && HasNan(s, static_cast<size_t>(n)))
+    return hn::GetLane(hn::NaN(hn::CappedTag<T, 1>()));
+  return found;
+}
+
 /// p = e^(scale s - shift). Returns the sum.
 template <class T>
 HWY_INLINE T ExpRow(const T* s, T scale, T shift, int64_t n, T* p) {
@@ -71,8 +85,8 @@ HWY_INLINE T ExpRow(const T* s, T scale, T shift, int64_t n, T* p) {
   const auto factor = hn::Set(d, scale), by = hn::Set(d, shift);
   auto sum = hn::Zero(d);
   ForVectors(d, n, [&](const auto& io, int64_t j) HWY_ATTR {
-    const auto e = Exp(d, hn::Sub(hn::Mul(factor, io.load(s + j)), by));
-    io.store(e, p + j);
+    const auto e = ExpOfNegative(d, hn::Sub(hn::Mul(factor, hn::LoadU(d, s + j)), by));
+    hn::StoreU(e, d, p + j);
     sum = hn::Add(sum, io.within(e));
   });
   return hn::GetLane(hn::SumOfLanes(d, sum));

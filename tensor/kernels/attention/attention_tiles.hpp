@@ -10,8 +10,6 @@
 
 namespace gradus::kernels {
 
-inline constexpr int64_t kTileQueries = 64;
-inline constexpr int64_t kTileKeys = 64;
 inline constexpr int64_t kTaskWork = int64_t{1} << 19;  ///< multiply-adds worth about 20 us
 
 /// From `first` to `last`, which is not included.
@@ -65,6 +63,72 @@ Range keys_of_rows(const Attention<T>& in, int64_t b, int64_t first_query, int64
   }
   return {all.first / kTileKeys * kTileKeys, all.last};
 }
+
+inline constexpr int64_t kBlockQueries = 256;  ///< use a packed tile of keys before the next one is packed
+
+/// A block of queries of one head, and the memory that its tiles need. With `weights`, the block is the whole head.
+template <class T>
+struct AttentionForwardBlock {
+  int64_t b = 0;
+  int64_t h = 0;
+  int64_t first_query = 0;
+  int64_t rows = 0;
+  T* y = nullptr;        // [rows, Dv]
+  T* lse = nullptr;      // [rows]
+  T* weights = nullptr;  // a, transposed [Tk, Tq]; null when the head takes several tiles
+  T* scores = nullptr;   // [kTileQueries, kTileKeys]
+  T* largest = nullptr;  // m [rows]
+  T* sum = nullptr;      // l [rows]
+  // For one tile: what is added to the scores [Tk, Tq rounded up to whole vectors], and the range of each query.
+  T* extra = nullptr;
+  T* first = nullptr;
+  T* last = nullptr;
+  T* packed_k = nullptr;  // K^T of a tile
+  T* packed_v = nullptr;
+};
+
+/// What is known of a tile of queries.
+struct AttentionQueryTile {
+  bool q_finite = false;
+  bool g_finite = false;
+  bool dq_written = false;
+};
+
+/// One query head of one item: what the forward pass gave, where its derivatives go, and the memory of its tiles.
+template <class T>
+struct AttentionBackwardHead {
+  int64_t b = 0;
+  int64_t h = 0;
+  const T* y = nullptr;        // [Tq, Dv]
+  const T* lse = nullptr;      // [Tq]
+  const T* weights = nullptr;  // a, transposed [Tk, Tq]; null when the head takes several tiles
+  const T* g = nullptr;        // [Tq, Dv]
+  T* dq = nullptr;             // [Tq, D], overwritten
+  T* dk = nullptr;             // [Tk, D], overwritten, or added to when `adds`
+  T* dv = nullptr;             // [Tk, Dv], the same
+  bool adds = false;           // an earlier head has the same keys
+  T* dbias = nullptr;          // item b and head h of the derivative by the bias, added to
+  ScoreStrides dbias_at;
+  T* dsink = nullptr;             // one number, overwritten
+  T* delta = nullptr;             // [Tq]
+  T* scores = nullptr;            // three tiles [kTileQueries, kTileKeys]: z, then ds; a; da
+  T* packed_k_columns = nullptr;  // K^T
+  T* packed_v_columns = nullptr;  // V^T
+  T* packed_k = nullptr;
+  T* packed_q = nullptr;
+  T* packed_g = nullptr;
+  AttentionQueryTile* tiles = nullptr;  // of the queries
+};
+
+/// A tile: queries [query, query + rows), keys [key, key + n).
+struct AttentionTile {
+  int64_t query = 0;
+  int64_t rows = 0;
+  int64_t key = 0;
+  int64_t n = 0;
+  bool adds_q = false;  // adds to dq, which else is set
+  bool adds_k = false;  // the same for dk and dv
+};
 
 inline constexpr int64_t kTileWords = kTileKeys + 8;
 

@@ -107,17 +107,27 @@ T* pointer_or_null(Tensor* x) {
 
 }  // namespace
 
-void attention(const AttentionInputs& in, Tensor& y, Tensor& lse) {
-  const AttentionOperands operands(in);
-  dispatch_float(y.dtype(),
-                 [&]<class T>() { attention_forward<T>(operands.view<T>(), pointer<T>(y), pointer<T>(lse)); });
+bool keeps_attention_weights(const AttentionInputs& in) {
+  return keeps_attention_weights(in.q.shape()[2], in.k.shape()[2], in.soft_cap != 0.0);
 }
 
-void attention_backward(const AttentionInputs& in, const Tensor& y, const Tensor& lse, const Tensor& g,
+void attention(const AttentionInputs& in, const AttentionOutputs& out) {
+  const AttentionOperands operands(in);
+  const bool keeps = keeps_attention_weights(in);
+  dispatch_float(out.y->dtype(), [&]<class T>() {
+    attention_forward<T>(
+        operands.view<T>(),
+        {.y = pointer<T>(*out.y), .lse = pointer<T>(*out.lse), .weights = keeps ? pointer<T>(*out.weights) : nullptr});
+  });
+}
+
+void attention_backward(const AttentionInputs& in, const AttentionSaved& saved, const Tensor& g,
                         const AttentionGradients& out) {
   const AttentionOperands operands(in);
-  const Tensor saved = y.contiguous(), sums = lse.contiguous(), cotangent = g.contiguous();
-  dispatch_float(y.dtype(), [&]<class T>() {
+  const bool keeps = keeps_attention_weights(in);
+  Tensor y = saved.y.contiguous(), lse = saved.lse.contiguous(), weights = saved.weights.contiguous();
+  const Tensor cotangent = g.contiguous();
+  dispatch_float(g.dtype(), [&]<class T>() {
     AttentionDerivatives<T> to{
         .q = pointer_or_null<T>(out.q), .k = pointer_or_null<T>(out.k), .v = pointer_or_null<T>(out.v)};
     to.bias = pointer_or_null<T>(out.bias);
@@ -126,7 +136,10 @@ void attention_backward(const AttentionInputs& in, const Tensor& y, const Tensor
       to.bias_size = out.bias->numel();
     }
     to.sink = pointer_or_null<T>(out.sink);
-    attention_backward<T>(operands.view<T>(), pointer<T>(saved), pointer<T>(sums), pointer<T>(cotangent), to);
+    attention_backward<T>(
+        operands.view<T>(),
+        {.y = pointer<T>(y), .lse = pointer<T>(lse), .weights = keeps ? pointer<T>(weights) : nullptr},
+        pointer<T>(cotangent), to);
   });
 }
 

@@ -31,7 +31,23 @@ struct AttentionInputs {
   RandomPosition dropout_at = {};
 };
 
-void attention(const AttentionInputs& in, Tensor& y, Tensor& lse);
+/// True when `attention` gives the weights, which spares the backward pass work.
+bool keeps_attention_weights(const AttentionInputs& in);
+
+struct AttentionOutputs {
+  Tensor* y = nullptr;
+  Tensor* lse = nullptr;
+  Tensor* weights = nullptr;  ///< transposed [B, H, Tk, Tq] if keeps_attention_weights, else not written
+};
+
+void attention(const AttentionInputs& in, const AttentionOutputs& out);
+
+/// What `attention` gave.
+struct AttentionSaved {
+  Tensor y;
+  Tensor lse;
+  Tensor weights;
+};
 
 /// Null where no derivative is wanted.
 struct AttentionGradients {
@@ -42,7 +58,7 @@ struct AttentionGradients {
   Tensor* sink = nullptr;
 };
 
-void attention_backward(const AttentionInputs& in, const Tensor& y, const Tensor& lse, const Tensor& g,
+void attention_backward(const AttentionInputs& in, const AttentionSaved& saved, const Tensor& g,
                         const AttentionGradients& out);
 
 }  // namespace gradus::kernels

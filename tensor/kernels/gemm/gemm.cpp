@@ -10,6 +10,7 @@
 #include <gradus/tensor/kernels/gemm/gemm_pack-inl.hpp>
 #include <gradus/tensor/kernels/gemm/gemm_packed-inl.hpp>
 #include <gradus/tensor/kernels/gemm/gemm_tile-inl.hpp>
+#include <gradus/tensor/kernels/gemm/long_sums.hpp>
 #include <gradus/tensor/kernels/simd/lane_sums-inl.hpp>
 #include <gradus/tensor/memory/allocator.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
@@ -39,7 +40,16 @@ void RunPacked(const PackedGemm<T>& p) {
   if (p.k <= 0) return ScaleC(p.m, p.n, beta, p.c, p.ldc);
   const int64_t b_row = p.b_row > 0 ? p.b_row : width, b_panel = p.b_row > 0 ? width : p.k * width;
   TileProduct<T> tile{p.m, p.n, p.k, T{1}, beta, p.a, p.lda, p.a_col, p.packed, b_row, b_panel, p.c, p.ldc};
-  RunProduct(d, tile);
+  // Splits k into parts, so that the part of a panel that all rows read stays in the first-level cache.
+  constexpr int64_t kPart = 256;
+  if (p.accumulate || p.m < 2 * kTileRows || p.k < 2 * kPart) return RunProduct(d, tile);
+  for (int64_t first = 0; first < p.k; first += kPart) {
+    tile.k = HWY_MIN(kPart, p.k - first);
+    tile.a = p.a + first * p.a_col;
+    tile.b = p.packed + first * b_row;
+    tile.resumes = first > 0;
+    RunProduct(d, tile);
+  }
 }
 
 template void RunPacked<float>(const PackedGemm<float>&);
@@ -166,10 +176,10 @@ constexpr double kBlasWork = 600.0 * 600.0 * 600.0;
 
 // This decides for a whole product, never for a block of it. Below kBlasWork our kernels are 3 to 40 % faster, but they
 // do not pack A: with a long transposed A each step reads a new page. Our kernels for a baseline without vectors are
-// much slower than OpenBLAS.
+// much slower than OpenBLAS. NEON has vectors and FMA: there we choose as with AVX2, which was not timed.
 template <class T>
 bool uses_blas(const Gemm<T>& p) {
-  constexpr bool kPlainBaseline = HWY_STATIC_TARGET > HWY_AVX2;
+  constexpr bool kPlainBaseline = HWY_STATIC_TARGET > HWY_AVX2 && !HWY_ARCH_ARM;
   const bool plain = kPlainBaseline && simd_level.load(std::memory_order_relaxed) == 0;
   const double work = static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
   if (p.k <= 0 || work <= static_cast<double>(kBlockWork) / 16) return false;
@@ -249,16 +259,23 @@ void run_cut(const Gemm<T>& p) {
   const auto run_blocks = [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = i / cut.across * cut.rows, column = i % cut.across * cut.columns;
-      Gemm<T> block = p;
-      block.m = std::min(cut.rows, p.m - row);
-      block.n = std::min(cut.columns, p.n - column);
-      block.a += row * (p.trans_a ? 1 : p.lda);
-      block.b += column * (p.trans_b ? p.ldb : 1);
-      block.c += row * p.ldc + column;
-      run_batch(BatchedGemm<T>{block, 1, 0, 0, 0}, 0, 1, way);
+      run_batch(BatchedGemm<T>{block_of(p, row, column, cut.rows, cut.columns), 1, 0, 0, 0}, 0, 1, way);
     }
   };
   parallel_for(ceil_div(p.m, cut.rows) * cut.across, run_blocks, 1);
+}
+
+constexpr int64_t kBlasSide = 128;
+
+// Computes p in parts when its sums would lose digits otherwise; returns whether it did.
+bool run_long(const Gemm<double>& /*p*/) { return false; }
+bool run_long(const Gemm<float>& p) {
+  if (p.k <= kLongSum) return false;
+  // For a small C, a call of OpenBLAS for each part costs more than its products. Its sums also depend on the number
+  // of rows and columns, those of our kernels do not.
+  const Way way = {std::min(p.m, p.n) >= kBlasSide && uses_blas(p), is_dots(p)};
+  long_sums(p, [way](const Gemm<float>& part) { run_batch(BatchedGemm<float>{part, 1, 0, 0, 0}, 0, 1, way); });
+  return true;
 }
 
 }  // namespace
@@ -266,6 +283,7 @@ void run_cut(const Gemm<T>& p) {
 template <class T>
 void gemm(const Gemm<T>& p) {
   if (p.m <= 0 || p.n <= 0) return;
+  if (run_long(p)) return;
   if (p.m * p.n * p.k <= 2 * kBlockWork) {
     run_batch(BatchedGemm<T>{p, 1, 0, 0, 0}, 0, 1, way_of(p));
   } else {
@@ -278,6 +296,10 @@ void batched_gemm(const BatchedGemm<T>& batch) {
   const Gemm<T>& p = batch.item;
   if (p.m <= 0 || p.n <= 0 || batch.batch <= 0) return;
   if (batch.batch == 1) return gemm(p);
+  if (sizeof(T) == sizeof(float) && p.k > kLongSum) {
+    for (int64_t i = 0; i < batch.batch; ++i) gemm(batch_item(batch, i));
+    return;
+  }
   const int64_t grain = std::max<int64_t>(1, kBlockWork / std::max<int64_t>(1, p.m * p.n * p.k));
   const Way way = way_of(p);
   parallel_for(

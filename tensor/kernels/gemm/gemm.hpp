@@ -10,6 +10,7 @@ namespace gradus::kernels {
 /// The product p (see Gemm in blas.hpp), any sizes >= 0 (with k = 0, C = beta * C); C overlaps neither A nor B. In our
 /// kernels a row of C has the same bits for any number of rows. The exceptions are a single row times a transposed B,
 /// and a long transposed A (k > 1024) or a large product, which may use OpenBLAS. Blocks of C run on several threads.
+/// An f32 product with k > 4,096 sums parts of it in f64.
 template <class T>
 void gemm(const Gemm<T>& p);
 

@@ -198,6 +198,14 @@ HWY_INLINE void RunPanel(D d, const TileProduct<T>& t, const T* b, int64_t colum
     RunNarrow(d, t, b, column);
     return RunNarrow(d, t, b + lanes, column + lanes);
   }
+  if constexpr (kTileRows == 6) {
+    if (t.m % 6 == 2 && t.m > 6) {  // ends with 4 + 4 rows: 6 + 2 rows wait for the FMAs of the last two
+      TileProduct<T> sixes = t;
+      sixes.m = t.m - 8;
+      RunRows<4, 2>(d, t, b, column, RunRows<6, 2>(d, sixes, b, column, 0));
+      return;
+    }
+  }
   RunFewRows<2>(d, t, b, column, RunRows<kTileRows, 2>(d, t, b, column, 0));
 }
 

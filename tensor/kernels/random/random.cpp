@@ -9,6 +9,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include <gradus/tensor/kernels/common/rows.hpp>
 
@@ -110,6 +111,13 @@ void for_tiles(uint64_t key, uint64_t counter, int64_t n, const Body& body) {
         }
       },
       kRandomGrain);
+}
+
+// x, or +0. Written with bits, because a branch at random would be mispredicted.
+template <class T>
+T kept_or_zero(T x, bool keep) {
+  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  return std::bit_cast<T>(std::bit_cast<Bits>(x) & (Bits{0} - Bits{keep}));
 }
 
 uint64_t join(const uint32_t* words) { return words[0] | static_cast<uint64_t>(words[1]) << 32; }
@@ -287,7 +295,7 @@ void dropout(const Tensor& x, Tensor& y, uint64_t key, uint64_t counter, double 
     const T* in = dense.data<T>();
     T* out = y.mutable_data_<T>();
     for_tiles<1>(key, counter, y.numel(), [&](const uint32_t* words, int64_t begin, int64_t count) {
-      for (int64_t i = 0; i < count; ++i) out[begin + i] = words[i] >= limit ? in[begin + i] * scale : T{0};
+      for (int64_t i = 0; i < count; ++i) out[begin + i] = kept_or_zero(in[begin + i] * scale, words[i] >= limit);
     });
   });
 }

@@ -9,9 +9,9 @@
 #include <gradus/tensor/kernels/gemm/gemm_packed-inl.hpp>
 #include <gradus/tensor/kernels/sequence/gru.hpp>
 #include <gradus/tensor/kernels/sequence/gru_cell-inl.hpp>
-#include <gradus/tensor/kernels/sequence/sequence_plan.hpp>
+#include <gradus/tensor/kernels/sequence/recurrent-inl.hpp>
+#include <gradus/tensor/kernels/sequence/recurrent.hpp>
 #include <gradus/tensor/memory/allocator.hpp>
-#include <gradus/tensor/runtime/parallel.hpp>
 
 #ifndef GRADUS_TENSOR_KERNELS_GRU_BACKWARD_TASK
 #define GRADUS_TENSOR_KERNELS_GRU_BACKWARD_TASK
@@ -47,7 +47,7 @@ template <class T>
 GruBackwardRow<T> BackwardRow(const GruBackwardTask<T>& task, int64_t i, int64_t step, int64_t kept) {
   const GruSequence<T>& in = task.in;
   const int64_t hidden = in.hidden, row = task.chunk.rows[i];
-  const int64_t cell = row * in.time + (in.reverse ? task.chunk.lengths[i] - 1 - step : step);
+  const int64_t cell = cell_at(task.chunk, i, step, in.time, in.reverse);
   const int64_t previous = in.reverse ? cell + 1 : cell - 1;
   return {hidden,
           task.saved.gates + cell * 4 * hidden,
@@ -59,17 +59,6 @@ GruBackwardRow<T> BackwardRow(const GruBackwardTask<T>& task, int64_t i, int64_t
           task.keeps ? task.h_saved + (kept + i) * hidden : nullptr,
           task.keeps ? task.reset_saved + (kept + i) * hidden : nullptr,
           task.dreset + i * hidden};
-}
-
-/// sum[j] += sum_i a[i, j] for a [rows, columns].
-template <class T>
-void AddRows(const T* a, int64_t rows, int64_t columns, T* sum) {
-  const hn::ScalableTag<T> d;
-  ForVectors(d, columns, [&](const auto& io, int64_t j) HWY_ATTR {
-    auto total = io.load(sum + j);
-    for (int64_t i = 0; i < rows; ++i) total = hn::Add(total, io.load(a + i * columns + j));
-    io.store(total, sum + j);
-  });
 }
 
 /// dh += da W for the first `gates` gates of the cells that start at `kept`.
@@ -107,18 +96,11 @@ void GruStepBackBefore(const GruBackwardTask<T>& task, int64_t active, int64_t s
 
 template <class T>
 void RunGruBackward(const GruBackwardTask<T>& task) {
-  const SequencePlan::Chunk& chunk = task.chunk;
-  int64_t active = 0, kept = task.keeps ? chunk.cells : 0;
-  for (int64_t step = chunk.count > 0 ? chunk.lengths[0] - 1 : -1; step >= 0; --step) {
-    while (active < chunk.count && chunk.lengths[active] > step) ++active;
-    if (task.keeps) kept -= active;
-    if (task.in.reset_after) {
-      GruStepBackAfter(task, active, step, kept);
-    } else {
-      GruStepBackBefore(task, active, step, kept);
-    }
-    if (task.keeps) AddRows(task.dproducts + kept * 3 * task.in.hidden, active, 3 * task.in.hidden, task.db);
-  }
+  const int64_t width = 3 * task.in.hidden;
+  ForStepsBack(task.chunk, task.keeps, [&](int64_t active, int64_t step, int64_t kept) HWY_ATTR {
+    task.in.reset_after ? GruStepBackAfter(task, active, step, kept) : GruStepBackBefore(task, active, step, kept);
+    if (task.keeps) AddRows(task.dproducts + kept * width, active, width, task.db);
+  });
 }
 
 }  // namespace gradus::kernels::HWY_NAMESPACE
@@ -129,8 +111,8 @@ namespace gradus::kernels {
 namespace {
 
 template <class T>
-void run_chunk(GruBackwardTask<T> task) {
-  const int64_t hidden = task.in.hidden, time = task.in.time, rows = task.chunk.count;
+void run_gru_chunk(GruBackwardTask<T> task) {
+  const int64_t hidden = task.in.hidden, rows = task.chunk.count;
   detail::Scratch scratch(static_cast<size_t>(rows * hidden * (task.keeps ? 2 : 5)) * sizeof(T));
   task.dh = scratch.as<T>();
   task.dreset = task.dh + rows * hidden;
@@ -142,40 +124,10 @@ void run_chunk(GruBackwardTask<T> task) {
   } else {
     task.dproducts = task.dreset + rows * hidden;
   }
-  for (int64_t i = 0; i < rows; ++i) {
-    T* dh = task.dh + i * hidden;
-    if (task.saved.dh_n != nullptr) {
-      std::copy_n(task.saved.dh_n + task.chunk.rows[i] * hidden, hidden, dh);
-    } else {
-      std::fill_n(dh, hidden, T{0});
-    }
-  }
+  gather_rows(task.chunk, task.saved.dh_n, hidden, task.dh);
   GRADUS_SIMD(RunGruBackward<T>)(task);
-  for (int64_t i = 0; i < rows; ++i) {
-    const int64_t row = task.chunk.rows[i], valid = row * time + task.chunk.lengths[i], end = (row + 1) * time;
-    if (task.out.h0 != nullptr) std::copy_n(task.dh + i * hidden, hidden, task.out.h0 + row * hidden);
-    if (task.out.gates_x != nullptr) {
-      std::fill(task.out.gates_x + valid * 3 * hidden, task.out.gates_x + end * 3 * hidden, T{0});
-    }
-  }
-}
-
-// dW_hh = sum over all valid cells of (d products)^T h, one product for the whole sequence.
-template <class T>
-void recurrent_weight_derivative(const GruBackwardTask<T>& task, int64_t cells) {
-  const int64_t hidden = task.in.hidden, together = task.in.reset_after ? 3 * hidden : 2 * hidden;
-  Gemm<T> product{.trans_a = true, .m = together, .n = hidden, .k = cells, .lda = 3 * hidden, .ldb = hidden};
-  product.a = task.dproducts;
-  product.b = task.h_saved;
-  product.c = task.out.w_hh;
-  product.ldc = hidden;
-  gemm(product);
-  // Reset before the product: the input of W_hn was r * h.
-  product.m = 3 * hidden - together;
-  product.a += together;
-  product.b = task.reset_saved;
-  product.c += together * hidden;
-  gemm(product);
+  scatter_rows(task.chunk, task.dh, hidden, task.out.h0);
+  clear_padding(task.chunk, task.in.time, 3 * hidden, task.out.gates_x);
 }
 
 }  // namespace
@@ -199,16 +151,19 @@ void gru_backward(const GruSequence<T>& in, const GruCotangents<T>& saved, const
   task.h_saved = task.dproducts + cells * 3 * hidden;
   task.reset_saved = task.h_saved + cells * hidden;
   task.db = task.reset_saved + cells * hidden;
-  const auto run_chunks = [&](int64_t begin, int64_t end) {
+  for_chunks(plan, [&](int64_t number, const SequencePlan::Chunk& chunk) {
     GruBackwardTask<T> own = task;
-    for (int64_t i = begin; i < end; ++i) {
-      own.chunk = plan.chunk(i);
-      own.db = task.db + i * (db_size / plan.chunks());
-      run_chunk(own);
-    }
-  };
-  parallel_for(plan.chunks(), run_chunks, plan.grain());
-  if (out.w_hh != nullptr) recurrent_weight_derivative(task, cells);
+    own.chunk = chunk;
+    own.db = task.db + number * (keeps ? 3 * hidden : 0);
+    run_gru_chunk(own);
+  });
+  if (out.w_hh != nullptr) {
+    // Reset before the product: the input of W_hn was r * h.
+    const T* da = task.dproducts;
+    weight_derivative<T>(cells, {da, together, 3 * hidden}, {task.h_saved, hidden, hidden}, out.w_hh);
+    weight_derivative<T>(cells, {da + together, apart, 3 * hidden}, {task.reset_saved, hidden, hidden},
+                         out.w_hh + together * hidden);
+  }
   if (out.b_hh != nullptr) {
     std::fill_n(out.b_hh, 3 * hidden, T{0});
     GRADUS_SIMD(AddRows<T>)(task.db, plan.chunks(), 3 * hidden, out.b_hh);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include <gradus/tensor/kernels/sequence/recurrent-inl.hpp>
 #include <gradus/tensor/kernels/simd/simd_math-inl.hpp>
 #include <gradus/tensor/kernels/simd/vectors-inl.hpp>
 
@@ -29,11 +30,6 @@ struct GruForwardRow {
   T* gates;           // [4H]
   T* reset;           // [H]: r * h
 };
-
-template <class D, class V>
-HWY_INLINE V SumOf3(D, V a, V b, V c) {
-  return hn::Add(a, hn::Add(b, c));
-}
 
 /// h' = (1 - z) * n + z * h = n + z * (h - n)
 template <class IO, class V, class T>

@@ -3,15 +3,13 @@
 #define HWY_TARGET_INCLUDE "gradus/tensor/kernels/sequence/gru_forward.cpp"
 #include <gradus/tensor/kernels/simd/simd-inl.hpp>
 
-#include <algorithm>
-
 #include <gradus/tensor/kernels/gemm/gemm.hpp>
 #include <gradus/tensor/kernels/gemm/gemm_packed-inl.hpp>
 #include <gradus/tensor/kernels/sequence/gru.hpp>
 #include <gradus/tensor/kernels/sequence/gru_cell-inl.hpp>
-#include <gradus/tensor/kernels/sequence/sequence_plan.hpp>
+#include <gradus/tensor/kernels/sequence/recurrent-inl.hpp>
+#include <gradus/tensor/kernels/sequence/recurrent.hpp>
 #include <gradus/tensor/memory/allocator.hpp>
-#include <gradus/tensor/runtime/parallel.hpp>
 
 #ifndef GRADUS_TENSOR_KERNELS_GRU_FORWARD_TASK
 #define GRADUS_TENSOR_KERNELS_GRU_FORWARD_TASK
@@ -40,8 +38,7 @@ namespace gradus::kernels::HWY_NAMESPACE {
 template <class T>
 GruForwardRow<T> ForwardRow(const GruForwardTask<T>& task, int64_t i, int64_t step) {
   const GruSequence<T>& in = task.in;
-  const int64_t hidden = in.hidden, row = task.chunk.rows[i];
-  const int64_t cell = row * in.time + (in.reverse ? task.chunk.lengths[i] - 1 - step : step);
+  const int64_t hidden = in.hidden, cell = cell_at(task.chunk, i, step, in.time, in.reverse);
   return {hidden,
           in.gates_x + cell * 3 * hidden,
           task.products + i * 3 * hidden,
@@ -78,16 +75,9 @@ void GruStepBefore(const GruForwardTask<T>& task, int64_t active, int64_t step) 
 
 template <class T>
 void RunGruForward(const GruForwardTask<T>& task) {
-  int64_t active = task.chunk.count;
-  for (int64_t step = 0; active > 0; ++step) {
-    while (active > 0 && task.chunk.lengths[active - 1] <= step) --active;
-    if (active == 0) break;
-    if (task.in.reset_after) {
-      GruStepAfter(task, active, step);
-    } else {
-      GruStepBefore(task, active, step);
-    }
-  }
+  ForSteps(task.chunk, [&](int64_t active, int64_t step) HWY_ATTR {
+    task.in.reset_after ? GruStepAfter(task, active, step) : GruStepBefore(task, active, step);
+  });
 }
 
 }  // namespace gradus::kernels::HWY_NAMESPACE
@@ -98,7 +88,7 @@ namespace gradus::kernels {
 namespace {
 
 template <class T>
-void run_chunk(GruForwardTask<T> task) {
+void run_gru_chunk(GruForwardTask<T> task) {
   const int64_t hidden = task.in.hidden, time = task.in.time, rows = task.chunk.count;
   const bool keeps_gates = task.out.gates != nullptr;
   detail::Scratch scratch(static_cast<size_t>(rows * hidden * (keeps_gates ? 5 : 9)) * sizeof(T));
@@ -106,16 +96,11 @@ void run_chunk(GruForwardTask<T> task) {
   task.products = task.h + rows * hidden;
   task.reset = task.products + rows * 3 * hidden;
   task.gates = keeps_gates ? nullptr : task.reset + rows * hidden;
-  for (int64_t i = 0; i < rows; ++i) {
-    std::copy_n(task.in.h0 + task.chunk.rows[i] * hidden, hidden, task.h + i * hidden);
-  }
+  gather_rows(task.chunk, task.in.h0, hidden, task.h);
   GRADUS_SIMD(RunGruForward<T>)(task);
-  for (int64_t i = 0; i < rows; ++i) {
-    const int64_t row = task.chunk.rows[i], valid = row * time + task.chunk.lengths[i], end = (row + 1) * time;
-    std::copy_n(task.h + i * hidden, hidden, task.out.h_n + row * hidden);
-    std::fill(task.out.y + valid * hidden, task.out.y + end * hidden, T{0});
-    if (keeps_gates) std::fill(task.out.gates + valid * 4 * hidden, task.out.gates + end * 4 * hidden, T{0});
-  }
+  scatter_rows(task.chunk, task.h, hidden, task.out.h_n);
+  clear_padding(task.chunk, time, hidden, task.out.y);
+  clear_padding(task.chunk, time, 4 * hidden, task.out.gates);
 }
 
 }  // namespace
@@ -131,15 +116,12 @@ void gru_forward(const GruSequence<T>& in, const GruResults<T>& out) {
   T* packed_reset = packed.as<T>() + size;
   pack_b(hidden, together, in.w_hh, 1, hidden, packed.as<T>());
   pack_b(hidden, apart, in.w_hh + together * hidden, 1, hidden, packed_reset);
-  GruForwardTask<T> task{.in = in, .out = out, .packed = packed.as<T>(), .packed_reset = packed_reset};
-  const auto run_chunks = [&](int64_t begin, int64_t end) {
+  const GruForwardTask<T> task{.in = in, .out = out, .packed = packed.as<T>(), .packed_reset = packed_reset};
+  for_chunks(plan, [&](int64_t, const SequencePlan::Chunk& chunk) {
     GruForwardTask<T> own = task;
-    for (int64_t i = begin; i < end; ++i) {
-      own.chunk = plan.chunk(i);
-      run_chunk(own);
-    }
-  };
-  parallel_for(plan.chunks(), run_chunks, plan.grain());
+    own.chunk = chunk;
+    run_gru_chunk(own);
+  });
 }
 
 GRADUS_FLOAT_AND_DOUBLE(gru_forward)

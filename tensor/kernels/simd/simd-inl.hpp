@@ -14,9 +14,18 @@
 #include <hwy/detect_targets.h>
 
 // Three targets are enough for any x86-64 and keep compile time short: the compiler's baseline, AVX2 with FMA, and
-// AVX-512. Highway expands this macro only where it is used, so it can still be set here.
+// AVX-512. On 64-bit Arm, NEON is the baseline and the only target: kernels keep vectors in arrays and structs, and a
+// vector of SVE, whose size is known only at run time, can be in neither. Later versions of Highway have more NEON
+// targets, with instructions that no kernel uses. Highway expands this macro only where it is used, so it can still be
+// set here.
 #undef HWY_DISABLED_TARGETS
-#if defined(HWY_AVX3_ZEN4) && defined(HWY_AVX3_SPR)
+#if HWY_ARCH_ARM && defined(HWY_NEON_BF16)
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_NEON | HWY_NEON_BF16)
+#elif HWY_ARCH_ARM && defined(HWY_NEON_WITHOUT_AES)
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_NEON)
+#elif HWY_ARCH_ARM
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#elif defined(HWY_AVX3_ZEN4) && defined(HWY_AVX3_SPR)
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL | HWY_AVX3_ZEN4 | HWY_AVX3_SPR)
 #elif defined(HWY_AVX3_ZEN4)
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL | HWY_AVX3_ZEN4)

@@ -8,8 +8,8 @@
 
 namespace gradus::kernels {
 
-/// The instruction set in use. 0: the baseline, 1: AVX2, 2: AVX-512. It is zero until static initialisation, which is
-/// always safe.
+/// The instruction set in use. 0: the baseline (NEON on Arm), 1: AVX2, 2: AVX-512. It is zero until static
+/// initialisation, which is always safe.
 extern std::atomic<int> simd_level;
 
 /// The version of one function for the level in use. A level is never in use when the build has no version for it.

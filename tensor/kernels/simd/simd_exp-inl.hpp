@@ -34,6 +34,8 @@ struct ExpConstants<float> {
   static constexpr float kHighest = 89.0f;
   static constexpr float kTanhOne = 9.1f;
   static constexpr float kExpm1Lowest = -18.0f;
+  // -127 ln2: ExpOfNegative is 0 here.
+  static constexpr float kPowerIsZero = -88.02969f;
   // Where expm1(x) = x to the last bit.
   static constexpr float kTiny = 2.9e-08f;
   static constexpr float kP[] = {0.4999999403953552f, 0.166665181517601f, 0.041668422520160675f, 0.008369063027203083f,
@@ -52,6 +54,7 @@ struct ExpConstants<double> {
   static constexpr double kHighest = 710.0;
   static constexpr double kTanhOne = 19.1;
   static constexpr double kExpm1Lowest = -40.0;
+  static constexpr double kPowerIsZero = -709.0895657128241;
   static constexpr double kTiny = 5.5e-17;
   static constexpr double kP[] = {0.5000000000000011,     0.166666666666664,      0.041666666666524806,
                                   0.00833333333350087,    0.0013888888945237496,  0.00019841269496617112,
@@ -164,6 +167,16 @@ template <class D, class V>
 HWY_INLINE V Exp(D d, V x) {
   using C = ExpConstants<hn::TFromD<D>>;
   return ExpInRange(d, AtLeast(d, AtMost(d, x, C::kHighest), C::kLowest));
+}
+
+/// e^x for x <= 0, small x > 0 or NaN, at less cost. Results below the smallest normal number are 0.
+template <class D, class V>
+HWY_INLINE V ExpOfNegative(D d, V x) {
+  using C = ExpConstants<hn::TFromD<D>>;
+  const ExpReduction<V> reduced = ReduceExp(d, AtLeast(d, x, C::kPowerIsZero));
+  const V r = reduced.r;
+  const V q = hn::MulAdd(hn::MulAdd(Polynomial(d, r, C::kP), r, hn::Set(d, 1)), r, hn::Set(d, 1));
+  return hn::Mul(q, PowerOfTwo(d, reduced.shifted));
 }
 
 /// e^x - 1, accurate near 0: 2^n (e^r - 1) + (2^n - 1).

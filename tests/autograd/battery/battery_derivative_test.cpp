@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The battery, part 2: compares the derivatives of every op on every example with differences and with the reference.
 #include "tests/support/battery.hpp"
+#include "tests/support/gradcheck_mode.hpp"
 
 using namespace gradus;
 using namespace gradus::tests;
@@ -18,7 +19,9 @@ TEST_CASE("battery: first and second derivatives are those of differences") {
     const std::string reason = detail::why_not_compared(c);
     if (!reason.empty()) return all.skip(reason, c.name());
     const detail::Tensors inputs = c.inputs();
-    const GradcheckReport report = detail::gradcheck_case(c, inputs);
+    const GradcheckReport report =
+        detail::gradcheck_case(c, inputs, {.mode = kSweepMode, .directions = kSweepDirections});
+
     INFO(c.name() << ", seed " << c.seed << "\n" << report.text());
     CHECK(report.state != CheckState::failed);
     const bool nothing =

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The battery, part 11: functions of several numbers (reductions, softmax, products, attention's score, a step of a
-// GRU) at mixed magnitudes, ties, saturation and infinities. Compares value, gradient, jvp, hvp and a third derivative
-// with a table of the true numbers (extremes/rows.txt), in f32 and f64.
+// GRU, LSTM or RNN) at mixed magnitudes, ties, saturation and infinities. Compares value, gradient, jvp, hvp and a
+// third derivative with a table of the true numbers (extremes/rows.txt), in f32 and f64.
 #include <algorithm>
 #include <cmath>
 #include <iostream>
@@ -64,6 +64,17 @@ std::map<std::string, Function> functions() {
          const auto step = gru_sequence(part(x, 0, {1, 1, 3}), part(x, 3, {1, 1}), part(x, 4, {3, 1}), part(x, 7, {3}));
          return reshape(step.h, {1});
        }},
+      {"lstm",
+       [](V x) {
+         const auto step = lstm_sequence(part(x, 0, {1, 1, 4}), part(x, 4, {1, 1}), part(x, 5, {1, 1}),
+                                         part(x, 6, {4, 1}), part(x, 10, {4}));
+         return reshape(step.h, {1});
+       }},
+      {"rnn",
+       [](V x) {
+         const auto step = rnn_sequence(part(x, 0, {1, 1, 1}), part(x, 1, {1, 1}), part(x, 2, {1, 1}), part(x, 3, {1}));
+         return reshape(step.h, {1});
+       }},
   };
 }
 
@@ -108,8 +119,8 @@ class Line {
   /// Computed from 1 - t^2, s (1 - s) or p - 1: accurate to a rounding unit of 1, not of its own size, where t, s or p
   /// is near 1.
   bool is_relative_to_one() const {
-    static const std::set<std::string> kSuch = {"additive_score", "gru",       "softmax",
-                                                "log_softmax",    "logsumexp", "cross_entropy"};
+    static const std::set<std::string> kSuch = {"additive_score", "gru",         "lstm",      "rnn",
+                                                "softmax",        "log_softmax", "logsumexp", "cross_entropy"};
     return kSuch.count(row_.function) == 1;
   }
 
@@ -168,6 +179,8 @@ constexpr const char* kInfiniteLogit =
     "right";
 constexpr const char* kCancel =
     "what is left of terms that nearly cancel: good to a rounding unit of the largest term, not of the result";
+constexpr const char* kSaturated =
+    "a huge state or weight beside a slope of tanh that is 0: a factor of the third derivative overflows";
 constexpr const char* kOverflow = "a third derivative beyond the largest number of the dtype";
 
 const std::vector<Stated> kStated = {
@@ -192,6 +205,7 @@ const std::vector<Stated> kStated = {
     {"logsumexp", "jvp", 2, 2, kInfiniteLogit},
     {"logsumexp", "second", 2, 2, kInfiniteLogit},
     {"logsumexp", "third", 2, 2, kInfiniteLogit},
+    {"lstm", "third", 1, 1, kSaturated},
     {"norm", "hvp", 1, 1, kCancel},
     {"norm", "second", 1, 1, kCancel},
     {"norm", "third", 2, 2, kOverflow},
@@ -201,6 +215,7 @@ const std::vector<Stated> kStated = {
     {"rms_norm", "hvp", 1, 1, kCancel},
     {"rms_norm", "jvp", 6, 6, kCancel},
     {"rms_norm", "second", 1, 1, kCancel},
+    {"rnn", "third", 2, 2, kSaturated},
     {"softmax", "gradient", 2, 2, kInfiniteLogit},
     {"softmax", "hvp", 2, 2, kInfiniteLogit},
     {"softmax", "jvp", 2, 2, kInfiniteLogit},

@@ -254,7 +254,8 @@ TEST_CASE("battery: inputs of rank 0") {
   CHECK(others(tally) ==
         " slice slice_backward unbind concat embedding embedding_backward matmul linear softmax softmax_backward"
         " cross_entropy cross_entropy_backward additive_score additive_score_backward dot_product_attention"
-        " dot_product_attention_backward conv1d conv1d_backward gru_sequence gru_sequence_backward cumsum cumprod"
+        " dot_product_attention_backward conv1d conv1d_backward gru_sequence gru_sequence_backward lstm_sequence"
+        " lstm_sequence_backward rnn_sequence rnn_sequence_backward cumsum cumprod"
         " linear_scan split diagonal diagonal_backward roll take_along_axis scatter_add index_select"
         " index_add sort topk log_softmax log_softmax_backward layer_norm layer_norm_backward rms_norm"
         " rms_norm_backward sparsemax sparsemax_backward entmax15 entmax15_backward");
@@ -269,7 +270,8 @@ TEST_CASE("battery: inputs of the largest rank") {
   CHECK(others(tally) ==
         " expand permute slice_backward embedding linear cross_entropy cross_entropy_backward additive_score"
         " additive_score_backward dot_product_attention dot_product_attention_backward conv1d conv1d_backward"
-        " gru_sequence gru_sequence_backward diagonal_backward pad repeat index_select index_add"
+        " gru_sequence gru_sequence_backward lstm_sequence lstm_sequence_backward rnn_sequence"
+        " rnn_sequence_backward diagonal_backward pad repeat index_select index_add"
         " layer_norm layer_norm_backward rms_norm rms_norm_backward");
   CHECK(tally.derivatives > 1500);
 }

@@ -90,8 +90,8 @@ constexpr double kAllowed = 32;
 // whole weight. The terms that these ops compute from it are small compared to the rest of the gradient, so they are
 // accurate only relative to the gradient's size.
 bool is_held_as_a_whole(const OpDef& op) {
-  return &op == &gru_sequence_backward_op || &op == &additive_score_backward_op ||
-         &op == &dot_product_attention_backward_op;
+  return &op == &gru_sequence_backward_op || &op == &lstm_sequence_backward_op || &op == &rnn_sequence_backward_op ||
+         &op == &additive_score_backward_op || &op == &dot_product_attention_backward_op;
 }
 
 }  // namespace

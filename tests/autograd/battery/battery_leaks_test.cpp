@@ -203,6 +203,8 @@ constexpr const char* kConstant = "constant over all finite inputs, but NaN and 
 constexpr const char* kRow = "every element of the row is compared with all others";
 constexpr const char* kNoExtreme = "no element equals an extreme that is NaN, so none has its gradient";
 
+constexpr const char* kDeadUnit = "a unit that relu holds at 0 for every finite state has the state in its argument";
+
 constexpr const char* kOneKey = "a query with one key has a constant weight, but its score is computed";
 
 /// Examples where more elements are affected than a finite change shows, each with the reason.
@@ -233,6 +235,8 @@ const std::map<std::string, std::string> kStated = {
     {"pow_scalar: cube", kZeroFactor},
     {"pow_scalar: square", kZeroFactor},
     {"prod_backward: zeros", kZeroFactor},
+    {"rnn_sequence: forward, relu", kDeadUnit},
+    {"rnn_sequence_backward: forward, relu", kDeadUnit},
     {"sparsemax: one element", kConstant},
     {"sparsemax: one past a vector", kRow},
     {"sparsemax: rows", kRow},

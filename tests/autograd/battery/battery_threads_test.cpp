@@ -29,7 +29,9 @@ struct Large {
 };
 
 Tensor indices(const Shape& shape, int64_t high) { return RandomTensors(5).integers(shape, 0, high); }
-Variables sequence_outputs(const SequenceOutput& out) { return {out.output, out.h}; }
+Variables sequence_outputs(const SequenceOutput& out) {
+  return out.c.defined() ? Variables{out.output, out.h, out.c} : Variables{out.output, out.h};
+}
 
 std::vector<Large> reductions_and_movement() {
   return {
@@ -88,6 +90,28 @@ std::vector<Large> sequences() {
               sequence_outputs(gru_sequence(x[0], x[1], x[2], x[3], {}, {.reverse = true, .reset_after = false}))) {
            out.push_back(v);
          }
+         return out;
+       }},
+      {"lstm",
+       {{33, 20, 256}, {33, 64}, {33, 64}, {256, 64}, {256}},
+       [lengths](const Variables& x) {
+         Variables out = sequence_outputs(lstm_sequence(x[0], x[1], x[2], x[3], x[4], lengths));
+         for (Variable& v : sequence_outputs(lstm_sequence(x[0], x[1], x[2], x[3], x[4], {}, {.reverse = true}))) {
+           out.push_back(v);
+         }
+         return out;
+       }},
+      {"lstm with a projection",
+       {{33, 20, 256}, {33, 24}, {33, 64}, {256, 24}, {256}, {24, 64}},
+       [lengths](const Variables& x) {
+         return sequence_outputs(lstm_sequence(x[0], x[1], x[2], x[3], x[4], lengths, {.w_hr = x[5]}));
+       }},
+      {"rnn",
+       {{33, 20, 96}, {33, 96}, {96, 96}, {96}},
+       [lengths](const Variables& x) {
+         Variables out = sequence_outputs(rnn_sequence(x[0], x[1], x[2], x[3], lengths));
+         const RnnSequenceOptions options{.reverse = true, .activation = RnnActivation::relu};
+         for (Variable& v : sequence_outputs(rnn_sequence(x[0], x[1], x[2] * 0.1, x[3], {}, options))) out.push_back(v);
          return out;
        }},
   };

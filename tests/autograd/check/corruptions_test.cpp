@@ -9,6 +9,7 @@
 #include <gradus/autograd/ops/ops_list.hpp>
 
 #include <iostream>
+#include <limits>
 #include <set>
 
 #include "tests/support/catch.hpp"
@@ -44,6 +45,16 @@ TEST_CASE("corruptions: each does what its name says") {
   CHECK(!corrupted(Corruption::shifted, 1, numbers({1, 2}, {2})).defined());
   CHECK(!corrupted(Corruption::mask_ignored, 0, g).defined());
   CHECK(!corrupted(Corruption::cotangent_ignored, 0, g).defined());
+}
+
+TEST_CASE("corruptions: an infinity or a NaN in the gradient is not 0, and makes no other number 0") {
+  const double inf = std::numeric_limits<double>::infinity();
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK(!corrupted(Corruption::mask_ignored, 0, numbers({1, inf, nan}, {3})).defined());
+  CHECK(!corrupted(Corruption::mask_ignored, 0, numbers({0, 0}, {2})).defined());
+  CHECK(bitwise_equal(made(Corruption::mask_ignored, 0, numbers({0, -inf, 1e-14, 3}, {4})),
+                      numbers({-inf, -inf, 3, 3}, {4})));
+  CHECK(bitwise_equal(made(Corruption::mask_ignored, 0, numbers({inf, 0}, {2})), numbers({inf, inf}, {2})));
 }
 
 TEST_CASE("corruptions: there are at least twelve, each with a name of its own") {

@@ -213,6 +213,15 @@ TEST_CASE("what a vjp has read is freed as backward goes on") {
   run();
 }
 
+TEST_CASE("relu between two linear layers keeps one array, which the second layer keeps too") {
+  constexpr int64_t kRows = 512, kUnits = 512;
+  const Variable x = leaf(draw({kRows, 8}, 1, DType::f32)), first = leaf(draw({kUnits, 8}, 2, DType::f32));
+  const Variable second = leaf(draw({8, kUnits}, 3, DType::f32));
+  const int64_t before = memory_stats().live_bytes;
+  const Variable y = linear(relu(linear(x, first)), second);
+  CHECK(memory_stats().live_bytes - before < 3 * kRows * kUnits * 4 / 2);
+}
+
 TEST_CASE("a step of training in its steady state asks the system for no memory") {
   Parameter w(draw({32, 32}, 1, DType::f32));
   Parameter b(draw({32}, 2, DType::f32));

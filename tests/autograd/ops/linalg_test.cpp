@@ -91,6 +91,24 @@ TEST_CASE("matmul: a batch axis that is expanded is not copied, however its matr
   CHECK(most < 100000);
 }
 
+TEST_CASE("matmul and linear: sums over a million rows are right in f32") {
+  CHECK(matmul(ones({20'000'000}), ones({20'000'000})).item<float>() == 2e7F);
+  const uint64_t seed = tests::seed(61);
+  Generator generator(seed);
+  const int64_t rows = 1'000'000;
+  const Tensor x = uniform({rows, 3}, generator), cotangent = uniform({rows, 1}, generator);
+  const auto gradients = [&](DType dtype) {
+    const Variable w = leaf(ones({1, 3}, {.dtype = dtype})), bias = leaf(zeros({1}, {.dtype = dtype}));
+    return grad({linear(x.to(dtype), w, bias)}, {w, bias}, {.cotangents = {cotangent.to(dtype)}});
+  };
+  const std::vector<Variable> single = gradients(DType::f32), right = gradients(DType::f64);
+  for (size_t i = 0; i < right.size(); ++i) {
+    INFO("seed " << seed << ", gradient " << i);
+    const Tensor error = abs((single[i].value().to(DType::f64) - right[i].value()) / right[i].value()).value();
+    CHECK(max(error).item<double>() < 1e-6);  // measured on six seeds: at most 8e-8
+  }
+}
+
 TEST_CASE("outer and cosine_similarity") {
   CHECK(bitwise_equal(outer(f64({1, 2}, {2}), f64({3, 4, 5}, {3})).value(), f64({3, 4, 5, 6, 8, 10}, {2, 3})));
   CHECK(error_text([] {

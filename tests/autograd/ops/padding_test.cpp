@@ -90,6 +90,11 @@ std::vector<Cell> cells() {
            [](const Values& in, const Tensor& lengths, bool reverse) {
              return rnn_sequence(in[0], in[1], in[2], in[3], lengths, {.reverse = reverse});
            }},
+          {"rnn, relu", 1, 1,
+           [](const Values& in, const Tensor& lengths, bool reverse) {
+             return rnn_sequence(in[0], in[1], in[2], in[3], lengths,
+                                 {.reverse = reverse, .activation = RnnActivation::relu});
+           }},
           {"gru", 3, 1, gru(true)},
           {"gru, reset before", 3, 1, gru(false)},
           {"lstm", 4, 2, [](const Values& in, const Tensor& lengths, bool reverse) {

@@ -13,15 +13,17 @@
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/nn/attention/attention.hpp>
 #include <gradus/tensor/compare.hpp>
-#include <gradus/tensor/files/safetensors.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/error_text.hpp"
+#include "tests/support/fixture.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
 using detail::RandomTensors;
 using tests::error_text;
+using tests::Fixture;
+using tests::relative_error;
 
 namespace {
 
@@ -31,33 +33,9 @@ std::vector<std::string> names_of(MultiHeadAttention& layer) {
   return names;
 }
 
-// One case of the file: the tensors whose names begin with `prefix`, without it.
-class Fixture {
- public:
-  Fixture(const std::string& file, std::string prefix)
-      : tensors_(load_safetensors(file).tensors), prefix_(std::move(prefix)) {}
-
-  Tensor operator()(const std::string& name) const {
-    for (const NamedTensor& named : tensors_) {
-      if (named.name == prefix_ + name) return named.value;
-    }
-    FAIL("the fixture lacks " << prefix_ << name);
-    return {};
-  }
-
- private:
-  std::vector<NamedTensor> tensors_;
-  std::string prefix_;
-};
-
 struct Tolerance {
   double value, gradient;
 };
-
-// The largest error relative to the largest number of the gradient.
-double relative_error(const Tensor& got, const Tensor& expected) {
-  return largest_error(got, expected) / std::max(1e-30, max(abs(Variable(expected))).value().at({}));
-}
 
 void check_case(const Fixture& expected, const MultiHeadAttentionOptions& options, const Mask& mask, bool self,
                 const Tolerance& allowed) {

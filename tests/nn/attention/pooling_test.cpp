@@ -9,7 +9,7 @@
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/nn/attention/attention.hpp>
-#include <gradus/nn/check/properties.hpp>
+#include <gradus/nn/check/gradcheck.hpp>
 #include <gradus/tensor/compare.hpp>
 
 #include "tests/support/catch.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The error messages of the property checks, word by word.
 #include <gradus/autograd/ops.hpp>
-#include <gradus/nn/check/properties.hpp>
+#include <gradus/nn/check/gradcheck.hpp>
 
 #include "tests/support/catch.hpp"
 

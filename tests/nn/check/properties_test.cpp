@@ -7,8 +7,8 @@
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/nn/attention/attention.hpp>
+#include <gradus/nn/check/gradcheck.hpp>
 #include <gradus/nn/check/layer_list.hpp>
-#include <gradus/nn/check/properties.hpp>
 #include <gradus/nn/layers.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>

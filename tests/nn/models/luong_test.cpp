@@ -8,6 +8,7 @@
 #include <gradus/tensor/compare.hpp>
 
 #include "tests/nn/models/by_hand.hpp"
+#include "tests/nn/models/hook_calls.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/error_text.hpp"
 #include "tests/support/literals.hpp"
@@ -164,23 +165,12 @@ TEST_CASE("hooks of a luong seq2seq see the calls of its formulas, and change no
     INFO("input feeding " << feeding << ", seed " << seed);
     Generator generator(seed);
     LuongSeq2Seq model(small({.input_feeding = feeding}), generator);
-    const Tensor expected = model(source, lengths, target).value();
-    const GreedyOptions greedy{.begin = 0, .end = 1, .max_length = 4, .want_attention = true};
-    const Tensor attention = model.greedy(source, lengths, greedy).attention;
     const int steps = feeding ? 4 : 1;
     // How many Variables the calls of each module return: the cells have three, the attention one.
     const std::vector<std::pair<const char*, int>> seen = {
         {"source_embedding", 1}, {"target_embedding", 1}, {"encoder", 3}, {"decoder", 3 * steps},
         {"attention", steps},    {"attentional", steps},  {"output", 1}};
-    for (const auto& [name, count] : seen) {
-      INFO(name);
-      int variables = 0;
-      model.submodule(name).on_output_([&](const Variable&) { ++variables; });
-      CHECK(largest_error(model(source, lengths, target).value(), expected) < 1e-14);
-      CHECK(variables == count);
-      CHECK(largest_error(model.greedy(source, lengths, greedy).attention, attention) < 1e-14);
-      model.submodule(name).remove_hooks_();
-    }
+    tests::check_hook_calls(model, source, lengths, target, seen);
   }
 }
 

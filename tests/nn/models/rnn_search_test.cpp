@@ -6,6 +6,7 @@
 #include <gradus/tensor/compare.hpp>
 
 #include "tests/nn/models/by_hand.hpp"
+#include "tests/nn/models/hook_calls.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/error_text.hpp"
 #include "tests/support/literals.hpp"
@@ -108,22 +109,11 @@ TEST_CASE("hooks of an rnn search see the calls of its formulas, and change no n
   detail::RandomTensors random(seed);
   const Tensor source = random.integers({2, 3}, 0, kVocab), target = random.integers({2, 4}, 0, kVocab);
   const Tensor lengths = tests::i64({3, 2}, {2});
-  const Tensor expected = model(source, lengths, target).value();
-  const GreedyOptions greedy{.begin = 0, .end = 1, .max_length = 4, .want_attention = true};
-  const Tensor attention = model.greedy(source, lengths, greedy).attention;
   // How many Variables the calls of each module return: those of the cells and of the attention have two.
   const std::vector<std::pair<const char*, int>> seen = {
       {"source_embedding", 1}, {"target_embedding", 1}, {"encoder", 2},     {"bridge", 1},
       {"attention", 2 * 4},    {"decoder", 2 * 3},      {"deep_output", 1}, {"output", 1}};
-  for (const auto& [name, count] : seen) {
-    INFO(name);
-    int variables = 0;
-    model.submodule(name).on_output_([&](const Variable&) { ++variables; });
-    CHECK(largest_error(model(source, lengths, target).value(), expected) < 1e-14);
-    CHECK(variables == count);
-    CHECK(largest_error(model.greedy(source, lengths, greedy).attention, attention) < 1e-14);
-    model.submodule(name).remove_hooks_();
-  }
+  tests::check_hook_calls(model, source, lengths, target, seen);
 }
 
 TEST_CASE("hooks that come and go while an rnn search decodes change no number beyond rounding") {

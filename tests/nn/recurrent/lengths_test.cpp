@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <gradus/autograd/ops/sequence/sequence.hpp>
-#include <gradus/nn/check/properties.hpp>
+#include <gradus/nn/check/gradcheck.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
 #include <gradus/tensor/detail/lengths.hpp>
 

@@ -25,6 +25,17 @@ template <class Options>
 concept TakesForgetBias = requires {
   Options{.forget_bias = 1.0};
 };
+template <class Options>
+concept TakesActivation = requires {
+  Options{.activation = RnnActivation::relu};
+};
+template <class Options>
+concept TakesProjSize = requires {
+  Options{.proj_size = 1};
+};
+static_assert(TakesActivation<RecurrentOptions> && TakesProjSize<RecurrentOptions>);
+static_assert(!TakesActivation<GruOptions> && !TakesActivation<LstmOptions> && TakesActivation<RnnOptions>);
+static_assert(!TakesProjSize<GruOptions> && TakesProjSize<LstmOptions> && !TakesProjSize<RnnOptions>);
 static_assert(TakesCell<RecurrentOptions> && TakesResetAfter<RecurrentOptions> && TakesForgetBias<RecurrentOptions>);
 static_assert(!TakesCell<GruOptions> && TakesResetAfter<GruOptions> && !TakesForgetBias<GruOptions>);
 static_assert(!TakesCell<LstmOptions> && !TakesResetAfter<LstmOptions> && TakesForgetBias<LstmOptions>);
@@ -58,6 +69,7 @@ TEST_CASE("Rnn, Gru and Lstm hand every option on: each equals a Recurrent of it
     options.num_layers = 2;
     options.bidirectional = true;
     options.dropout = 0.25;
+    options.initial_state = InitialState::learned;
     options.dtype = DType::f64;
     return options;
   };
@@ -67,17 +79,22 @@ TEST_CASE("Rnn, Gru and Lstm hand every option on: each equals a Recurrent of it
     CHECK(std::string(layer.kind()) == cell_name(options.cell));
     return bitwise_equal(layer(x).output.value(), general(x).output.value());
   };
-  Generator one(seed);
-  Rnn rnn(filled(RnnOptions{}), one);
-  CHECK(same(rnn, {.cell = CellKind::rnn}));
+  for (const RnnActivation activation : {RnnActivation::tanh, RnnActivation::relu}) {
+    Generator one(seed);
+    Rnn rnn(filled(RnnOptions{.activation = activation}), one);
+    CHECK(same(rnn, {.cell = CellKind::rnn, .activation = activation}));
+  }
   for (bool reset_after : {true, false}) {
     Generator two(seed);
     Gru gru(filled(GruOptions{.reset_after = reset_after}), two);
     CHECK(same(gru, {.cell = CellKind::gru, .reset_after = reset_after}));
   }
-  Generator three(seed);
-  Lstm lstm(filled(LstmOptions{.forget_bias = 0.5}), three);
-  CHECK(same(lstm, {.cell = CellKind::lstm, .forget_bias = 0.5}));
+  for (const int64_t projected : {0, 2}) {
+    Generator three(seed);
+    Lstm lstm(filled(LstmOptions{.forget_bias = 0.5, .proj_size = projected}), three);
+    CHECK(same(lstm, {.cell = CellKind::lstm, .forget_bias = 0.5, .proj_size = projected}));
+    CHECK(lstm.state_size() == (projected > 0 ? projected : kHidden));
+  }
 }
 
 TEST_CASE("recurrent layers name shapes that do not fit") {
@@ -93,6 +110,42 @@ TEST_CASE("recurrent layers name shapes that do not fit") {
   CHECK_THROWS_WITH(Rnn({.input_size = 3}, generator), "[rnn] expected hidden_size >= 1, got 0");
   CHECK_THROWS_WITH(Lstm({.input_size = 3, .hidden_size = 1, .num_layers = 0}, generator),
                     "[lstm] expected num_layers >= 1, got 0");
+  CHECK_THROWS_WITH(Lstm({.input_size = 3, .hidden_size = 4, .proj_size = 4}, generator),
+                    "[lstm] expected proj_size from 0 (none) to less than hidden_size 4, got 4");
+  CHECK_THROWS_WITH(Lstm({.input_size = 3, .hidden_size = 4, .proj_size = -1}, generator),
+                    "[lstm] expected proj_size from 0 (none) to less than hidden_size 4, got -1");
+  CHECK_THROWS_WITH(Recurrent({.cell = CellKind::gru, .input_size = 3, .hidden_size = 4, .proj_size = 2}, generator),
+                    "[gru] has no projection, but proj_size is 2");
+  Lstm projected({.input_size = 3, .hidden_size = 4, .proj_size = 2}, generator);
+  CHECK_THROWS_WITH(projected(x, {.h0 = zeros({2, 1, 4})}),
+                    "[lstm] wrong shape of h0: expected [2, 1, 2], got f32 [2, 1, 4] (in lstm)");
+  CHECK_THROWS_WITH(projected(x, {.c0 = zeros({2, 1, 2})}),
+                    "[lstm] wrong shape of c0: expected [2, 1, 4], got f32 [2, 1, 2] (in lstm)");
   CHECK_THROWS_AS(gru(x, {.lengths = Tensor::from({6, 1}, {2}, {.dtype = DType::i64})}), Error);
   CHECK_THROWS_AS(gru(x, {.lengths = Tensor::from({-1, 1}, {2}, {.dtype = DType::i64})}), Error);
+}
+
+TEST_CASE(
+    "a stacked layer takes a state dict as a whole or refuses it, names all that is missing and changes nothing") {
+  Generator generator(8);
+  const LstmOptions options{.input_size = 3, .hidden_size = 4, .num_layers = 2, .bidirectional = true};
+  Lstm lstm(options, generator);
+  const StateDict before = lstm.state_dict();
+  Lstm other(options, generator);
+  StateDict given;
+  for (const NamedTensor& named : other.state_dict()) {
+    if (named.name != "weight_hh_l1" && named.name != "bias_ih_l1_reverse") given.push_back(named);
+  }
+  CHECK_THROWS_WITH(lstm.load_state_dict(given),
+                    "[load_state_dict] the dictionary does not fit lstm: missing: weight_hh_l1, bias_ih_l1_reverse");
+  Lstm shallow({.input_size = 3, .hidden_size = 4, .bidirectional = true}, generator);
+  CHECK_THROWS_WITH(lstm.load_state_dict(shallow.state_dict()),
+                    "[load_state_dict] the dictionary does not fit lstm: missing: weight_ih_l1, weight_hh_l1, "
+                    "bias_ih_l1, bias_hh_l1, weight_ih_l1_reverse, weight_hh_l1_reverse, bias_ih_l1_reverse, "
+                    "bias_hh_l1_reverse");
+  const StateDict after = lstm.state_dict();
+  REQUIRE(after.size() == before.size());
+  for (size_t i = 0; i < before.size(); ++i) CHECK(bitwise_equal(after[i].value, before[i].value));
+  lstm.load_state_dict(other.state_dict());
+  CHECK(bitwise_equal(lstm.weights(1, true).bias_ih.value(), other.weights(1, true).bias_ih.value()));
 }

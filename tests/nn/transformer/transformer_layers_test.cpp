@@ -7,7 +7,7 @@
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
-#include <gradus/nn/check/properties.hpp>
+#include <gradus/nn/check/gradcheck.hpp>
 #include <gradus/nn/transformer/transformer.hpp>
 #include <gradus/tensor/compare.hpp>
 

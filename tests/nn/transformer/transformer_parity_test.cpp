@@ -5,33 +5,19 @@
 
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
-#include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/nn/transformer/transformer.hpp>
-#include <gradus/tensor/compare.hpp>
-#include <gradus/tensor/files/safetensors.hpp>
 
 #include "tests/support/catch.hpp"
+#include "tests/support/fixture.hpp"
 
 using namespace gradus;
 
 namespace {
 
-// One case of the file: the tensors whose names begin with `prefix`, without it.
-class Parity {
+class Parity : public tests::Fixture {
  public:
-  explicit Parity(const std::string& prefix) {
-    for (NamedTensor& named : load_safetensors(std::string(GRADUS_FIXTURES) + "/transformer.safetensors").tensors) {
-      if (named.name.rfind(prefix, 0) == 0) tensors_.push_back({named.name.substr(prefix.size()), named.value});
-    }
-  }
-
-  Tensor operator()(const std::string& name) const {
-    for (const NamedTensor& named : tensors_) {
-      if (named.name == name) return named.value;
-    }
-    FAIL("the fixture lacks " << name);
-    return {};
-  }
+  explicit Parity(const std::string& prefix)
+      : Fixture(std::string(GRADUS_FIXTURES) + "/transformer.safetensors", prefix) {}
 
   int64_t size(int64_t which) const { return static_cast<int64_t>((*this)("sizes").at({which})); }
 
@@ -50,16 +36,10 @@ class Parity {
             .activation = activation,
             .dtype = dtype};
   }
-
- private:
-  std::vector<NamedTensor> tensors_;
 };
 
-// The largest error relative to the largest number of the expected tensor, or to 1e-3 when all are smaller: the
-// gradient of a bias of keys is 0 except for rounding.
-double relative_error(const Tensor& got, const Tensor& expected) {
-  return largest_error(got, expected) / std::max(1e-3, max(abs(Variable(expected))).value().at({}));
-}
+// The gradient of a bias of keys is 0 except for rounding.
+double relative_error(const Tensor& got, const Tensor& expected) { return tests::relative_error(got, expected, 1e-3); }
 
 // Measured: f64 at most 2.5e-15, f32 gradients 1.4e-6. PyTorch's own f32 gradients are up to 1.5e-6 away from its f64
 // ones.

@@ -10,6 +10,7 @@
 
 #include "tests/support/allocator_mode.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/sanitized.hpp"
 
 namespace gradus {
 

@@ -116,6 +116,18 @@ def gru(x):
     return off * j.tanh(xs[2] + r * (w[2] * h + b[2])) + z * h
 
 
+def lstm(x):
+    """One step of one unit, gates i, f, g, o: x (4), h, c, w (4), b (4)."""
+    xs, h, c, w, b = x[:4], x[4], x[5], x[6:10], x[10:]
+    i, f, g, o = (a + v * h + bias for a, v, bias in zip(xs, w, b))
+    return j.sigmoid(o) * j.tanh(j.sigmoid(f) * c + j.sigmoid(i) * j.tanh(g))
+
+
+def rnn(x):
+    """One step of one unit: x, h, w, b."""
+    return j.tanh(x[0] + x[2] * x[1] + x[3])
+
+
 ROWS = {
     "sum": lambda x: [total(x)],
     "mean": lambda x: [total(x) * (mp.mpf(1) / len(x))],
@@ -132,8 +144,8 @@ ROWS = {
     "layer_norm": layer_norm,
     "rms_norm": rms_norm,
 }
-EXPONENTIAL = ("softmax", "log_softmax", "cross_entropy", "logsumexp", "additive_score", "gru")  # nothing cancels
-OTHERS = {"cosine_similarity": cosine, "matmul": matmul, "additive_score": additive_score, "gru": gru}
+EXPONENTIAL = ("softmax", "log_softmax", "cross_entropy", "logsumexp", "additive_score", "gru", "lstm", "rnn")  # nothing cancels
+OTHERS = {"cosine_similarity": cosine, "matmul": matmul, "additive_score": additive_score, "gru": gru, "lstm": lstm, "rnn": rnn}
 
 
 def points(name, dtype):
@@ -157,6 +169,15 @@ def points(name, dtype):
     if name == "additive_score":
         return [[large, -large, 1, 2, 3, -1], [large, 1, -1, small, 2, large], [50, -50, 1, 1, 1, 1], [0, 0, small, tiny, 1, 1],
                 [inf, 0.5, 1, 0.25, 2, 3]]
+    if name == "lstm":
+        signs = [(1, 1, 1, 1), (-1, -1, -1, -1), (1, -1, 1, -1), (-1, 1, -1, 1), (-1, 1, 1, 1)]
+        rest = [1, -1, 0.5, 0.25, 0, -0.5, 0.25, 1]
+        out = [[s * large for s in gates] + [0.5, 0.25] + rest for gates in signs]
+        states = [(0, 0), (small, -small), (2.0, 0.5), (-2.0, 2), (0.5, 5.0), (0.5, -large)]
+        return out + [[0.5, -1, 2, 1, h, c] + rest for h, c in states]
+    if name == "rnn":
+        return [[large, 0.5, 1, 0], [-large, 0.5, 1, 0], [0, 0, 1, 0], [small, 0, 0.5, 0], [0.5, 2.0, 1, 0],
+                [0.5, -2.0, 0.5, 1], [0, large, 1, 0.5], [1, small, large, -1], [inf, 0.5, 0.25, 1]]
     signs = [(1, 1, 1), (-1, -1, -1), (1, -1, 1), (-1, 1, -1)]
     out = [[s * large for s in gates] + [0.5, 1, -1, 0.5, 0.25, 0, -0.5] for gates in signs]
     out += [[0.5, -1, 2] + [h, 1, -1, 0.5, 0.25, 0, -0.5] for h in (0, small, 60.0, -60.0)]
@@ -164,8 +185,8 @@ def points(name, dtype):
 
 
 COTANGENTS = [0.75, -1.25, 1.5, 0.5]
-FIRST = [1.25, -0.75, 0.5, 1, -1.5, 0.625, 2, -0.5, 0.875, 1.125]
-SECOND = [-0.5, 1.5, 0.75, -1.25, 1, 0.5, -2, 0.625, 1.75, -0.875]
+FIRST = [1.25, -0.75, 0.5, 1, -1.5, 0.625, 2, -0.5, 0.875, 1.125, -1, 0.75, 1.5, -0.25]
+SECOND = [-0.5, 1.5, 0.75, -1.25, 1, 0.5, -2, 0.625, 1.75, -0.875, 0.25, -1.5, 1.25, 0.5]
 
 
 def results(f, c, u, w):
@@ -217,7 +238,7 @@ def line(name, f, dtype, x):
 if __name__ == "__main__":
     for table in (ROWS, OTHERS):
         for name, function in table.items():
-            f = function if name not in ("cosine_similarity", "additive_score", "gru") else lambda x, g=function: [g(x)]
+            f = function if name not in ("cosine_similarity", "additive_score", "gru", "lstm", "rnn") else lambda x, g=function: [g(x)]
             for dtype in ("f32", "f64"):
                 for x in points(name, dtype):
                     print(line(name, f, dtype, x), flush=True)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Attention in tiles, beyond what the battery checks: sizes of several tiles against the reference, blocked positions
-// that hold anything, the same bits on any number of threads, memory.
+// Attention in one tile and in several, beyond what the battery checks: against the reference, blocked positions that
+// hold anything, the same bits on any number of threads.
 #include <cmath>
 #include <limits>
 
@@ -56,7 +56,7 @@ Variable composed(const Case& c, const Inputs& in) {
       keep.mutable_data_<bool>()[i * c.keys + j] = causal && std::abs(position - j) <= window;
     }
   }
-  const double scale = 1.0 / std::sqrt(static_cast<double>(c.width));
+  const double scale = c.options.scale.value_or(1.0 / std::sqrt(static_cast<double>(c.width)));
   Variable z = matmul(in.query, transpose(repeated(in.key), 2, 3)) * scale;
   if (c.options.bias.defined()) z = z + c.options.bias;
   if (c.options.soft_cap) z = tanh(z / *c.options.soft_cap) * *c.options.soft_cap;
@@ -77,12 +77,25 @@ std::vector<Case> cases() {
           {"window", 1, 4, 2, 300, 300, 8, 4, {.window = 20}},
           {"causal window with a cap", 1, 1, 1, 129, 129, 8, 8, {.soft_cap = 2.0, .causal = true, .window = 70}},
           {"dropout", 2, 2, 1, 71, 139, 8, 8, {.causal = true, .dropout = 0.3, .dropout_at = {.key = 7, .counter = 9}}},
-          {"one query", 3, 2, 2, 1, 65, 5, 3}};
+          {"one query", 3, 2, 2, 1, 65, 5, 3},
+          {"one tile", 2, 4, 2, 20, 21, 16, 17},
+          {"one full tile", 1, 2, 2, 64, 64, 24, 8},
+          {"one tile, causal window", 2, 2, 1, 19, 37, 16, 16, {.causal = true, .window = 20}},
+          {"one tile, dropout",
+           2,
+           2,
+           1,
+           23,
+           64,
+           8,
+           8,
+           {.causal = true, .dropout = 0.3, .dropout_at = {.key = 7, .counter = 9}}},
+          {"one tile with a negative scale", 1, 2, 2, 9, 8, 4, 3, {.scale = -0.5}}};
 }
 
 }  // namespace
 
-TEST_CASE("dot_product_attention: several tiles give what a few public ops give, with the same gradients") {
+TEST_CASE("dot_product_attention: one tile and several give what a few public ops give, with the same gradients") {
   const uint64_t seed = tests::seed(41);
   INFO("seed " << seed);
   for (const Case& c : cases()) {
@@ -110,7 +123,8 @@ const double kFillers[] = {1e6, HUGE_VAL, std::numeric_limits<double>::quiet_NaN
 TEST_CASE("dot_product_attention: keys after a query change no bit of its output and gradient") {
   const uint64_t seed = tests::seed(42);
   INFO("seed " << seed);
-  const Case c{"causal", 2, 2, 2, 100, 100, 8, 8, {.causal = true}};
+  const int64_t length = GENERATE(100, 50);
+  const Case c{"causal", 2, 2, 2, length, length, 8, 8, {.causal = true}};
   constexpr int64_t kFirstBlocked = 40;  // for the queries before it
   const Inputs in = inputs_of(c, DType::f32, seed);
   const auto run = [&](const Inputs& from) {
@@ -131,11 +145,12 @@ TEST_CASE("dot_product_attention: keys after a query change no bit of its output
 TEST_CASE("dot_product_attention: padding, and queries without keys, change no bit of anything") {
   const uint64_t seed = tests::seed(44);
   INFO("seed " << seed);
-  constexpr int64_t kKeys = 70, kQueries = 30;  // the others are blocked
-  const Tensor lengths = full({2}, kKeys, {.dtype = DType::i64});
+  const int64_t keys = GENERATE(100, 45);
+  const int64_t used_keys = keys - 30, used_queries = 30;  // the others are blocked
+  const Tensor lengths = full({2}, static_cast<double>(used_keys), {.dtype = DType::i64});
   Tensor asks = zeros({40, 1}, {.dtype = DType::boolean});
-  for (int64_t i = 0; i < kQueries; ++i) asks.mutable_data_<bool>()[i] = true;
-  const Case c{"blocked", 2, 2, 1, 40, 100, 8, 5, {.keep = asks, .lengths = lengths}};
+  for (int64_t i = 0; i < used_queries; ++i) asks.mutable_data_<bool>()[i] = true;
+  const Case c{"blocked", 2, 2, 1, 40, keys, 8, 5, {.keep = asks, .lengths = lengths}};
   const Inputs in = inputs_of(c, DType::f32, seed);
   const auto run = [&](const Inputs& from) {
     const Variable y = attend(c, from);
@@ -147,14 +162,16 @@ TEST_CASE("dot_product_attention: padding, and queries without keys, change no b
   const Variables before = run(in);
   for (const double filler : kFillers) {
     INFO("filled with " << filler);
-    const Variables after =
-        run({filled(in.query, kQueries, filler), filled(in.key, kKeys, filler), filled(in.value, kKeys, filler)});
+    const Variables after = run({filled(in.query, used_queries, filler), filled(in.key, used_keys, filler),
+                                 filled(in.value, used_keys, filler)});
     for (size_t i = 0; i < before.size(); ++i) CHECK(bitwise_equal(before[i].value(), after[i].value()));
   }
 }
 
 TEST_CASE("dot_product_attention: a query without keys has output, and all gradients, of exactly 0") {
-  const Case c{"", 2, 1, 1, 3, 70, 4, 4, {.lengths = Tensor::from({0, 70}, {2}, {.dtype = DType::i64})}};
+  const int64_t keys = GENERATE(70, 17);
+  const Tensor lengths = Tensor::from({0.0, static_cast<double>(keys)}, {2}, {.dtype = DType::i64});
+  const Case c{"", 2, 1, 1, 3, keys, 4, 4, {.lengths = lengths}};
   const Inputs in = inputs_of(c, DType::f64, 1);
   const Variable y = attend(c, in);
   CHECK(all_zero(y.value().select(0, 0)));
@@ -164,10 +181,23 @@ TEST_CASE("dot_product_attention: a query without keys has output, and all gradi
   }
 }
 
+TEST_CASE("dot_product_attention: a score that is NaN is not taken for a blocked one") {
+  const int64_t length = GENERATE(66, 3);
+  const Case c{"", 1, 1, 1, length, length, 2, 2, {.causal = true}};
+  Inputs in = inputs_of(c, DType::f32, 1);
+  Tensor query = in.query.value();
+  query.mutable_data_<float>()[0] = std::numeric_limits<float>::quiet_NaN();
+  in.query = leaf(query);
+  const Tensor y = attend(c, in).value();
+  CHECK(std::isnan(y.data<float>()[0]));  // of the first query, which may attend to one key alone
+  CHECK(all_finite(y.slice(2, 1, length)));
+}
+
 TEST_CASE("dot_product_attention: the same bits with 1, 2 and 3 threads") {
   const uint64_t seed = tests::seed(43);
   INFO("seed " << seed);
   for (const Case& c : {Case{"heads", 2, 6, 2, 300, 300, 16, 16, {.causal = true}},
+                        Case{"heads of one tile", 32, 6, 2, 40, 40, 16, 16, {.causal = true}},
                         Case{"a shared bias",
                              2,
                              2,

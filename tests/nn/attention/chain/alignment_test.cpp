@@ -232,7 +232,7 @@ TEST_CASE("scores that depend on the alignment, and the coverage loss: messages"
         "[coverage_score] expected max_fertility >= 0, got -1");
   CHECK(error_text([] {
           return coverage_loss(zeros({2, 3}));
-        }) == "[coverage_loss] expected weights [B, Tq, Tk], got f32 [2, 3]");
+        }) == "[coverage_loss] expected weights [B, Tq, Tk] or [B, H, Tq, Tk], got f32 [2, 3]");
   CHECK(error_text([] {
           return coverage_loss(zeros({2, 3, 4}), zeros({2, 3}));
         }) == "[coverage_loss] wrong weights before: expected [2, 4], got f32 [2, 3]");

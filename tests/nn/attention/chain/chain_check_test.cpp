@@ -3,18 +3,13 @@
 // normaliser and kind of mask.
 #include <cmath>
 
-#include <gradus/autograd/check/battery/random_tensors.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
-#include <gradus/nn/attention/chain/chain.hpp>
-#include <gradus/nn/check/gradcheck.hpp>
-#include <gradus/nn/check/properties.hpp>
 #include <gradus/tensor/compare.hpp>
 
-#include "tests/nn/attention/chain/chain_cases.hpp"
+#include "tests/nn/attention/chain/chain_sample.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/support/literals.hpp"
 #include "tests/support/seed.hpp"
 
 using namespace gradus;
@@ -22,67 +17,16 @@ using detail::RandomTensors;
 
 namespace {
 
-constexpr int64_t kBatch = 3, kQueries = 2, kKeys = 3, kSize = 2;
+using tests::ChainCase;
+using tests::ChainSample;
+using tests::kBatch;
+using tests::lengths_mask;
+using tests::scattered_mask;
 
-// Item 2 has no keys. The last query of the second mask may attend to nothing.
-Mask lengths_mask() { return Mask::from_lengths(tests::i64({3, 2, 0}, {kBatch})); }
-Mask scattered_mask() { return lengths_mask() & Mask::keep(tests::bools({1, 0, 1, /**/ 0, 0, 0}, {kQueries, kKeys})); }
-
-struct Case {
-  Score score = Score::scaled_dot();
-  Normaliser normaliser = Normaliser::softmax();
-  NormaliseOver over = NormaliseOver::keys;
-  std::optional<double> soft_cap = {};
-  double dropout = 0.0;
-  bool ask = true;
-};
-
-class Sample {
- public:
-  Sample(uint64_t seed, const Case& of, const Mask& mask)
-      : generator_(seed),
-        attention_({.query_size = kSize,
-                    .key_size = kSize,
-                    .score = of.score,
-                    .soft_cap = of.soft_cap,
-                    .normaliser = of.normaliser,
-                    .over = of.over,
-                    .dropout = of.dropout,
-                    .dtype = DType::f64},
-                   generator_),
-        mask_(mask),
-        ask_(of.ask) {
-    tests::randomise(attention_, generator_);
-    RandomTensors random(seed);
-    inputs_ = {{"query", random.floating({kBatch, kQueries, kSize})},
-               {"keys", random.floating({kBatch, kKeys, kSize})},
-               {"values", random.floating({kBatch, kKeys, kSize})},
-               {"bias", random.floating({kQueries, kKeys})},
-               {"scale", random.floating({kBatch, 1, 1})}};
-  }
-
-  std::vector<Variable> run(const std::vector<Variable>& in) {
-    AttendOptions call{.bias = in[3], .weights = ask_ ? ReturnWeights::after_dropout : ReturnWeights::no};
-    if (in.size() > 4) call.scale = in[4];
-    const AttentionOutput out = attention_(in[0], in[1], in[2], mask_, call);
-    return ask_ ? std::vector<Variable>{out.context, out.weights} : std::vector<Variable>{out.context};
-  }
-
-  GradcheckReport derivatives() {
-    return gradcheck(attention_, inputs_, [this](const std::vector<Variable>& in) { return run(in); }, {.order = 2});
-  }
-
-  Generator generator_;
-  Attention attention_;
-  Mask mask_;
-  bool ask_;
-  std::vector<NamedInput> inputs_;
-};
-
-void check_derivatives_of(const Case& of, const char* score, const char* normaliser, bool location = false) {
+void check_derivatives_of(const ChainCase& of, const char* score, const char* normaliser, bool location = false) {
   const uint64_t seed = tests::seed(91);
   for (const Mask& mask : {Mask::none(), lengths_mask(), scattered_mask()}) {
-    Sample sample(seed, of, mask);
+    ChainSample sample(seed, of, mask);
     const GradcheckReport report = sample.derivatives();
     INFO("seed " << seed << ", " << score << ", " << normaliser << '\n' << report.text());
     // No output of the location score depends on the keys.
@@ -123,7 +67,8 @@ TEST_CASE("attention chain: what is blocked has no influence, padding makes no d
       for (const NormaliseOver over : {NormaliseOver::keys, NormaliseOver::queries}) {
         if (over == NormaliseOver::queries && (score.remembers || normaliser.remembers)) continue;
         INFO("seed " << seed << ", " << score.name << ", " << normaliser.name);
-        Sample sample(seed, {.score = score.score, .normaliser = normaliser.normaliser, .over = over}, lengths_mask());
+        ChainSample sample(seed, {.score = score.score, .normaliser = normaliser.normaliser, .over = over},
+                           lengths_mask());
         sample.attention_.eval_();
         const auto f = [&](const std::vector<Variable>& in) {
           // The padded inputs may have another length, so the bias is left out.
@@ -160,7 +105,7 @@ TEST_CASE("attention chain: what is blocked has no influence, padding makes no d
 namespace {
 
 // Everything that a call gives, and the gradients of all of it.
-std::vector<Tensor> everything(Sample& sample, const std::vector<Tensor>& inputs) {
+std::vector<Tensor> everything(ChainSample& sample, const std::vector<Tensor>& inputs) {
   std::vector<Variable> in;
   for (const Tensor& input : inputs) in.push_back(leaf(input));
   const std::vector<Variable> out = sample.run(in);
@@ -184,8 +129,8 @@ TEST_CASE("attention chain: NaN and infinity where nothing looks change no bit, 
     for (const tests::NamedNormaliser& normaliser : tests::all_normalisers()) {
       for (const bool ask : {false, true}) {
         INFO("seed " << seed << ", " << score.name << ", " << normaliser.name);
-        const Case of{.score = score.score, .normaliser = normaliser.normaliser, .soft_cap = 1.5, .ask = ask};
-        Sample sample(seed, of, scattered_mask());
+        const ChainCase of{.score = score.score, .normaliser = normaliser.normaliser, .soft_cap = 1.5, .ask = ask};
+        ChainSample sample(seed, of, scattered_mask());
         sample.attention_.eval_();
         std::vector<Tensor> inputs;
         for (const NamedInput& input : sample.inputs_) inputs.push_back(input.value.clone());

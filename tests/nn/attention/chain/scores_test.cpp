@@ -246,3 +246,30 @@ TEST_CASE("scores refuse sizes that they cannot compare") {
           return located(zeros({1, 1, 2}), located.prepare(zeros({1, 5, 3})));
         }) == "[location_score] expected at most 4 keys (max_positions), got 5 (in attention.score)");
 }
+
+TEST_CASE("what goes into the tanh of a score starts with Glorot and Bengio's bound and the gain of tanh") {
+  constexpr int64_t kUnits = 48, kQuerySize = 40, kKeySize = 56;
+  const uint64_t seed = tests::seed(65);
+  INFO("seed " << seed);
+  Generator generator(seed);
+  const auto check = [&](const Score& score, const char* name, int64_t inputs) {
+    INFO(name);
+    Attention attention({.query_size = kQuerySize, .key_size = kKeySize, .score = score, .dtype = DType::f64},
+                        generator);
+    const Tensor weight = parameter_of(attention, name);
+    const double bound = 5.0 / 3.0 * std::sqrt(6.0 / static_cast<double>(inputs + kUnits));
+    double largest = 0.0;
+    for (int64_t i = 0; i < kUnits; ++i) {
+      for (int64_t j = 0; j < inputs; ++j) largest = std::max(largest, std::fabs(weight.at({i, j})));
+    }
+    CHECK(largest <= bound);
+    CHECK(largest > 0.98 * bound);  // of at least 1,920 numbers, one is nearer to the bound but for 1 case in 10^16
+  };
+  const Score location_aware = Score::location_aware({.attention_size = kUnits, .filters = 2, .width = 3});
+  check(Score::concat({.attention_size = kUnits}), "weight", kQuerySize + kKeySize);
+  for (const Score& score :
+       {Score::additive({.attention_size = kUnits}), location_aware, Score::coverage({.attention_size = kUnits})}) {
+    check(score, "query_proj.weight", kQuerySize);
+    check(score, "key_proj.weight", kKeySize);
+  }
+}

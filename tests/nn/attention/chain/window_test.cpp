@@ -9,7 +9,6 @@
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/nn/attention/chain/chain.hpp>
 #include <gradus/nn/check/gradcheck.hpp>
-#include <gradus/nn/check/properties.hpp>
 #include <gradus/tensor/compare.hpp>
 
 #include "tests/nn/attention/chain/chain_cases.hpp"

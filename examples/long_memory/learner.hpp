@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <vector>
+
+#include <gradus/examples/long_memory/tasks.hpp>
+#include <gradus/nn/recurrent/recurrent.hpp>
+#include <gradus/optim/optimizer.hpp>
+
+namespace gradus::examples::long_memory {
+
+struct LongMemoryOptions {
+  TaskKind task = TaskKind::adding;
+  CellKind cell = CellKind::lstm;
+  int64_t hidden_size = 0;
+};
+
+/// One recurrent layer and a linear one, which reads the last state (adding) or the state after each step (copying).
+/// The forget gates of an LSTM start nearly open (bias 1: Jozefowicz et al. 2015).
+class LongMemoryModel : public Layer<LongMemoryModel, LongMemoryOptions> {
+ public:
+  LongMemoryModel(const LongMemoryOptions& options, const Place& place);
+
+  /// The input of a LongBatch -> [B, 1], or logits [B, T + 20, 9].
+  Variable forward(const Tensor& input);
+
+ private:
+  Recurrent recurrent_;
+  Linear output_;
+  Tensor one_hot_;
+};
+
+struct LearnerOptions {
+  LongMemoryOptions model;
+  int64_t length = 0;
+  int64_t steps = 0;  ///< in all, over which the learning rate falls
+  int64_t batch = 32;
+  double learning_rate = 0.02;  ///< Adam's, at its peak
+};
+
+/// Trains a model on sequences that are drawn anew for each step. Model and sequences have random streams of their own,
+/// so that all cells see the same sequences.
+class LongMemoryLearner {
+ public:
+  LongMemoryLearner(const LearnerOptions& options, uint64_t seed);
+
+  /// One step of Adam, with gradients clipped to norm 1. Returns the loss before it.
+  double step();
+
+  struct Scores {
+    double loss = 0;
+    double accuracy = 0;
+  };
+  /// Over `count` new sequences from a stream of their own, rounded up to whole batches.
+  Scores score(int64_t count);
+
+ private:
+  LearnerOptions options_;
+  Generator drawn_{0};
+  Generator scored_{0};
+  Owned<LongMemoryModel> model_;
+  std::vector<NamedParameter> parameters_;
+  Owned<Adam> optimizer_;
+  int64_t steps_done_ = 0;
+};
+
+}  // namespace gradus::examples::long_memory

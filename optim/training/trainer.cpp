@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+#include <gradus/optim/training/trainer.hpp>
+
+#include <cmath>
+#include <csignal>
+#include <utility>
+
+#include <gradus/optim/state.hpp>
+#include <gradus/optim/training/training_folder.hpp>
+
+namespace gradus {
+namespace {
+
+volatile std::sig_atomic_t g_interrupted = 0;
+
+extern "C" void note_interrupt(int /*signal*/) {
+  g_interrupted = 1;
+  std::signal(SIGINT, SIG_DFL);
+}
+
+}  // namespace
+
+RateFunction::RateFunction(const RateFunction& other)
+    : rate_(other.rate_ == nullptr ? nullptr : other.copy_(other.rate_)),
+      call_(other.call_),
+      copy_(other.copy_),
+      destroy_(other.destroy_) {}
+
+RateFunction::~RateFunction() {
+  if (rate_ != nullptr) destroy_(rate_);
+}
+
+TrainingObserver::~TrainingObserver() = default;
+
+Trainer::Trainer(Optimizer& optimizer, std::vector<NamedParameter> parameters, const TrainerOptions& options)
+    : optimizer_(optimizer), parameters_(std::move(parameters)), options_(options) {
+  const int64_t steps = options.steps;
+  GRADUS_CHECK(steps >= 1, "[Trainer] expected steps of 1 or more, got ", steps);
+  GRADUS_CHECK(options.clip_norm > 0.0, "[Trainer] expected a clip_norm above 0, got ", options.clip_norm);
+  GRADUS_CHECK(options.evaluate_every >= 0 && options.save_every >= 0 && options.patience >= 0 && options.keep >= 1,
+               "[Trainer] expected evaluate_every, save_every and patience of 0 or more, and keep of 1 or more, got ",
+               options.evaluate_every, ", ", options.save_every, ", ", options.patience, " and ", options.keep);
+  GRADUS_CHECK(options.patience == 0 || options.evaluate_every > 0,
+               "[Trainer] patience counts evaluations: expected an evaluate_every above 0");
+  status_.steps = steps;
+  status_.learning_rate = optimizer.learning_rate();
+  checkpoint_.add("trainer", *this);
+  checkpoint_.add("optimizer", optimizer_);
+}
+
+Trainer::~Trainer() = default;
+
+bool Trainer::resume() {
+  GRADUS_CHECK(!options_.folder.empty(), "[Trainer::resume] expected a folder in the options, got none");
+  const std::string path = detail::last_checkpoint(options_.folder);
+  if (path.empty()) return false;
+  checkpoint_.load(path);
+  // What the killed training had no time for.
+  detail::cut_metrics(options_.folder, status_.step);
+  detail::remove_older_checkpoints(options_.folder, options_.keep);
+  status_.saved = path;
+  resumed_ = true;
+  tell(TrainingEvent::resumed);
+  return true;
+}
+
+bool Trainer::wants_step() {
+  if (options_.patience > 0 && status_.evaluations_since_best >= options_.patience) {
+    end_ = TrainingEvent::stopped_early;
+    return false;
+  }
+  if (g_interrupted != 0) {
+    if (!options_.folder.empty() && status_.saved != detail::checkpoint_path(options_.folder, status_.step)) save();
+    end_ = TrainingEvent::interrupted;
+    return false;
+  }
+  return status_.step < status_.steps;
+}
+
+bool Trainer::update(const Variable& loss) {
+  const auto value = loss.value().to(DType::f64);
+  GRADUS_CHECK(value.numel() == 1, "[Trainer] expected the loss of a step as one number, got ", describe(value));
+  if (!std::isfinite(value.item<double>())) {
+    not_finite_ = detail::join("the loss is ", value.item<double>());
+    return false;
+  }
+  optimizer_.zero_grad();
+  backward(loss);
+  try {
+    status_.gradient_norm = clip_grad_norm_(parameters_, options_.clip_norm);
+  } catch (const Error& error) {
+    not_finite_ = error.what();
+    return false;
+  }
+  if (options_.learning_rate) optimizer_.set_learning_rate(options_.learning_rate(status_.step + 1));
+  optimizer_.step();
+  status_.learning_rate = optimizer_.learning_rate();
+  ++status_.step;
+  loss_sum_ += value.item<double>();
+  status_.loss = loss_sum_ / static_cast<double>(++losses_);
+  return true;
+}
+
+void Trainer::refuse_step(const std::string& first_op) {
+  optimizer_.zero_grad();
+  throw Error(detail::join("[Trainer] step ", status_.step + 1, " was not taken, and no parameter was changed: ",
+                           not_finite_, first_op.empty() ? "" : "; first seen at: ", first_op));
+}
+
+bool Trainer::wants_evaluation() const {
+  return status_.step == status_.steps || (options_.evaluate_every > 0 && status_.step % options_.evaluate_every == 0);
+}
+
+void Trainer::evaluated(double metric) {
+  status_.metric = metric;
+  const bool better =
+      !std::isnan(metric) &&
+      (std::isnan(status_.best) || (options_.larger_is_better ? metric > status_.best : metric < status_.best));
+  if (better) {
+    status_.best = metric;
+    status_.best_step = status_.step;
+  }
+  status_.evaluations_since_best = better ? 0 : status_.evaluations_since_best + 1;
+  if (!options_.folder.empty()) detail::append_metrics(options_.folder, status_);
+  tell(TrainingEvent::evaluation);
+  loss_sum_ = 0.0;
+  losses_ = 0;
+  if (!better) return;
+  if (!options_.folder.empty()) {
+    detail::make_training_folder(options_.folder);
+    checkpoint_.save(detail::best_path(options_.folder));
+  }
+  tell(TrainingEvent::better);
+}
+
+bool Trainer::wants_checkpoint() const {
+  if (options_.folder.empty()) return false;
+  return options_.save_every > 0 ? status_.step % options_.save_every == 0 || status_.step == status_.steps
+                                 : wants_evaluation();
+}
+
+void Trainer::save() {
+  detail::make_training_folder(options_.folder);
+  const std::string path = detail::checkpoint_path(options_.folder, status_.step);
+  checkpoint_.save(path);
+  status_.saved = path;
+  detail::remove_older_checkpoints(options_.folder, options_.keep);
+  tell(TrainingEvent::saved);
+}
+
+void Trainer::tell(TrainingEvent event) {
+  for (TrainingObserver* const observer : observers_) observer->observe(event, status_);
+}
+
+std::vector<NamedTensor> Trainer::state_dict() const {
+  return {{"step", detail::integer_state(status_.step)},
+          {"loss_sum", detail::number_state(loss_sum_)},
+          {"losses", detail::integer_state(losses_)},
+          {"metric", detail::number_state(status_.metric)},
+          {"best", detail::number_state(status_.best)},
+          {"best_step", detail::integer_state(status_.best_step)},
+          {"evaluations_since_best", detail::integer_state(status_.evaluations_since_best)}};
+}
+
+void Trainer::load_state_dict(const std::vector<NamedTensor>& state) {
+  detail::StateReader reader(state);
+  TrainingStatus loaded = status_;
+  loaded.step = reader.take_integer("step");
+  const double loss_sum = reader.take_number("loss_sum");
+  const int64_t losses = reader.take_integer("losses");
+  loaded.metric = reader.take_number("metric");
+  loaded.best = reader.take_number("best");
+  loaded.best_step = reader.take_integer("best_step");
+  loaded.evaluations_since_best = reader.take_integer("evaluations_since_best");
+  reader.finish("Trainer");
+  loaded.loss = losses == 0 ? 0.0 : loss_sum / static_cast<double>(losses);
+  status_ = loaded;
+  loss_sum_ = loss_sum;
+  losses_ = losses;
+}
+
+Trainer::InterruptGuard::InterruptGuard(Trainer& trainer) {
+  GRADUS_CHECK(trainer.resumed_ || trainer.options_.folder.empty() || trainer.status_.step > 0 ||
+                   detail::last_checkpoint(trainer.options_.folder).empty(),
+               "[Trainer] ", trainer.options_.folder,
+               " has checkpoints of an earlier training: call resume(), or give another folder");
+  g_interrupted = 0;
+  trainer.end_ = TrainingEvent::ended;
+  previous_ = std::signal(SIGINT, &note_interrupt);
+}
+
+Trainer::InterruptGuard::~InterruptGuard() { std::signal(SIGINT, previous_ == SIG_ERR ? SIG_DFL : previous_); }
+
+}  // namespace gradus

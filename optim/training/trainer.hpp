@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+// Trainer: a training loop with evaluation, checkpoints, resuming, early stopping and a line of progress.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <limits>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <gradus/autograd/grad.hpp>
+#include <gradus/autograd/inspect.hpp>
+#include <gradus/optim/optimizer.hpp>
+#include <gradus/optim/training/checkpoint.hpp>
+
+namespace gradus {
+
+class ProgressLine;
+
+/// A learning rate by the number of the step, which is 1 for the first: any function or schedule with
+/// `double operator()(int64_t step) const`. Without one, the rate of the optimizer stays.
+class GRADUS_API RateFunction {
+ public:
+  RateFunction() = default;
+  template <class F>
+  requires(!std::is_same_v<F, RateFunction> && std::is_invocable_r_v<double, const F&, int64_t>)
+      RateFunction(F rate)  // NOLINT(google-explicit-constructor)
+      : rate_(new F(std::move(rate))),
+        call_([](const void* f, int64_t step) -> double { return (*static_cast<const F*>(f))(step); }),
+        copy_([](const void* f) -> void* { return new F(*static_cast<const F*>(f)); }),
+        destroy_([](void* f) { delete static_cast<F*>(f); }) {}
+  RateFunction(const RateFunction& other);
+  RateFunction& operator=(const RateFunction&) = delete;
+  ~RateFunction();
+
+  explicit operator bool() const noexcept { return rate_ != nullptr; }
+  double operator()(int64_t step) const { return call_(rate_, step); }
+
+ private:
+  void* rate_ = nullptr;
+  double (*call_)(const void*, int64_t) = nullptr;
+  void* (*copy_)(const void*) = nullptr;
+  void (*destroy_)(void*) = nullptr;
+};
+
+struct TrainerOptions {
+  /// The number of all steps, with those before a resume.
+  Required<int64_t> steps;
+  RateFunction learning_rate = {};
+  /// Larger gradients are scaled down to this norm (clip_grad_norm_).
+  double clip_norm = std::numeric_limits<double>::infinity();
+  /// Steps between two evaluations; 0: one, after the last step.
+  int64_t evaluate_every = 0;
+  /// Otherwise the smallest metric is the best.
+  bool larger_is_better = false;
+  /// Ends the training after so many evaluations without a better one; 0: never.
+  int64_t patience = 0;
+  /// For checkpoints and metrics.jsonl; made if missing. Empty: nothing is written.
+  std::string folder = {};
+  /// Steps between two checkpoints; 0: one with each evaluation.
+  int64_t save_every = 0;
+  /// How many of the last checkpoints are kept, besides the best.
+  int64_t keep = 1;
+};
+
+/// Where a training is.
+struct TrainingStatus {
+  int64_t step = 0;            ///< steps done
+  int64_t steps = 0;           ///< of the whole training
+  double loss = 0.0;           ///< mean since the last evaluation
+  double gradient_norm = 0.0;  ///< of the last step, before clipping
+  double learning_rate = 0.0;
+  int64_t tokens = 0;  ///< sum of the batches' `tokens` in this process; 0 when they have none
+  double metric = std::numeric_limits<double>::quiet_NaN();  ///< of the last evaluation; NaN before it
+  double best = std::numeric_limits<double>::quiet_NaN();
+  int64_t best_step = 0;
+  int64_t evaluations_since_best = 0;
+  std::string saved;  ///< the path of the last checkpoint
+};
+
+enum class TrainingEvent : uint8_t { resumed, step, evaluation, better, saved, interrupted, stopped_early, ended };
+
+/// Is told of each event of a training.
+class GRADUS_API TrainingObserver {
+ public:
+  virtual ~TrainingObserver();
+  virtual void observe(TrainingEvent event, const TrainingStatus& status) = 0;
+
+ protected:
+  TrainingObserver() = default;
+  TrainingObserver(const TrainingObserver&) = default;
+  TrainingObserver& operator=(const TrainingObserver&) = default;
+};
+
+/// The usual training loop. Nothing in gradus needs it: its steps are zero_grad, backward, clip_grad_norm_ and step.
+/// All that the next steps depend on belongs into checkpoint(); then a training that was killed and resumed has the
+/// same bits as one that was not.
+class GRADUS_API Trainer {
+ public:
+  /// The optimizer and the parameters must outlive it.
+  Trainer(Optimizer& optimizer, std::vector<NamedParameter> parameters, const TrainerOptions& options);
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+  ~Trainer();
+
+  /// Add the model, the order of the batches and generators here; "optimizer" and "trainer" are already there.
+  Checkpoint& checkpoint() noexcept { return checkpoint_; }
+  /// The observer must outlive the trainer.
+  void add_observer(TrainingObserver& observer) { observers_.push_back(&observer); }
+  const TrainingStatus& status() const noexcept { return status_; }
+
+  /// Loads the last checkpoint of the folder. Returns false when there is none.
+  bool resume();
+
+  /// Trains up to options.steps: `loss(batches.next())` is the loss of a step, and `evaluate()` the metric of an
+  /// evaluation. Ctrl-C (SIGINT) ends it after the step, with a checkpoint; a second one ends the process. A loss or
+  /// gradient that is not finite throws before the update, with the first op that produced one. Throws when the folder
+  /// has checkpoints that were not resumed.
+  template <class Batches, class Loss, class Evaluate>
+  const TrainingStatus& run(Batches& batches, Loss&& loss, Evaluate&& evaluate) {
+    const InterruptGuard guard(*this);
+    while (wants_step()) {
+      const auto batch = batches.next();
+      if (!update(loss(batch))) explain([&] { backward(loss(batch)); });
+      if constexpr (requires { batch.tokens; }) status_.tokens += batch.tokens;
+      tell(TrainingEvent::step);
+      if (wants_evaluation()) evaluated(evaluate());
+      if (wants_checkpoint()) save();
+    }
+    tell(end_);
+    return status_;
+  }
+
+ private:
+  // Catches SIGINT during its lifetime.
+  class GRADUS_API InterruptGuard {
+   public:
+    [[nodiscard]] explicit InterruptGuard(Trainer& trainer);
+    ~InterruptGuard();
+    InterruptGuard(const InterruptGuard&) = delete;
+    InterruptGuard& operator=(const InterruptGuard&) = delete;
+
+   private:
+    void (*previous_)(int);
+  };
+
+  [[nodiscard]] std::vector<NamedTensor> state_dict() const;
+  void load_state_dict(const std::vector<NamedTensor>& state);
+  friend class Checkpoint;
+
+  bool wants_step();
+  bool update(const Variable& loss);
+  bool wants_evaluation() const;
+  void evaluated(double metric);
+  bool wants_checkpoint() const;
+  void save();
+  void tell(TrainingEvent event);
+  [[noreturn]] void refuse_step(const std::string& first_op);
+
+  // Runs the step again in anomaly mode, in which the first op with a wrong number throws.
+  template <class Run>
+  [[noreturn]] void explain(Run&& run) {
+    std::string first_op;
+    try {
+      const DetectAnomaly detect;
+      run();
+    } catch (const Error& error) {
+      first_op = error.what();
+    }
+    refuse_step(first_op);
+  }
+
+  Optimizer& optimizer_;
+  std::vector<NamedParameter> parameters_;
+  TrainerOptions options_;
+  Checkpoint checkpoint_;
+  std::vector<TrainingObserver*> observers_;
+  TrainingStatus status_;
+  double loss_sum_ = 0.0;  // since the last evaluation
+  int64_t losses_ = 0;
+  std::string not_finite_;  // what stopped the step
+  bool resumed_ = false;
+  TrainingEvent end_ = TrainingEvent::ended;
+};
+
+/// Prints step, loss, metric, learning rate, tokens/s and the time left. On a terminal it rewrites one line; elsewhere
+/// it prints a line at each evaluation. It also says what was resumed, where a training that was interrupted is saved,
+/// and when it stopped early.
+class GRADUS_API TrainingProgress : public TrainingObserver {
+ public:
+  /// `out` must outlive it.
+  TrainingProgress(std::ostream& out, bool terminal);
+  /// Ends the line, also when an exception ended the training.
+  ~TrainingProgress() override;
+  TrainingProgress(const TrainingProgress&) = delete;
+  TrainingProgress& operator=(const TrainingProgress&) = delete;
+
+  void observe(TrainingEvent event, const TrainingStatus& status) override;
+
+ private:
+  std::string text(const TrainingStatus& status) const;
+
+  std::ostream& out_;
+  ProgressLine* line_;
+  double begin_ = 0.0;  // of this process's steps, in seconds of the line
+  int64_t first_ = 0;   // steps done before this process
+};
+
+}  // namespace gradus
