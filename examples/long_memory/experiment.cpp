@@ -7,11 +7,11 @@
 
 #include <gradus/examples/common/machine_memory.hpp>
 #include <gradus/examples/common/output_folder.hpp>
-#include <gradus/optim/training/progress_line.hpp>
 #include <gradus/examples/common/text.hpp>
 #include <gradus/examples/long_memory/learner.hpp>
 #include <gradus/examples/long_memory/long_memory.hpp>
 #include <gradus/examples/long_memory/plot.hpp>
+#include <gradus/optim/training/progress_line.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
 
 namespace gradus::examples::long_memory {

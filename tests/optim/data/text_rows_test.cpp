@@ -157,3 +157,13 @@ TEST_CASE("TextRows and Vocabulary::of_file: messages") {
   CHECK(error_text([&] { static_cast<void>(Vocabulary::of_file(path)); }) ==
         "[Vocabulary::of_file] " + path + ": expected UTF-8, got another byte at position 2");
 }
+
+TEST_CASE("TextRows: a file that was changed after it was opened") {
+  const tests::TemporaryFolder folder;
+  const std::string path = folder / "text";
+  tests::write_file(path, "abababababab");
+  TextRows rows(path, Vocabulary({"ab"}, kPlain), {.rows = 1, .steps = 7});
+  tests::write_file(path, "\xF0\x9F\x98\x80\xF0\x9F\x98\x80\xF0\x9F\x98\x80");  // as many bytes, fewer symbols
+  CHECK(error_text([&] { static_cast<void>(rows.next()); }) ==
+        "[TextRows] " + path + ": the file has changed since it was opened");
+}
