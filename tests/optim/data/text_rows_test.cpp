@@ -164,6 +164,6 @@ TEST_CASE("TextRows: a file that was changed after it was opened") {
   tests::write_file(path, "abababababab");
   TextRows rows(path, Vocabulary({"ab"}, kPlain), {.rows = 1, .steps = 7});
   tests::write_file(path, "\xF0\x9F\x98\x80\xF0\x9F\x98\x80\xF0\x9F\x98\x80");  // as many bytes, fewer symbols
-  CHECK(error_text([&] { static_cast<void>(rows.next()); }) ==
+  CHECK(tests::error_text([&] { static_cast<void>(rows.next()); }) ==
         "[TextRows] " + path + ": the file has changed since it was opened");
 }
