@@ -122,7 +122,7 @@ HWY_INLINE V PowerOfTwo(D d, V shifted) {
 
 /// v 2^n, rounded once, also when the result is infinite, subnormal or 0.
 template <class D, class V>
-HWY_INLINE V ScalePow2(D d, V v, const ExpReduction<V>& reduced) {
+HWY_INLINE V ScalePow2([[maybe_unused]] D d, V v, const ExpReduction<V>& reduced) {
   using T = hn::TFromD<D>;
 #if HWY_TARGET <= HWY_AVX3
   if constexpr (sizeof(V) == 64 && sizeof(T) == 4) {
