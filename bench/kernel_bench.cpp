@@ -13,6 +13,7 @@
 
 #include <gradus/tensor/kernels/elementwise/elementwise.hpp>
 #include <gradus/tensor/kernels/gemm/gemm.hpp>
+#include <gradus/tensor/kernels/gemm/tensor_matmul.hpp>
 #include <gradus/tensor/random/random.hpp>
 
 #include "checks.hpp"
@@ -101,6 +102,39 @@ void gemm(benchmark::State& state, const Product& product) {
   state.counters["peak"] = peak_flops();
 }
 
+// 1,024 products of 20 x 16 x 20, as attention over short sentences has them.
+void small_products(benchmark::State& state) {
+  constexpr int64_t kBatch = 1024, kRows = 20, kInner = 16, kColumns = 20;
+  Generator generator(kSeed);
+  const Tensor a = normal({kBatch, kRows, kInner}, generator), b = normal({kBatch, kInner, kColumns}, generator);
+  Tensor c = zeros({kBatch, kRows, kColumns});
+  const kernels::Gemm<float> item = {.m = kRows,
+                                     .n = kColumns,
+                                     .k = kInner,
+                                     .a = a.data<float>(),
+                                     .lda = kInner,
+                                     .b = b.data<float>(),
+                                     .ldb = kColumns,
+                                     .c = c.mutable_data_<float>(),
+                                     .ldc = kColumns};
+  const kernels::BatchedGemm<float> call = {.item = item,
+                                            .batch = kBatch,
+                                            .stride_a = kRows * kInner,
+                                            .stride_b = kInner * kColumns,
+                                            .stride_c = kRows * kColumns};
+  kernels::batched_gemm(call);
+  Tensor expected = zeros({kRows, kColumns}, {.dtype = DType::f64});
+  kernels::matmul(a.select(0, kBatch - 1).to(DType::f64), b.select(0, kBatch - 1).to(DType::f64), expected);
+  require_close("a small product", c.select(0, kBatch - 1), expected, 1e-5);
+  for ([[maybe_unused]] auto _ : state) {
+    kernels::batched_gemm(call);
+    benchmark::ClobberMemory();
+  }
+  state.counters["FLOP/s"] = benchmark::Counter(2.0 * kBatch * kRows * kInner * kColumns,
+                                                benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["peak"] = peak_flops();
+}
+
 struct Function {
   const char* name;
   kernels::UnaryFn fn;
@@ -158,6 +192,7 @@ void elementwise(benchmark::State& state, const Function& function, int64_t n) {
   for (const Product& product : kProducts) {
     benchmark::RegisterBenchmark(product.name, [&product](benchmark::State& state) { gemm(state, product); });
   }
+  benchmark::RegisterBenchmark("gemm_small/1024x20x16x20", small_products);
   for (const Function& function : kFunctions) {
     for (const int64_t n : {int64_t{2048}, int64_t{65536}}) {
       const std::string name = std::string(function.name) + "/" + std::to_string(n);

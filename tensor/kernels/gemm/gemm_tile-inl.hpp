@@ -194,10 +194,6 @@ HWY_INLINE void RunPanel(D d, const TileProduct<T>& t, const T* b, int64_t colum
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t left = t.n - column;
   if (left <= lanes) return RunNarrow(d, t, b, column);
-  if (HWY_CAP_GE512 && 2 * left <= 3 * lanes) {  // half of a vector of 64 bytes may cost half as much
-    RunNarrow(d, t, b, column);
-    return RunNarrow(d, t, b + lanes, column + lanes);
-  }
   if constexpr (kTileRows == 6) {
     if (t.m % 6 == 2 && t.m > 6) {  // ends with 4 + 4 rows: 6 + 2 rows wait for the FMAs of the last two
       TileProduct<T> sixes = t;
