@@ -4,6 +4,7 @@
 #include <bit>
 
 #include <gradus/optim/state.hpp>
+#include <gradus/tensor/detail/called_as.hpp>
 
 namespace gradus {
 namespace {
@@ -98,10 +99,12 @@ void Checkpoint::load_state_dict(const std::vector<NamedTensor>& state) {
 }
 
 void Checkpoint::save(const std::string& path, const std::vector<std::pair<std::string, std::string>>& metadata) const {
+  const detail::CalledAs called("Checkpoint::save");
   save_safetensors(path, state_dict(), metadata);
 }
 
 std::vector<std::pair<std::string, std::string>> Checkpoint::load(const std::string& path) {
+  const detail::CalledAs called("Checkpoint::load");
   SafetensorsFile file = load_safetensors(path);
   load_state_dict(file.tensors);
   return std::move(file.metadata);

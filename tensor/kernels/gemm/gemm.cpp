@@ -179,9 +179,9 @@ double blas_work() {
   return side * side * side;
 }
 
-// This decides for a whole product, never for a block of it. Below blas_work() our kernels are 3 to 40 % faster, but they
-// do not pack A: with a long transposed A each step reads a new page. Our kernels for a baseline without vectors are
-// much slower than OpenBLAS. NEON has vectors and FMA: there we choose as with AVX2, which was not timed.
+// This decides for a whole product, never for a block of it. Below blas_work() our kernels are 3 to 40 % faster, but
+// they do not pack A: with a long transposed A each step reads a new page. Our kernels for a baseline without vectors
+// are much slower than OpenBLAS. NEON has vectors and FMA: there we choose as with AVX2, which was not timed.
 template <class T>
 bool uses_blas(const Gemm<T>& p) {
   constexpr bool kPlainBaseline = HWY_STATIC_TARGET > HWY_AVX2 && !HWY_ARCH_ARM;

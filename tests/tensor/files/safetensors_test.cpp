@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <bit>
 #include <cmath>
-#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -21,11 +19,13 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/error_text.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/support/write_limits.hpp"
 
 namespace gradus {
 namespace {
 
 using tests::error_text;
+using tests::FileSizeLimit;
 using tests::read_file;
 using tests::TemporaryFolder;
 using tests::write_file;
@@ -36,27 +36,6 @@ std::string file_bytes(const std::string& header, const std::string& data) {
   std::memcpy(length.data(), &count, 8);
   return length + header + data;
 }
-
-// During its lifetime, this process cannot make a file longer than `bytes`.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    rlimit limit = before_;
-    limit.rlim_cur = bytes;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  void (*handler_)(int);
-  rlimit before_{};
-};
 
 int64_t files_in(const TemporaryFolder& folder) {
   const std::filesystem::directory_iterator files(folder.path());
