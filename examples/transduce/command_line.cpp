@@ -69,7 +69,7 @@ void add_model_options(CLI::App& app, Config& config, Names& names) {
   group.whole("--heads", config.heads, 4, "of transformer");
   group.whole("--hidden", config.hidden, 192, "numbers in a state of each direction; of transformer, in all");
   group.whole("--embedding", config.embedding, 96, "numbers that stand for a symbol; of transformer, --hidden");
-  group.real("--dropout", config.dropout, "0.3", "while training");
+  group.real("--dropout", config.dropout, "0.4", "while training");
 }
 
 void add_training_options(CLI::App& app, Config& config) {

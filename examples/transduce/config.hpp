@@ -29,7 +29,7 @@ struct Config {
   std::optional<int64_t> heads;
   std::optional<int64_t> hidden;
   std::optional<int64_t> embedding;
-  double dropout = 0.3;
+  double dropout = 0.4;
 
   // Training.
   int64_t epochs = 60;

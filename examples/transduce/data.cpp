@@ -61,14 +61,22 @@ TextPair scan_pair(const std::string& line, const std::string& place) {
 }
 
 // Puts blanks between the tags, and checks the lengths.
-void settle_pair(TextPair& pair, Format format, int64_t max_length, const std::string& place) {
+void settle_pair(TextPair& pair, Format format, bool has_target, int64_t max_length, const std::string& place) {
   std::replace(pair.tags.begin(), pair.tags.end(), rule_of(format).tag_separator, ' ');
-  if (pair.source.find_first_not_of(' ') == std::string::npos) throw BadInput(place + ": the source is empty");
-  for (const std::string* text : {&pair.source, &pair.target, &pair.tags}) {
-    const auto length = static_cast<int64_t>(text->size());
+  const struct {
+    const char* name;
+    const std::string& text;
+    bool required;
+  } parts[] = {{"the source", pair.source, true},
+               {"the target", pair.target, has_target},
+               {"the list of tags", pair.tags, has_tags(format)}};
+  for (const auto& part : parts) {
+    if (!part.required) continue;
+    if (part.text.find_first_not_of(' ') == std::string::npos) throw BadInput(place + ": " + part.name + " is empty");
+    const auto length = static_cast<int64_t>(part.text.size());
     if (length <= max_length) continue;
-    throw BadInput(place + ": longer than allowed: it has " + std::to_string(length) + " bytes, --max-length is " +
-                   std::to_string(max_length));
+    throw BadInput(place + ": " + part.name + " is longer than allowed: it has " + std::to_string(length) +
+                   " bytes, --max-length is " + std::to_string(max_length));
   }
 }
 
@@ -105,7 +113,7 @@ std::vector<TextPair> read_training_pairs(const std::string& path, Format format
   } else {
     pairs = read_for_user([&] { return read_pairs(path, rule_of(format).columns); });
   }
-  for (size_t i = 0; i < pairs.size(); ++i) settle_pair(pairs[i], format, max_length, place_of(path, i, "pair"));
+  for (size_t i = 0; i < pairs.size(); ++i) settle_pair(pairs[i], format, true, max_length, place_of(path, i, "pair"));
   return pairs;
 }
 
@@ -118,7 +126,7 @@ TextPair source_of_line(const std::string& line, Format format, int64_t max_leng
   }
   TextPair pair{.source = line.substr(0, tab), .target = {}, .tags = {}};
   if (has_tags(format)) pair.tags = line.substr(tab + 1);
-  settle_pair(pair, format, max_length, place);
+  settle_pair(pair, format, false, max_length, place);
   return pair;
 }
 

@@ -30,7 +30,8 @@ SymbolUnit target_unit(Format format);
 bool has_tags(Format format);
 
 /// The pairs of a file, the tags with blanks between them. Throws BadInput, with the line or the pair, for a file that
-/// cannot be read, is not UTF-8 or not of this format, and for an empty source or one of more than `max_length` bytes.
+/// cannot be read, is not UTF-8 or not of this format, and for a source, target or list of tags that is empty or has
+/// more than `max_length` bytes.
 std::vector<TextPair> read_training_pairs(const std::string& path, Format format, int64_t max_length);
 
 /// The sources of a file without targets: the lines of a format are the same, but have no column for the target ("IN:"

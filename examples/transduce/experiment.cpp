@@ -39,22 +39,27 @@ Learner learner_of(const Config& config, const std::vector<TextPair>& training) 
   return {.known = std::move(known), .options = options, .model = make_model(options, generator)};
 }
 
-// Nothing that is in the folder is replaced, unless it is a training that goes on.
+// No file of the folder is replaced, unless it belongs to a training that goes on.
 std::optional<OutputFolder> output_folder(const Config& config) {
   if (config.out.empty()) return std::nullopt;
-  const bool answers_file = !config.test.empty() || !config.predict.empty();
-  std::vector<std::string> files;
-  if (trains(config)) files.emplace_back(kModelFile);
-  if (answers_file) files.emplace_back(kAnswersFile);
+  std::vector<std::string> made, files;  // made: by this run alone
+  if (!config.test.empty() || !config.predict.empty()) made.emplace_back(kAnswersFile);
+  files = made;
+  if (trains(config)) {
+    files.emplace_back(kModelFile);
+    if (!config.resume) made.insert(made.end(), {kModelFile, "best.safetensors", "metrics.jsonl"});
+  }
   if (files.empty()) throw BadInput("--out: expected --train, --test or --predict beside it, got none of them");
   OutputFolder out(config.out, files);
-  if (config.resume) return out;
-  for (const std::string& file : files) {
-    if (std::filesystem::exists(out.file(file)))
-      throw BadInput("--out " + config.out + ": it has " + file + " already");
+  for (const std::string& file : made) {
+    if (!std::filesystem::exists(out.file(file))) continue;
+    throw BadInput("--out " + config.out + ": it has " + file + " already: expected another folder" +
+                   (trains(config) && file != kAnswersFile ? ", or --resume" : ""));
   }
-  if (trains(config) && !detail::last_checkpoint(config.out).empty()) {
-    throw BadInput("--out " + config.out + ": it has checkpoints of a training: expected --resume, or another folder");
+  const bool goes_on = !gradus::detail::last_checkpoint(config.out).empty();
+  if (config.resume && !goes_on) throw BadInput("--resume: " + config.out + " has no checkpoint");
+  if (trains(config) && !config.resume && goes_on) {
+    throw BadInput("--out " + config.out + ": it has checkpoints already: expected another folder, or --resume");
   }
   return out;
 }

@@ -41,7 +41,7 @@ class BestWeights : public TrainingObserver {
 
   void observe(TrainingEvent event, const TrainingStatus& status) override {
     if (event == TrainingEvent::better) best_ = model_.state_dict();
-    if (event == TrainingEvent::resumed && status.best_step > 0) best_ = of_file(detail::best_path(folder_));
+    if (event == TrainingEvent::resumed && status.best_step > 0) best_ = of_file(gradus::detail::best_path(folder_));
     if (event == TrainingEvent::interrupted) interrupted_ = true;
   }
   bool interrupted() const { return interrupted_; }
@@ -66,13 +66,11 @@ class BestWeights : public TrainingObserver {
 };
 
 void resume_training(const Config& config, Trainer& trainer, int64_t loaded_pairs, int64_t& pairs) {
-  bool found = false;
   try {
-    found = trainer.resume();
+    trainer.resume();
   } catch (const Error& error) {
     throw BadInput("--resume: " + config.out + " has no training of this model: " + error.what());
   }
-  if (!found) throw BadInput("--resume: " + config.out + " has no checkpoint");
   if (pairs != loaded_pairs) throw BadInput("--resume: " + config.out + " has a training on other pairs");
 }
 
@@ -86,6 +84,7 @@ void learn(const Config& config, Learner& learner, const Lessons& lessons, std::
   BatchOrder order(lengths_of(training), {.batch_size = config.batch, .seed = config.seed});
   Batches batches(training, order);
   AdamW optimizer(model.module().parameters(), {.weight_decay = config.weight_decay});
+  const bool has_dev = !lessons.dev.empty();
   const int64_t steps = config.epochs * order.batches_per_epoch();
   const WarmupCosineOptions rate{.peak = config.learning_rate, .warmup = steps / 20, .total = steps + 1};
   Trainer trainer(optimizer, model.module().parameters(),
@@ -93,7 +92,7 @@ void learn(const Config& config, Learner& learner, const Lessons& lessons, std::
                    .learning_rate = [rate](int64_t step) { return warmup_cosine(step, rate); },
                    .clip_norm = kClip,
                    .evaluate_every = std::max<int64_t>(1, steps / config.evaluations),
-                   .larger_is_better = true,
+                   .larger_is_better = has_dev,
                    .folder = config.out});
   const int64_t of_these_pairs = fingerprint(lessons.training);
   int64_t pairs = of_these_pairs;
@@ -110,16 +109,16 @@ void learn(const Config& config, Learner& learner, const Lessons& lessons, std::
     return cross_entropy(model.logits(batch), batch.target_out, {.label_smoothing = config.label_smoothing});
   };
   const auto evaluate = [&] {
-    if (lessons.dev.empty()) return static_cast<double>(trainer.status().step);
+    if (!has_dev) return trainer.status().loss;
     const auto given = answers(model, learner.known, dev.sources, 1);
     return score(lessons.dev, given, target_unit(learner.known.format)).accuracy();
   };
   const TrainingStatus& status = trainer.run(batches, loss, evaluate);
   metrics.loss = status.loss;
   metrics.steps = status.step;
-  metrics.best_step = status.best_step;
+  metrics.best_step = has_dev ? status.best_step : status.step;
   metrics.interrupted = best.interrupted();
-  best.restore();
+  if (has_dev) best.restore();
   metrics.train_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
