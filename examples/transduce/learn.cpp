@@ -7,6 +7,7 @@
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/examples/common/bad_input.hpp>
 #include <gradus/optim/optimizer.hpp>
+#include <gradus/optim/state.hpp>
 #include <gradus/optim/training/trainer.hpp>
 #include <gradus/optim/training/training_folder.hpp>
 
@@ -65,13 +66,29 @@ class BestWeights : public TrainingObserver {
   bool interrupted_ = false;
 };
 
-void resume_training(const Config& config, Trainer& trainer, int64_t loaded_pairs, int64_t& pairs) {
+/// Is in each checkpoint, so that a training goes on only with its own pairs.
+class PairsMark {
+ public:
+  explicit PairsMark(const std::vector<TextPair>& pairs) : mark_(fingerprint(pairs)) {}
+
+  std::vector<NamedTensor> state_dict() const { return {{"mark", gradus::detail::integer_state(mark_)}}; }
+  void load_state_dict(const std::vector<NamedTensor>& state) const {
+    gradus::detail::StateReader reader(state);
+    const int64_t mark = reader.take_integer("mark");
+    reader.finish("PairsMark");
+    if (mark != mark_) throw Error("its training pairs were others");
+  }
+
+ private:
+  int64_t mark_;
+};
+
+void resume_training(const Config& config, Trainer& trainer) {
   try {
     trainer.resume();
   } catch (const Error& error) {
-    throw BadInput("--resume: " + config.out + " has no training of this model: " + error.what());
+    throw BadInput("--resume: the training in " + config.out + " cannot go on like this: " + error.what());
   }
-  if (pairs != loaded_pairs) throw BadInput("--resume: " + config.out + " has a training on other pairs");
 }
 
 }  // namespace
@@ -94,8 +111,7 @@ void learn(const Config& config, Learner& learner, const Lessons& lessons, std::
                    .evaluate_every = std::max<int64_t>(1, steps / config.evaluations),
                    .larger_is_better = has_dev,
                    .folder = config.out});
-  const int64_t of_these_pairs = fingerprint(lessons.training);
-  int64_t pairs = of_these_pairs;
+  PairsMark pairs(lessons.training);
   trainer.checkpoint().add("model", model.module());
   trainer.checkpoint().add("order", order);
   trainer.checkpoint().add("pairs", pairs);
@@ -103,7 +119,7 @@ void learn(const Config& config, Learner& learner, const Lessons& lessons, std::
   BestWeights best(model.module(), config.out);
   trainer.add_observer(progress);
   trainer.add_observer(best);
-  if (config.resume) resume_training(config, trainer, of_these_pairs, pairs);
+  if (config.resume) resume_training(config, trainer);
 
   const auto loss = [&](const SequenceBatch& batch) {
     return cross_entropy(model.logits(batch), batch.target_out, {.label_smoothing = config.label_smoothing});

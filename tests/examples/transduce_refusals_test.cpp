@@ -133,10 +133,12 @@ TEST_CASE("transduce replaces no file, and resumes only the training that it is 
                       "new has no checkpoint");
   const ProgramResult other = transduce_result({"--hidden", "5", "--train", pairs, "--resume", "--out", out});
   CHECK(other.status == 2);
-  CHECK_THAT(other.err, contains_text("out has no training of this model: "));
+  CHECK_THAT(other.err, contains_text("out cannot go on like this: "));
+  const std::string log = read_file(out + "/metrics.jsonl");
   write_new_file(pairs, "ab\tba\ndc\tcd\n");
   CHECK_THAT(transduce_result(short_transduce({"--train", pairs, "--resume", "--out", out})).err,
-             contains_text("out has a training on other pairs"));
+             contains_text("pairs does not fit: its training pairs were others"));
+  CHECK(read_file(out + "/metrics.jsonl") == log);
 
   check_pairs_refused(short_transduce({"--train", pairs, "--out", out}),
                       "it has model.safetensors already: expected another folder, or --resume");
