@@ -20,7 +20,7 @@ struct Config {
   std::string predict;             ///< sources to be answered
   std::optional<std::string> ask;  ///< one source to be answered
   std::optional<Format> format;    ///< of all of them
-  int64_t max_length = 400;        ///< bytes of a source, target or list of tags
+  int64_t max_length = 2'000;      ///< bytes of a source, target or list of tags
 
   // The model.
   std::optional<ModelKind> model;

@@ -227,7 +227,7 @@ TEST_CASE("transduce's help names every option and its default") {
                                                           "--predict FILE",
                                                           "--ask TEXT",
                                                           "--format NAME  [pairs]",
-                                                          "--max-length N  [400]",
+                                                          "--max-length N  [2000]",
                                                           "--out DIR",
                                                           "--resume",
                                                           "--load FILE",
