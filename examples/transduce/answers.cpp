@@ -26,12 +26,14 @@ std::vector<std::string> answers(AnyModel& model, const Known& known, const std:
                                  int64_t beams) {
   const int64_t max_length = 2 * known.longest + 8;
   std::vector<int64_t> lengths;
+  lengths.reserve(sources.size());
   for (const Sequence& source : sources) lengths.push_back(static_cast<int64_t>(source.size()));
   BatchOrder order(lengths, {.batch_size = std::max<int64_t>(1, kRows / beams)});
   std::vector<std::string> out(sources.size());
   for (int64_t batch = order.batches_per_epoch(); batch > 0; --batch) {
     const std::vector<int64_t> items = order.next();
     std::vector<Sequence> together;
+    together.reserve(items.size());
     for (const int64_t item : items) together.push_back(sources[static_cast<size_t>(item)]);
     const Owned<Continuation> rows = model.start(pad_sequences(together, gradus::Vocabulary::kPad));
     const PaddedSequences found = best_answers(*rows, beams, max_length);

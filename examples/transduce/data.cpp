@@ -97,6 +97,7 @@ std::optional<Format> format_from(const std::string& name) {
 
 std::vector<std::string> format_names() {
   std::vector<std::string> out;
+  out.reserve(kRules.size());
   for (const FormatRule& rule : kRules) out.emplace_back(rule.name);
   return out;
 }

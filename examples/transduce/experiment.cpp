@@ -70,7 +70,8 @@ Prepared prepare(const Config& config) {
   const Format format_of_new = config.format.value_or(Format::pairs);
   Lessons lessons;
   if (trains(config)) lessons.training = read_training_pairs(config.train, format_of_new, config.max_length);
-  Prepared out{.learner = learner_of(config, lessons.training), .lessons = std::move(lessons)};
+  Learner learner = learner_of(config, lessons.training);
+  Prepared out{.learner = std::move(learner), .lessons = std::move(lessons)};
   const Format format = out.learner.known.format;
   if (!config.dev.empty()) out.lessons.dev = read_training_pairs(config.dev, format, config.max_length);
   if (!config.test.empty()) out.test = read_training_pairs(config.test, format, config.max_length);
