@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include <gradus/examples/common/text.hpp>
-#include <gradus/examples/text_model/saved_model.hpp>
+#include <gradus/examples/common/saved_model.hpp>
 #include <gradus/tensor/files/safetensors.hpp>
 
 namespace gradus::examples::classify {
@@ -63,7 +63,7 @@ void save_learner(const std::string& path, const Learner& learner) {
 
 Learner load_learner(const std::string& path, const Config& config) {
   const SavedModel file(path, kProgram);
-  Learner out{.known = {.symbols = file.symbols(), .labels = labels_in(file)}, .model = {}};
+  Learner out{.known = {.symbols = Symbols(*from_utf8(symbols_text(file.symbols()))), .labels = labels_in(file)}, .model = {}};
   const ClassifierOptions options{.vocab = out.known.symbols.count(),
                                   .classes = static_cast<int64_t>(out.known.labels.size()),
                                   .cell = file.cell(),
