@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "workloads.hpp"
 
+#include <algorithm>
+
+#include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
 
@@ -28,11 +31,6 @@ Seq2SeqOptions TrainingWorkload::model_options() {
           .attention = AttentionKind::additive};
 }
 
-examples::TrainerOptions TrainingWorkload::trainer_options() {
-  // Enough steps that the rate stays at its peak after the warm-up.
-  return {.steps = 1'000'000'000, .learning_rate = 4e-3, .largest_gradient = 1.0};
-}
-
 std::vector<examples::Batch> TrainingWorkload::batches(int count, Generator& generator) {
   std::vector<examples::Batch> result;
   for (int i = 0; i < count; ++i) {
@@ -56,6 +54,20 @@ std::vector<examples::Batch> TrainingWorkload::batches(int count, Generator& gen
 Variable TrainingWorkload::loss(Seq2Seq& model, const examples::Batch& batch) {
   const Variable logits = model(batch.source, batch.lengths, batch.target_in);
   return cross_entropy(logits, batch.target_out, {.ignore_index = examples::kIgnored});
+}
+
+TrainingSteps::TrainingSteps(Seq2Seq& model)
+    : model_(model), parameters_(model.parameters()), optimizer_(parameters_) {}
+
+double TrainingSteps::step(const examples::Batch& batch) {
+  constexpr double kRate = 4e-3, kWarmup = 100.0;
+  optimizer_.set_learning_rate(kRate * std::min(1.0, static_cast<double>(++steps_) / kWarmup));
+  const Variable loss = TrainingWorkload::loss(model_, batch);
+  optimizer_.zero_grad();
+  backward(loss);
+  clip_grad_norm_(parameters_, 1.0);
+  optimizer_.step();
+  return static_cast<double>(loss.item<float>());
 }
 
 }  // namespace gradus::bench

@@ -79,9 +79,9 @@ void write_training(Tensors& file) {
   for (const NamedParameter& named : model.parameters()) {
     file.push_back({"gradients." + named.name, named.parameter->grad().clone()});
   }
-  examples::Trainer trainer(model, TrainingWorkload::trainer_options());
+  TrainingSteps steps(model);
   for (int i = 0; i < kComparedSteps; ++i) {
-    const double value = trainer.step(batches[static_cast<size_t>(i)]);
+    const double value = steps.step(batches[static_cast<size_t>(i)]);
     file.push_back({"losses." + std::to_string(i), scalar(value, {.dtype = DType::f64})});
   }
 }
@@ -141,8 +141,7 @@ void write_recurrent(Tensors& file) {
 /// Trains the model from the file on its batches, in turn.
 class Training {
  public:
-  explicit Training(const Tensors& file)
-      : model_(TrainingWorkload::model_options(), generator_), trainer_(model_, TrainingWorkload::trainer_options()) {
+  explicit Training(const Tensors& file) : model_(TrainingWorkload::model_options(), generator_), steps_(model_) {
     model_.load_state_dict(below(file, "weights."));
     for (int i = 0; i < kBatches; ++i) {
       batches_.push_back({.source = find(file, batch_name(i, "source")),
@@ -152,12 +151,12 @@ class Training {
                           .tokens = TrainingWorkload::kTokens});
     }
   }
-  void step() { trainer_.step(batches_[next_++ % batches_.size()]); }
+  void step() { steps_.step(batches_[next_++ % batches_.size()]); }
 
  private:
   Generator generator_{0};
   Seq2Seq model_;
-  examples::Trainer trainer_;
+  TrainingSteps steps_;
   std::vector<examples::Batch> batches_;
   size_t next_ = 0;
 };
