@@ -137,7 +137,7 @@ Metrics run(const Config& config, std::ostream& out, const RunOptions& options) 
   if (trains(config)) {
     TrainingProgress progress(out, options.terminal, {.metric = "validation", .tokens = "characters"});
     const TrainingStatus status = train(*learner.model, learner.symbols, config, progress);
-    metrics.loss = status.last_loss;
+    metrics.loss = status.step_loss;
     metrics.steps = status.step;
     metrics.train_seconds = status.seconds;
     const double seconds = status.seconds - status.evaluation_seconds;

@@ -142,7 +142,7 @@ Metrics run(const Config& config, std::ostream& out, const RunOptions& options) 
   if (trains(config)) {
     TrainingProgress progress(out, options.terminal, {.metric = "accuracy", .tokens = "lines"});
     const TrainingStatus status = train(*learner.model, *prepared.examples, config, prepared.batches, progress);
-    metrics.loss = status.last_loss;
+    metrics.loss = status.step_loss;
     metrics.steps = status.step;
     metrics.train_seconds = status.seconds;
     if (prepared.out.has_value()) save_learner(prepared.out->file(kModelFile), learner);

@@ -139,7 +139,7 @@ class FinalLoss : public TrainingObserver {
  public:
   void observe(TrainingEvent event, const TrainingStatus& status) override {
     if (event != TrainingEvent::step || status.step <= status.steps - std::max<int64_t>(1, status.steps / 10)) return;
-    sum_ += status.last_loss;
+    sum_ += status.step_loss;
     ++count_;
   }
   double mean() const { return count_ == 0 ? 0.0 : sum_ / static_cast<double>(count_); }

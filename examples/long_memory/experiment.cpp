@@ -45,7 +45,7 @@ class StepsShown : public TrainingObserver {
     if (event != TrainingEvent::step || !terminal_ || !line.wants(false)) return;
     line.show(formatted("%-4s  %6lld  step %lld of %lld  loss %.4f", cell_name(row_.cell),
                         static_cast<long long>(row_.length), static_cast<long long>(status.step),
-                        static_cast<long long>(status.steps), status.last_loss));
+                        static_cast<long long>(status.steps), status.step_loss));
   }
   ProgressLine line;
 

@@ -122,8 +122,8 @@ bool Trainer::update(const Variable& loss) {
   optimizer_.step();
   status_.learning_rate = optimizer_.learning_rate();
   ++status_.step;
-  status_.last_loss = value.item<double>();
-  loss_sum_ += status_.last_loss;
+  status_.step_loss = value.item<double>();
+  loss_sum_ += status_.step_loss;
   status_.loss = loss_sum_ / static_cast<double>(++losses_);
   count_part();
   return true;

@@ -27,7 +27,7 @@ struct TrainingStatus {
   int64_t steps = 0;           ///< of the whole training
   double part = 0.0;           ///< of the training that is done, by steps or by seconds, whichever is more; 1: all
   double loss = 0.0;           ///< mean since the last evaluation
-  double last_loss = 0.0;      ///< of the last step
+  double step_loss = 0.0;      ///< of the last step
   double gradient_norm = 0.0;  ///< of the last step, before clipping
   double learning_rate = 0.0;
   int64_t tokens = 0;  ///< sum of the batches' `tokens` in this process; 0 when they have none
@@ -53,10 +53,10 @@ class GRADUS_API RateFunction {
       : rate_(new F(std::move(rate))),
         call_([](const void* f, const TrainingStatus& before) -> double {
           const F& rate_of = *static_cast<const F*>(f);
-          if constexpr (std::is_invocable_r_v<double, const F&, const TrainingStatus&>) {
-            return rate_of(before);
-          } else {
+          if constexpr (std::is_invocable_r_v<double, const F&, int64_t>) {
             return rate_of(before.step + 1);
+          } else {
+            return rate_of(before);
           }
         }),
         copy_([](const void* f) -> void* { return new F(*static_cast<const F*>(f)); }),

@@ -58,8 +58,8 @@ void TrainingProgress::observe(TrainingEvent event, const TrainingStatus& status
       return;
     case TrainingEvent::interrupted:
       line_->finish();
-      out_ << "interrupted after step " << status.step
-           << (status.saved.empty() ? "; nothing was saved" : "; saved as " + status.saved) << std::endl;
+      out_ << "interrupted after step " << status.step << (status.saved.empty() ? "" : "; saved as " + status.saved)
+           << std::endl;
       return;
     case TrainingEvent::stopped_early:
       line_->finish();
