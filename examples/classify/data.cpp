@@ -40,6 +40,7 @@ LabelledLine built_in_line(RandomNumbers& numbers) {
 
 std::vector<int64_t> lengths_of(const std::vector<Sequence>& texts) {
   std::vector<int64_t> out;
+  out.reserve(texts.size());
   for (const Sequence& text : texts) out.push_back(static_cast<int64_t>(text.size()));
   return out;
 }
