@@ -22,7 +22,7 @@ constexpr uint64_t kSeed = 1;
 
 struct Training {
   Generator generator{kSeed};
-  std::vector<examples::Batch> batches = TrainingWorkload::batches(16, generator);
+  std::vector<SequenceBatch> batches = TrainingWorkload::batches(16, generator);
   Seq2Seq model{TrainingWorkload::model_options(), generator};
   TrainingSteps steps{model};
 };
@@ -55,7 +55,7 @@ void count_tokens(benchmark::State& state) {
       benchmark::Counter(static_cast<double>(TrainingWorkload::kTokens), benchmark::Counter::kIsIterationInvariantRate);
 }
 
-const examples::Batch& turn(const Training& training, int64_t i) {
+const SequenceBatch& turn(const Training& training, int64_t i) {
   return training.batches[static_cast<size_t>(i) % training.batches.size()];
 }
 

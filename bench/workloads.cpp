@@ -31,8 +31,8 @@ Seq2SeqOptions TrainingWorkload::model_options() {
           .attention = AttentionKind::additive};
 }
 
-std::vector<examples::Batch> TrainingWorkload::batches(int count, Generator& generator) {
-  std::vector<examples::Batch> result;
+std::vector<SequenceBatch> TrainingWorkload::batches(int count, Generator& generator) {
+  std::vector<SequenceBatch> result;
   for (int i = 0; i < count; ++i) {
     const Tensor source = randint({kBatch, kLength}, generator, {.low = 1, .high = kVocabulary});
     Tensor target_in = zeros({kBatch, kLength}, {.dtype = DType::i64});
@@ -43,7 +43,7 @@ std::vector<examples::Batch> TrainingWorkload::batches(int count, Generator& gen
       if (t + 1 < kLength) target_in.select(1, t + 1).copy_(symbol);
     }
     result.push_back({.source = source,
-                      .lengths = full({kBatch}, static_cast<double>(kLength), {.dtype = DType::i64}),
+                      .source_lengths = full({kBatch}, static_cast<double>(kLength), {.dtype = DType::i64}),
                       .target_in = target_in,
                       .target_out = target_out,
                       .tokens = kTokens});
@@ -51,15 +51,15 @@ std::vector<examples::Batch> TrainingWorkload::batches(int count, Generator& gen
   return result;
 }
 
-Variable TrainingWorkload::loss(Seq2Seq& model, const examples::Batch& batch) {
-  const Variable logits = model(batch.source, batch.lengths, batch.target_in);
-  return cross_entropy(logits, batch.target_out, {.ignore_index = examples::kIgnored});
+Variable TrainingWorkload::loss(Seq2Seq& model, const SequenceBatch& batch) {
+  const Variable logits = model(batch.source, batch.source_lengths, batch.target_in);
+  return cross_entropy(logits, batch.target_out, {.ignore_index = kIgnoredTarget});
 }
 
 TrainingSteps::TrainingSteps(Seq2Seq& model)
     : model_(model), parameters_(model.parameters()), optimizer_(parameters_) {}
 
-double TrainingSteps::step(const examples::Batch& batch) {
+double TrainingSteps::step(const SequenceBatch& batch) {
   constexpr double kRate = 4e-3, kWarmup = 100.0;
   optimizer_.set_learning_rate(kRate * std::min(1.0, static_cast<double>(++steps_) / kWarmup));
   const Variable loss = TrainingWorkload::loss(model_, batch);

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include <gradus/autograd/variable.hpp>
-#include <gradus/examples/copy_reverse/data/batches.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
+#include <gradus/optim/data/batches.hpp>
 #include <gradus/optim/optimizer.hpp>
 
 // The timed workloads, here and for other libraries (scripts/peers).
@@ -34,8 +34,8 @@ struct TrainingWorkload {
 
   static Seq2SeqOptions model_options();
   /// Sources of the symbols 1 to kVocabulary - 1, all of length kLength. Each target begins with the symbol 0.
-  static std::vector<examples::Batch> batches(int count, Generator& generator);
-  static Variable loss(Seq2Seq& model, const examples::Batch& batch);
+  static std::vector<SequenceBatch> batches(int count, Generator& generator);
+  static Variable loss(Seq2Seq& model, const SequenceBatch& batch);
 };
 
 /// Takes the steps of that training. The rate rises over the first 100 and then stays.
@@ -44,7 +44,7 @@ class TrainingSteps {
   /// `model` must outlive it.
   explicit TrainingSteps(Seq2Seq& model);
   /// Returns the loss before the step.
-  double step(const examples::Batch& batch);
+  double step(const SequenceBatch& batch);
 
  private:
   Seq2Seq& model_;

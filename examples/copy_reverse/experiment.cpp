@@ -175,9 +175,9 @@ void train(const Config& config, Experiment& experiment, std::ostream& out, cons
   trainer.add_observer(final_loss);
   const TrainingStatus& status = trainer.run(
       batches,
-      [&](const Batch& batch) {
-        return cross_entropy(model(batch.source, batch.lengths, batch.target_in), batch.target_out,
-                             {.ignore_index = kIgnored});
+      [&](const SequenceBatch& batch) {
+        return cross_entropy(model(batch.source, batch.source_lengths, batch.target_in), batch.target_out,
+                             {.ignore_index = kIgnoredTarget});
       },
       [&] { return score(learner.task, sample, answers(learner, sample)).rate(); });
   metrics.steps = status.step;

@@ -63,13 +63,13 @@ std::string batch_name(int batch, const char* what) { return "batches." + std::t
 
 void write_training(Tensors& file) {
   Generator generator(1);
-  const std::vector<examples::Batch> batches = TrainingWorkload::batches(kBatches, generator);
+  const std::vector<SequenceBatch> batches = TrainingWorkload::batches(kBatches, generator);
   Seq2Seq model(TrainingWorkload::model_options(), generator);
   for (const NamedTensor& entry : model.state_dict()) file.push_back({"weights." + entry.name, entry.value});
   for (int i = 0; i < kBatches; ++i) {
-    const examples::Batch& batch = batches[static_cast<size_t>(i)];
+    const SequenceBatch& batch = batches[static_cast<size_t>(i)];
     file.push_back({batch_name(i, "source"), batch.source});
-    file.push_back({batch_name(i, "lengths"), batch.lengths});
+    file.push_back({batch_name(i, "lengths"), batch.source_lengths});
     file.push_back({batch_name(i, "target_in"), batch.target_in});
     file.push_back({batch_name(i, "target_out"), batch.target_out});
   }
@@ -145,7 +145,7 @@ class Training {
     model_.load_state_dict(below(file, "weights."));
     for (int i = 0; i < kBatches; ++i) {
       batches_.push_back({.source = find(file, batch_name(i, "source")),
-                          .lengths = find(file, batch_name(i, "lengths")),
+                          .source_lengths = find(file, batch_name(i, "lengths")),
                           .target_in = find(file, batch_name(i, "target_in")),
                           .target_out = find(file, batch_name(i, "target_out")),
                           .tokens = TrainingWorkload::kTokens});
@@ -157,7 +157,7 @@ class Training {
   Generator generator_{0};
   Seq2Seq model_;
   TrainingSteps steps_;
-  std::vector<examples::Batch> batches_;
+  std::vector<SequenceBatch> batches_;
   size_t next_ = 0;
 };
 
