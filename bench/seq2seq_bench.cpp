@@ -22,9 +22,9 @@ constexpr uint64_t kSeed = 1;
 
 struct Training {
   Generator generator{kSeed};
-  std::vector<examples::Batch> batches = TrainingWorkload::batches(16, generator);
+  std::vector<SequenceBatch> batches = TrainingWorkload::batches(16, generator);
   Seq2Seq model{TrainingWorkload::model_options(), generator};
-  examples::Trainer trainer{model, TrainingWorkload::trainer_options()};
+  TrainingSteps steps{model};
 };
 
 // Compares loss and gradients with those of the same weights in f64. The tests check the f64 ones against finite
@@ -55,7 +55,7 @@ void count_tokens(benchmark::State& state) {
       benchmark::Counter(static_cast<double>(TrainingWorkload::kTokens), benchmark::Counter::kIsIterationInvariantRate);
 }
 
-const examples::Batch& turn(const Training& training, int64_t i) {
+const SequenceBatch& turn(const Training& training, int64_t i) {
   return training.batches[static_cast<size_t>(i) % training.batches.size()];
 }
 
@@ -88,10 +88,10 @@ void training_step(benchmark::State& state) {
   Training training;
   check_gradients(training);
   int64_t i = 0;
-  double loss = training.trainer.step(turn(training, i++));
+  double loss = training.steps.step(turn(training, i++));
   reset_peak_memory();
   const int64_t asked_before = memory_stats().system_allocations;
-  for ([[maybe_unused]] auto _ : state) loss = training.trainer.step(turn(training, i++));
+  for ([[maybe_unused]] auto _ : state) loss = training.steps.step(turn(training, i++));
   const MemoryStats memory = memory_stats();
   GRADUS_CHECK(std::isfinite(loss), "[bench] the loss is ", loss, " after ", i, " steps");
   count_tokens(state);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "workloads.hpp"
 
+#include <algorithm>
+
+#include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
 
@@ -28,13 +31,8 @@ Seq2SeqOptions TrainingWorkload::model_options() {
           .attention = AttentionKind::additive};
 }
 
-examples::TrainerOptions TrainingWorkload::trainer_options() {
-  // Enough steps that the rate stays at its peak after the warm-up.
-  return {.steps = 1'000'000'000, .learning_rate = 4e-3, .largest_gradient = 1.0};
-}
-
-std::vector<examples::Batch> TrainingWorkload::batches(int count, Generator& generator) {
-  std::vector<examples::Batch> result;
+std::vector<SequenceBatch> TrainingWorkload::batches(int count, Generator& generator) {
+  std::vector<SequenceBatch> result;
   for (int i = 0; i < count; ++i) {
     const Tensor source = randint({kBatch, kLength}, generator, {.low = 1, .high = kVocabulary});
     Tensor target_in = zeros({kBatch, kLength}, {.dtype = DType::i64});
@@ -45,7 +43,7 @@ std::vector<examples::Batch> TrainingWorkload::batches(int count, Generator& gen
       if (t + 1 < kLength) target_in.select(1, t + 1).copy_(symbol);
     }
     result.push_back({.source = source,
-                      .lengths = full({kBatch}, static_cast<double>(kLength), {.dtype = DType::i64}),
+                      .source_lengths = full({kBatch}, static_cast<double>(kLength), {.dtype = DType::i64}),
                       .target_in = target_in,
                       .target_out = target_out,
                       .tokens = kTokens});
@@ -53,9 +51,23 @@ std::vector<examples::Batch> TrainingWorkload::batches(int count, Generator& gen
   return result;
 }
 
-Variable TrainingWorkload::loss(Seq2Seq& model, const examples::Batch& batch) {
-  const Variable logits = model(batch.source, batch.lengths, batch.target_in);
-  return cross_entropy(logits, batch.target_out, {.ignore_index = examples::kIgnored});
+Variable TrainingWorkload::loss(Seq2Seq& model, const SequenceBatch& batch) {
+  const Variable logits = model(batch.source, batch.source_lengths, batch.target_in);
+  return cross_entropy(logits, batch.target_out, {.ignore_index = kIgnoredTarget});
+}
+
+TrainingSteps::TrainingSteps(Seq2Seq& model)
+    : model_(model), parameters_(model.parameters()), optimizer_(parameters_) {}
+
+double TrainingSteps::step(const SequenceBatch& batch) {
+  constexpr double kRate = 4e-3, kWarmup = 100.0;
+  optimizer_.set_learning_rate(kRate * std::min(1.0, static_cast<double>(++steps_) / kWarmup));
+  const Variable loss = TrainingWorkload::loss(model_, batch);
+  optimizer_.zero_grad();
+  backward(loss);
+  clip_grad_norm_(parameters_, 1.0);
+  optimizer_.step();
+  return static_cast<double>(loss.item<float>());
 }
 
 }  // namespace gradus::bench

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include <gradus/autograd/variable.hpp>
-#include <gradus/examples/copy_reverse/data/batches.hpp>
-#include <gradus/examples/copy_reverse/trainer.hpp>
 #include <gradus/nn/models/seq2seq.hpp>
+#include <gradus/optim/data/batches.hpp>
+#include <gradus/optim/optimizer.hpp>
 
 // The timed workloads, here and for other libraries (scripts/peers).
 
@@ -33,10 +33,24 @@ struct TrainingWorkload {
   static constexpr int64_t kTokens = kBatch * kLength;
 
   static Seq2SeqOptions model_options();
-  static examples::TrainerOptions trainer_options();
   /// Sources of the symbols 1 to kVocabulary - 1, all of length kLength. Each target begins with the symbol 0.
-  static std::vector<examples::Batch> batches(int count, Generator& generator);
-  static Variable loss(Seq2Seq& model, const examples::Batch& batch);
+  static std::vector<SequenceBatch> batches(int count, Generator& generator);
+  static Variable loss(Seq2Seq& model, const SequenceBatch& batch);
+};
+
+/// Takes the steps of that training. The rate rises over the first 100 and then stays.
+class TrainingSteps {
+ public:
+  /// `model` must outlive it.
+  explicit TrainingSteps(Seq2Seq& model);
+  /// Returns the loss before the step.
+  double step(const SequenceBatch& batch);
+
+ private:
+  Seq2Seq& model_;
+  std::vector<NamedParameter> parameters_;
+  Adam optimizer_;
+  int64_t steps_ = 0;
 };
 
 }  // namespace gradus::bench

@@ -66,6 +66,10 @@ void add_other_options(CLI::App& app, Config& config) {
              "learn this UTF-8 text; symbols are Unicode code points.\nIts last tenth is for validation");
   files.text("--out", config.out, "DIR  [write nothing]",
              "write model.safetensors into this folder, which is made if\nmissing");
+  files.text("--checkpoints", config.checkpoints, "DIR  [none]",
+             "keep checkpoints of the training and its metrics.jsonl in\nthis folder; with the same options, a "
+             "training that was\n"
+             "interrupted goes on from there");
   files.text("--load", config.load, "FILE",
              "use the model.safetensors of an earlier run, which knows its\n"
              "symbols and sizes: it is trained further only if --steps or\n"
@@ -73,7 +77,7 @@ void add_other_options(CLI::App& app, Config& config) {
 }
 
 void settle_char_lm(CLI::App& app, Config& config, const std::string& cell) {
-  refuse_empty_texts(app, {"--data", "--load", "--out", "--prompt"}, "a name or a text");
+  refuse_empty_texts(app, {"--data", "--load", "--out", "--checkpoints", "--prompt"}, "a name or a text");
   config.cell = cell_from(cell);
 }
 

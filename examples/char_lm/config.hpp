@@ -40,6 +40,7 @@ struct Config {
   // Files; empty for no file.
   std::string load;
   std::string out;
+  std::string checkpoints;  ///< a folder
 };
 
 constexpr int64_t kDefaultSteps = 2'000;
@@ -50,8 +51,9 @@ struct Metrics {
   double loss = 0;                   ///< of the last step
   double train_seconds = 0;          ///< of the training loop, with its progress output and validation
   double symbols_per_second = 0;     ///< trained on, without the time for validation
-  int64_t steps = 0;                 ///< done
-  std::string sample;                ///< the text that the model wrote
+  int64_t validation_symbols = 0;
+  int64_t steps = 0;   ///< done, with those before a resume
+  std::string sample;  ///< the text that the model wrote
 };
 
 /// True unless a model is only loaded.

@@ -4,16 +4,17 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <filesystem>
 #include <ostream>
 
 #include <gradus/examples/char_lm/model_file.hpp>
 #include <gradus/examples/char_lm/sampler.hpp>
-#include <gradus/examples/char_lm/trainer.hpp>
+#include <gradus/examples/char_lm/training.hpp>
 #include <gradus/examples/common/bad_input.hpp>
 #include <gradus/examples/common/machine_memory.hpp>
 #include <gradus/examples/common/output_folder.hpp>
 #include <gradus/examples/common/text.hpp>
-#include <gradus/examples/text_model/training_progress.hpp>
+#include <gradus/optim/training/progress_line.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
 
 namespace gradus::examples::char_lm {
@@ -24,24 +25,38 @@ constexpr const char* kModelFile = "model.safetensors";
 /// Everything prepared for the run. Once it exists, no user error is left to find.
 struct Prepared {
   Learner learner;
-  std::optional<Text> text;
+  std::vector<int64_t> prompt;
   std::optional<OutputFolder> out;
-  std::u32string prompt;
-  Generator passes{0};
-  Generator drawing{0};
+  Generator drawing;
 };
 
-std::u32string prompt_of(const Config& config, const Symbols& symbols) {
-  if (config.prompt.empty()) {
-    return std::u32string(1, symbols.id(U'\n').has_value() ? U'\n' : symbols.symbol(0));
+Vocabulary symbols_of(const std::string& path) {
+  return or_bad_input([&] { return Vocabulary::of_file(path, {.marks = false}); });
+}
+
+[[noreturn]] void refuse_symbol(const std::string& where, const std::string& symbol) {
+  throw BadInput(where + ": the model does not know the symbol '" + shown_symbol(from_utf8(symbol)->front()) + "'");
+}
+
+void require_known(const std::string& path, const Vocabulary& known) {
+  const Vocabulary found = symbols_of(path);
+  for (int64_t id = 0; id < found.size(); ++id) {
+    if (!known.find(found.symbol(id)).has_value()) refuse_symbol(path, found.symbol(id));
   }
+}
+
+std::vector<int64_t> prompt_of(const Config& config, const Vocabulary& symbols) {
+  if (config.prompt.empty()) return {symbols.find("\n").value_or(0)};
   const std::optional<std::u32string> prompt = from_utf8(config.prompt);
   if (!prompt.has_value()) throw BadInput("--prompt: this is not valid UTF-8");
-  for (const char32_t symbol : *prompt) {
-    if (symbols.id(symbol).has_value()) continue;
-    throw BadInput("--prompt: the model does not know the symbol '" + shown_symbol(symbol) + "'");
+  std::vector<int64_t> ids;
+  for (const char32_t code_point : *prompt) {
+    const std::string symbol = to_utf8({&code_point, 1});
+    const std::optional<int64_t> id = symbols.find(symbol);
+    if (!id.has_value()) refuse_symbol("--prompt", symbol);
+    ids.push_back(*id);
   }
-  return *prompt;
+  return ids;
 }
 
 Prepared prepare(const Config& config) {
@@ -50,31 +65,30 @@ Prepared prepare(const Config& config) {
   // Each use has its own stream, so that its draws do not change the others.
   Generator root(config.seed);
   Generator for_model = root.split();
-  Prepared out;
-  out.passes = root.split();
-  out.drawing = root.split();
   const bool loads = !config.load.empty();
-  if (loads) out.learner = load_learner(config.load, config);
+  Learner learner =
+      loads ? load_learner(config.load, config) : Learner{.symbols = symbols_of(config.data), .model = {}};
   if (!config.data.empty()) {
-    const std::u32string text = read_text(config.data);
-    if (!loads) out.learner.symbols = Symbols(text);
-    out.text = make_text(config.data, text, out.learner.symbols, config.batch, config.unroll);
+    if (loads) require_known(config.data, learner.symbols);
+    if (trains(config)) training_rows(config, learner.symbols);
+    validation_rows(config, learner.symbols);
   }
-  const CharLmOptions options =
-      loads ? out.learner.model->options() : model_options(config, out.learner.symbols.count());
+  const CharLmOptions options = loads ? learner.model->options() : model_options(config, learner.symbols.size());
   require_memory(config, options, memory_of_machine());
-  if (!loads) out.learner.model = Owned<CharLm>(new CharLm(options, for_model));
+  if (!loads) learner.model = Owned<CharLm>(new CharLm(options, for_model));
+  Prepared out{.learner = std::move(learner), .prompt = {}, .out = {}, .drawing = root.split()};
   out.prompt = prompt_of(config, out.learner.symbols);
   if (!config.out.empty()) out.out.emplace(config.out, std::vector<std::string>{kModelFile});
+  if (!config.checkpoints.empty()) OutputFolder(config.checkpoints, {"metrics.jsonl"}, "--checkpoints");
   return out;
 }
 
 void tell_plan(std::ostream& out, const Config& config, const Prepared& prepared) {
   const CharLmOptions& o = prepared.learner.model->options();
-  if (prepared.text.has_value()) {
-    const Text& text = *prepared.text;
-    out << "data       " << printable(config.data) << ": " << grouped(text.split) << " symbols to train on; "
-        << grouped(text.size() - text.split) << " for validation\n";
+  if (!config.data.empty()) {
+    out << "data       " << printable(config.data) << ": "
+        << grouped(static_cast<int64_t>(std::filesystem::file_size(config.data)))
+        << " bytes, the last tenth for validation\n";
   }
   out << "model      " << o.num_layers << (o.num_layers == 1 ? " layer" : " layers") << " of " << cell_name(o.cell)
       << ", hidden " << o.hidden_size << ", embedding " << o.embedding_size << ", " << o.vocab
@@ -87,42 +101,7 @@ void tell_plan(std::ostream& out, const Config& config, const Prepared& prepared
   out << std::flush;
 }
 
-void train(const Config& config, Prepared& prepared, std::ostream& out, const RunOptions& options, Metrics& metrics) {
-  constexpr int64_t kSymbolsForProgress = 8'192;
-  std::optional<int64_t> steps = config.steps;
-  if (!steps.has_value() && !config.seconds.has_value()) steps = kDefaultSteps;
-  CharLm& model = *prepared.learner.model;
-  Trainer trainer(model, *prepared.text,
-                  {.batch = config.batch,
-                   .unroll = config.unroll,
-                   .learning_rate = config.learning_rate,
-                   .warmup = config.warmup,
-                   .weight_decay = config.weight_decay,
-                   .clip = config.clip},
-                  std::move(prepared.passes));
-  TrainingProgress progress(out, {.steps = steps,
-                                  .seconds = config.seconds,
-                                  .items_of_step = config.batch * config.unroll,
-                                  .items = "characters",
-                                  .terminal = options.terminal});
-  do {
-    metrics.loss = trainer.step(progress.part());
-    progress.step_done(metrics.loss);
-    if (progress.wants_validation()) {
-      const double begin = progress.seconds();
-      const double loss = validation_loss(
-          model, *prepared.text, {.batch = config.batch, .unroll = config.unroll, .most = kSymbolsForProgress});
-      progress.set_validation(loss, progress.seconds() - begin);
-    }
-    progress.show();
-  } while (progress.part() < 1.0);
-  progress.finish();
-  metrics.steps = progress.steps();
-  metrics.train_seconds = progress.seconds();
-  metrics.symbols_per_second = progress.items_per_second();
-}
-
-void tell_results(std::ostream& out, const Config& config, const Prepared& prepared, const Metrics& metrics) {
+void tell_results(std::ostream& out, const Config& config, const Metrics& metrics) {
   std::array<char, 160> line{};
   if (trains(config)) {
     std::snprintf(line.data(), line.size(), "\ntrained for %s: %s steps, %s characters/s\n",
@@ -132,7 +111,7 @@ void tell_results(std::ostream& out, const Config& config, const Prepared& prepa
   }
   if (metrics.validation.has_value()) {
     std::snprintf(line.data(), line.size(), "validation loss %.4f nats a symbol, over %s symbols\n",
-                  *metrics.validation, grouped(prepared.text->size() - prepared.text->split).c_str());
+                  *metrics.validation, grouped(metrics.validation_symbols).c_str());
     out << line.data();
   }
   out << std::flush;
@@ -154,20 +133,30 @@ Metrics run(const Config& config, std::ostream& out, const RunOptions& options) 
   Prepared prepared = prepare(config);
   tell_plan(out, config, prepared);
   Metrics metrics;
-  if (trains(config)) train(config, prepared, out, options, metrics);
   Learner& learner = prepared.learner;
-  if (prepared.text.has_value()) {
-    metrics.validation =
-        validation_loss(*learner.model, *prepared.text, {.batch = config.batch, .unroll = config.unroll});
+  if (trains(config)) {
+    TrainingProgress progress(out, options.terminal, {.metric = "validation", .tokens = "characters"});
+    const TrainingStatus status = train(*learner.model, learner.symbols, config, progress);
+    metrics.loss = status.step_loss;
+    metrics.steps = status.step;
+    metrics.train_seconds = status.seconds;
+    const double seconds = status.seconds - status.evaluation_seconds;
+    metrics.symbols_per_second = seconds > 0.0 ? static_cast<double>(status.tokens) / seconds : 0.0;
   }
-  tell_results(out, config, prepared, metrics);
+  if (!config.data.empty()) {
+    TextRows rows = validation_rows(config, learner.symbols);
+    const Validation validation = validate(*learner.model, rows);
+    metrics.validation = validation.loss;
+    metrics.validation_symbols = validation.symbols;
+  }
+  tell_results(out, config, metrics);
   if (prepared.out.has_value()) {
     save_learner(prepared.out->file(kModelFile), learner);
     out << "the model is in " << printable(prepared.out->file(kModelFile)) << "\n";
   }
   if (config.sample > 0) {
-    metrics.sample = to_utf8(sample(*learner.model, learner.symbols, prepared.prompt,
-                                    {.count = config.sample, .temperature = config.temperature}, prepared.drawing));
+    metrics.sample = sample(*learner.model, learner.symbols, prepared.prompt,
+                            {.count = config.sample, .temperature = config.temperature}, prepared.drawing);
     tell_sample(out, config.prompt + metrics.sample);
   }
   return metrics;

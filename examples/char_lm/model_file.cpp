@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/examples/char_lm/model_file.hpp>
 
-#include <gradus/examples/common/text.hpp>
-#include <gradus/examples/text_model/saved_model.hpp>
+#include <gradus/examples/common/saved_model.hpp>
 #include <gradus/tensor/files/safetensors.hpp>
 
 namespace gradus::examples::char_lm {
@@ -28,13 +27,13 @@ void save_learner(const std::string& path, const Learner& learner) {
                     {"layers", std::to_string(o.num_layers)},
                     {"hidden", std::to_string(o.hidden_size)},
                     {"embedding", std::to_string(o.embedding_size)},
-                    {"symbols", to_utf8(learner.symbols.all())}});
+                    {"symbols", symbols_text(learner.symbols)}});
 }
 
 Learner load_learner(const std::string& path, const Config& config) {
   const SavedModel file(path, kProgram);
   Learner out{.symbols = file.symbols(), .model = {}};
-  const CharLmOptions options{.vocab = out.symbols.count(),
+  const CharLmOptions options{.vocab = out.symbols.size(),
                               .cell = file.cell(),
                               .num_layers = file.number("layers", kMostLayers),
                               .hidden_size = file.number("hidden", kWidest),

@@ -4,14 +4,14 @@
 #include <string>
 
 #include <gradus/examples/char_lm/config.hpp>
-#include <gradus/examples/char_lm/data.hpp>
 #include <gradus/examples/char_lm/model.hpp>
+#include <gradus/optim/data/vocabulary.hpp>
 
 namespace gradus::examples::char_lm {
 
 /// A model and the symbols that it knows.
 struct Learner {
-  Symbols symbols;
+  Vocabulary symbols;
   Owned<CharLm> model;
 };
 

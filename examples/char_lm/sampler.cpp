@@ -28,23 +28,21 @@ int64_t drawn_symbol(const float* logits, int64_t count, double temperature, dou
 
 }  // namespace
 
-std::u32string sample(CharLm& model, const Symbols& symbols, const std::u32string& prompt, const SampleOptions& options,
-                      Generator& generator) {
-  GRADUS_CHECK(!prompt.empty(), "[sample] expected a prompt of at least one symbol");
+std::string sample(CharLm& model, const Vocabulary& symbols, std::vector<int64_t> ids, const SampleOptions& options,
+                   Generator& generator) {
+  GRADUS_CHECK(!ids.empty(), "[sample] expected a prompt of at least one symbol");
   const NoGrad no_grad;
   const bool trained = model.training();
   model.eval_();
-  std::vector<int64_t> ids;
-  for (const char32_t symbol : prompt) ids.push_back(symbols.id(symbol).value());
   RecurrentState state = model.initial_state(1);
   const Tensor uniforms = uniform({options.count}, generator, {.dtype = DType::f64});
-  std::u32string out;
+  std::string out;
   for (int64_t i = 0; i < options.count; ++i) {
     const auto steps = static_cast<int64_t>(ids.size());
     const CharLmOutput read = model(Tensor::from(std::span<const int64_t>(ids), {1, steps}), state);
     const Tensor logits = read.logits.value().contiguous();
-    const float* last = logits.data<float>() + (steps - 1) * symbols.count();
-    ids = {drawn_symbol(last, symbols.count(), options.temperature, uniforms.at({i}))};
+    const float* last = logits.data<float>() + (steps - 1) * symbols.size();
+    ids = {drawn_symbol(last, symbols.size(), options.temperature, uniforms.at({i}))};
     out += symbols.symbol(ids.front());
     state = read.state;
   }

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
-#include <gradus/examples/char_lm/data.hpp>
 #include <gradus/examples/char_lm/model.hpp>
+#include <gradus/optim/data/vocabulary.hpp>
 
 namespace gradus::examples::char_lm {
 
@@ -13,9 +14,9 @@ struct SampleOptions {
   double temperature = 1.0;  ///< > 0: logits are divided by it
 };
 
-/// Text that the model writes after `prompt`, which must have at least one symbol and only known ones: each symbol is
-/// drawn from the model's distribution by one number of `generator`. Evaluation mode.
-std::u32string sample(CharLm& model, const Symbols& symbols, const std::u32string& prompt, const SampleOptions& options,
-                      Generator& generator);
+/// Text that the model writes after the numbers of at least one symbol: each symbol is drawn from the model's
+/// distribution by one number of `generator`. Evaluation mode.
+std::string sample(CharLm& model, const Vocabulary& symbols, std::vector<int64_t> prompt, const SampleOptions& options,
+                   Generator& generator);
 
 }  // namespace gradus::examples::char_lm

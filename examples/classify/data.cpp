@@ -38,6 +38,20 @@ LabelledLine built_in_line(RandomNumbers& numbers) {
   return out;
 }
 
+std::vector<int64_t> lengths_of(const std::vector<Sequence>& texts) {
+  std::vector<int64_t> out;
+  out.reserve(texts.size());
+  for (const Sequence& text : texts) out.push_back(static_cast<int64_t>(text.size()));
+  return out;
+}
+
+void require_training_lines(const std::string& path, size_t count) {
+  if (count > 0) return;
+  throw BadInput(path +
+                 ": every line is held out, one in ten by its own hash, so there is nothing to train on; "
+                 "expected more lines");
+}
+
 }  // namespace
 
 std::vector<LabelledLine> read_labelled_lines(const std::string& path, int64_t max_length) {
@@ -74,20 +88,20 @@ int64_t Known::label(const std::string& path, const LabelledLine& line) const {
   throw BadInput(line_place(path, line.number) + ": the model does not know the label '" + line.label + "'");
 }
 
-std::vector<int64_t> Known::ids(const std::u32string& text) const {
-  std::vector<int64_t> out;
+Sequence Known::ids(const std::u32string& text) const {
+  Sequence out;
   for (const char32_t symbol : text) {
-    if (const std::optional<int64_t> id = symbols.id(symbol)) out.push_back(*id);
+    if (const std::optional<int64_t> id = symbols.find(to_utf8({&symbol, 1}))) out.push_back(*id);
   }
   return out;
 }
 
 Known known_of(const Lines& data, bool holds_out) {
   std::set<std::string> labels;
-  std::u32string text;
+  std::vector<std::string> texts;
   for (const LabelledLine& line : data.lines) {
     labels.insert(line.label);
-    if (!holds_out || !is_held_out(line.text)) text += line.text;
+    if (!holds_out || !is_held_out(line.text)) texts.push_back(to_utf8(line.text));
   }
   if (labels.size() < 2) {
     throw BadInput(data.path + ": expected lines of at least two labels, got only '" + *labels.begin() + "'");
@@ -96,48 +110,42 @@ Known known_of(const Lines& data, bool holds_out) {
     throw BadInput(data.path + ": expected at most " + grouped(kMostLabels) + " labels, got " +
                    grouped(static_cast<int64_t>(labels.size())));
   }
-  return {.symbols = Symbols(std::move(text)), .labels = {labels.begin(), labels.end()}};
+  require_training_lines(data.path, texts.size());
+  return {.symbols = Vocabulary(texts, {.marks = false}), .labels = {labels.begin(), labels.end()}};
 }
 
-Examples make_examples(const Lines& data, const Lines& test, const Known& known) {
-  Examples out;
-  const auto add_scored = [&](const std::string& path, const LabelledLine& line) {
-    out.scored.push_back({.ids = known.ids(line.text), .label = known.label(path, line)});
-    out.unknown_symbols += static_cast<int64_t>(line.text.size() - out.scored.back().ids.size());
+Split make_examples(const Lines& data, const Lines& test, const Known& known) {
+  Split out;
+  const auto add = [&](Examples& to, const std::string& path, const LabelledLine& line) {
+    to.texts.push_back(known.ids(line.text));
+    to.labels.push_back(known.label(path, line));
+    if (&to == &out.scored) out.unknown_symbols += static_cast<int64_t>(line.text.size() - to.texts.back().size());
   };
   for (const LabelledLine& line : data.lines) {
-    if (test.lines.empty() && is_held_out(line.text)) {
-      add_scored(data.path, line);
-    } else {
-      out.training.push_back({.ids = known.ids(line.text), .label = known.label(data.path, line)});
-    }
+    add(test.lines.empty() && is_held_out(line.text) ? out.scored : out.training, data.path, line);
   }
-  for (const LabelledLine& line : test.lines) add_scored(test.path, line);
-  if (!data.lines.empty() && out.training.empty()) {
-    throw BadInput(data.path +
-                   ": every line is held out, one in ten by its own hash, so there is nothing to train on; "
-                   "expected more lines");
-  }
-  if (out.scored.empty()) {
+  for (const LabelledLine& line : test.lines) add(out.scored, test.path, line);
+  if (!data.lines.empty()) require_training_lines(data.path, out.training.texts.size());
+  if (out.scored.texts.empty()) {
     throw BadInput(data.path + ": no line is held out to be scored, one in ten by its own hash; expected more lines");
   }
   return out;
 }
 
-TextBatch batch_of(std::span<const Example* const> examples) {
-  const auto batch = static_cast<int64_t>(examples.size());
-  size_t longest = 1;
-  for (const Example* example : examples) longest = std::max(longest, example->ids.size());
-  TextBatch out{.symbols = zeros({batch, static_cast<int64_t>(longest)}, {.dtype = DType::i64}),
-                .lengths = Tensor::empty({batch}, DType::i64),
-                .labels = Tensor::empty({batch}, DType::i64)};
-  for (size_t row = 0; row < examples.size(); ++row) {
-    const Example& example = *examples[row];
-    std::copy(example.ids.begin(), example.ids.end(), out.symbols.mutable_data_<int64_t>() + row * longest);
-    out.lengths.mutable_data_<int64_t>()[row] = static_cast<int64_t>(example.ids.size());
-    out.labels.mutable_data_<int64_t>()[row] = example.label;
+TextBatch batch_of(const Examples& examples, std::span<const int64_t> items) {
+  std::vector<Sequence> texts;
+  std::vector<int64_t> labels;
+  for (const int64_t item : items) {
+    texts.push_back(examples.texts.at(static_cast<size_t>(item)));
+    labels.push_back(examples.labels.at(static_cast<size_t>(item)));
   }
-  return out;
+  const auto count = static_cast<int64_t>(items.size());
+  return {.texts = pad_sequences(texts, 0),
+          .labels = Tensor::from(std::span<const int64_t>(labels), {count}),
+          .tokens = count};
 }
+
+TextBatches::TextBatches(const Examples& examples, int64_t batch, uint64_t seed)
+    : examples_(examples), order_(lengths_of(examples.texts), {.batch_size = batch, .seed = seed}) {}
 
 }  // namespace gradus::examples::classify

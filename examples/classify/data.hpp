@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include <gradus/examples/text_model/symbols.hpp>
+#include <gradus/optim/data/batches.hpp>
+#include <gradus/optim/data/vocabulary.hpp>
 #include <gradus/tensor/random/random.hpp>
 
 namespace gradus::examples::classify {
@@ -28,23 +29,25 @@ std::vector<LabelledLine> built_in_lines(int64_t count, Generator generator);
 
 /// The symbols and the labels that a model knows.
 struct Known {
-  Symbols symbols;
+  Vocabulary symbols;
   std::vector<std::string> labels;  ///< ascending
 
   /// The number of the label. Throws BadInput that names the line when it is not known.
   int64_t label(const std::string& path, const LabelledLine& line) const;
   /// The numbers of the symbols. Unknown ones are left out.
-  std::vector<int64_t> ids(const std::u32string& text) const;
+  Sequence ids(const std::u32string& text) const;
 };
 
-struct Example {
-  std::vector<int64_t> ids;
-  int64_t label = 0;
-};
-
+/// Texts and their labels.
 struct Examples {
-  std::vector<Example> training;
-  std::vector<Example> scored;  ///< never trained on
+  std::vector<Sequence> texts;
+  std::vector<int64_t> labels;
+  int64_t size() const { return static_cast<int64_t>(texts.size()); }
+};
+
+struct Split {
+  Examples training;
+  Examples scored;              ///< never trained on
   int64_t unknown_symbols = 0;  ///< in the scored lines; they were left out
 };
 
@@ -59,15 +62,28 @@ Known known_of(const Lines& data, bool holds_out);
 
 /// `data` to train on, `test` to be scored; either may have no lines. Without `test`, the held-out lines of `data` are
 /// scored (is_held_out of the text decides). Throws BadInput when nothing is left to train on or to score.
-Examples make_examples(const Lines& data, const Lines& test, const Known& known);
+Split make_examples(const Lines& data, const Lines& test, const Known& known);
 
 /// Texts side by side.
 struct TextBatch {
-  Tensor symbols;  ///< i64 [B, T], 0 after the end of a text
-  Tensor lengths;  ///< i64 [B]
-  Tensor labels;   ///< i64 [B]
+  PaddedSequences texts;
+  Tensor labels;       ///< i64 [B]
+  int64_t tokens = 0;  ///< B: the progress counts lines
 };
 
-TextBatch batch_of(std::span<const Example* const> examples);
+TextBatch batch_of(const Examples& examples, std::span<const int64_t> items);
+
+/// Batches for a training, in another order each time round.
+class TextBatches {
+ public:
+  /// `examples` must outlive it.
+  TextBatches(const Examples& examples, int64_t batch, uint64_t seed);
+  TextBatch next() { return batch_of(examples_, order_.next()); }
+  BatchOrder& order() noexcept { return order_; }
+
+ private:
+  const Examples& examples_;
+  BatchOrder order_;
+};
 
 }  // namespace gradus::examples::classify

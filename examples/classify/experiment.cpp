@@ -6,12 +6,12 @@
 
 #include <gradus/examples/classify/model_file.hpp>
 #include <gradus/examples/classify/report.hpp>
-#include <gradus/examples/classify/trainer.hpp>
+#include <gradus/examples/classify/training.hpp>
 #include <gradus/examples/common/bad_input.hpp>
 #include <gradus/examples/common/machine_memory.hpp>
 #include <gradus/examples/common/output_folder.hpp>
 #include <gradus/examples/common/text.hpp>
-#include <gradus/examples/text_model/training_progress.hpp>
+#include <gradus/optim/training/progress_line.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
 
 namespace gradus::examples::classify {
@@ -23,11 +23,11 @@ constexpr int64_t kBuiltInLines = 5'000;
 /// Everything prepared for the run. Once it exists, no user error is left to find.
 struct Prepared {
   Learner learner;
-  std::optional<Examples> examples;
-  std::optional<Example> asked;
+  std::optional<Split> examples;
+  std::optional<Sequence> asked;
   std::optional<OutputFolder> out;
   std::string data_name;
-  Generator batches{0};
+  uint64_t batches = 0;  // the seed of their order
 };
 
 Lines lines_of(const std::string& path, int64_t max_length) {
@@ -49,30 +49,35 @@ Prepared prepare(const Config& config) {
   // Each use has its own stream, so that its draws do not change the others.
   Generator root(config.seed);
   Generator for_model = root.split();
-  Prepared out;
-  out.batches = root.split();
+  const uint64_t for_batches = root.split().seed();
   Generator for_lines = root.split();
   const bool loads = !config.load.empty();
-  if (loads) out.learner = load_learner(config.load, config);
+  std::optional<Learner> loaded;
+  if (loads) loaded = load_learner(config.load, config);
   const Lines data = is_built_in(config) ? Lines{.path = "the built-in lines",
                                                  .lines = built_in_lines(kBuiltInLines, std::move(for_lines))}
                                          : lines_of(config.data, config.max_length);
   const Lines test = lines_of(config.test, config.max_length);
-  if (!loads) out.learner.known = known_of(data, test.lines.empty());
+  Prepared out{
+      .learner = loads ? std::move(*loaded) : Learner{.known = known_of(data, test.lines.empty()), .model = {}},
+      .examples = {},
+      .asked = {},
+      .out = {},
+      .data_name = data.lines.empty() ? test.path : data.path,
+      .batches = for_batches};
   const Known& known = out.learner.known;
   if (!data.lines.empty() || !test.lines.empty()) out.examples = make_examples(data, test, known);
   const ClassifierOptions options =
       loads ? out.learner.model->options()
-            : model_options(config, known.symbols.count(), static_cast<int64_t>(known.labels.size()));
+            : model_options(config, known.symbols.size(), static_cast<int64_t>(known.labels.size()));
   require_memory(config, options, longest_of(data, test), memory_of_machine());
   if (!loads) out.learner.model = Owned<Classifier>(new Classifier(options, for_model));
   if (config.ask.has_value()) {
     const std::optional<std::u32string> text = from_utf8(*config.ask);
     if (!text.has_value()) throw BadInput("--ask: this is not valid UTF-8");
-    out.asked = Example{.ids = known.ids(*text)};
-    if (out.asked->ids.empty()) throw BadInput("--ask: expected some symbols that the model knows");
+    out.asked = known.ids(*text);
+    if (out.asked->empty()) throw BadInput("--ask: expected some symbols that the model knows");
   }
-  out.data_name = data.lines.empty() ? test.path : data.path;
   if (!config.out.empty()) out.out.emplace(config.out, std::vector<std::string>{kModelFile});
   return out;
 }
@@ -84,16 +89,14 @@ void tell_plan(std::ostream& out, const Config& config, const Prepared& prepared
     out << "task       20 to 60 letters with one star: is the letter after the star a vowel?\n";
   }
   if (prepared.examples.has_value()) {
-    const Examples& examples = *prepared.examples;
-    out << "data       " << printable(prepared.data_name) << ": "
-        << grouped(static_cast<int64_t>(examples.training.size())) << " to train on, "
-        << grouped(static_cast<int64_t>(examples.scored.size()))
+    out << "data       " << printable(prepared.data_name) << ": " << grouped(prepared.examples->training.size())
+        << " to train on, " << grouped(prepared.examples->scored.size())
         << (config.test.empty() ? " held out" : " of " + printable(config.test) + " to be scored") << "\n";
   }
   out << "model      " << o.num_layers << (o.num_layers == 1 ? " layer" : " layers") << " of " << cell_name(o.cell)
       << " in " << o.directions << (o.directions == 1 ? " direction" : " directions") << ", hidden " << o.hidden_size
       << ", embedding " << o.embedding_size << ", pooling " << pooling_name(o.pooling) << ", " << known.labels.size()
-      << " labels, " << known.symbols.count() << " symbols: " << grouped(parameter_count(o)) << " parameters"
+      << " labels, " << known.symbols.size() << " symbols: " << grouped(parameter_count(o)) << " parameters"
       << (config.load.empty() ? "" : ", loaded from " + printable(config.load)) << "\n";
   if (trains(config)) {
     out << "training   " << grouped(config.steps.value_or(kDefaultSteps)) << " steps of " << config.batch
@@ -102,46 +105,13 @@ void tell_plan(std::ostream& out, const Config& config, const Prepared& prepared
   out << std::flush;
 }
 
-void train(const Config& config, Prepared& prepared, std::ostream& out, const RunOptions& options, Metrics& metrics) {
-  constexpr size_t kLinesForProgress = 500;
-  const int64_t steps = config.steps.value_or(kDefaultSteps);
-  Classifier& model = *prepared.learner.model;
-  const Examples& examples = *prepared.examples;
-  const std::span<const Example> some(examples.scored.data(), std::min(kLinesForProgress, examples.scored.size()));
-  Trainer trainer(model, examples.training,
-                  {.steps = steps,
-                   .batch = config.batch,
-                   .learning_rate = config.learning_rate,
-                   .weight_decay = config.weight_decay},
-                  std::move(prepared.batches));
-  TrainingProgress progress(out, {.steps = steps,
-                                  .seconds = {},
-                                  .items_of_step = config.batch,
-                                  .items = "lines",
-                                  .measure = "accuracy",
-                                  .terminal = options.terminal});
-  do {
-    metrics.loss = trainer.step();
-    progress.step_done(metrics.loss);
-    if (progress.wants_validation()) {
-      const double begin = progress.seconds();
-      const double accuracy = accuracy_of(some, answers(model, some));
-      progress.set_validation(accuracy, progress.seconds() - begin);
-    }
-    progress.show();
-  } while (progress.part() < 1.0);
-  progress.finish();
-  metrics.steps = progress.steps();
-  metrics.train_seconds = progress.seconds();
-}
-
 /// Scores and shows some lines, evenly spread.
 void score_and_tell(const Config& config, const Prepared& prepared, std::ostream& out, Metrics& metrics) {
   const Learner& learner = prepared.learner;
-  const std::vector<Example>& scored = prepared.examples->scored;
+  const Examples& scored = prepared.examples->scored;
   std::vector<int64_t> of_label(learner.known.labels.size());
-  for (const Example& example : scored) ++of_label[static_cast<size_t>(example.label)];
-  metrics.scored = static_cast<int64_t>(scored.size());
+  for (const int64_t label : scored.labels) ++of_label[static_cast<size_t>(label)];
+  metrics.scored = scored.size();
   metrics.baseline =
       static_cast<double>(*std::max_element(of_label.begin(), of_label.end())) / static_cast<double>(metrics.scored);
   metrics.accuracy = accuracy_of(scored, answers(*learner.model, scored));
@@ -154,10 +124,11 @@ void score_and_tell(const Config& config, const Prepared& prepared, std::ostream
     out << "  (" << grouped(prepared.examples->unknown_symbols)
         << " symbols that the model does not know were left out)\n";
   }
-  const size_t count = std::min(static_cast<size_t>(config.show), scored.size());
+  const auto count = static_cast<size_t>(std::min(config.show, scored.size()));
   for (size_t i = 0; i < count; ++i) {
-    const Example& example = scored[i * scored.size() / count];
-    tell_reading(out, learner.known, example, reading_of(*learner.model, example), example.label);
+    const size_t item = i * scored.texts.size() / count;
+    const Sequence& text = scored.texts[item];
+    tell_reading(out, learner.known, text, reading_of(*learner.model, text), scored.labels[item]);
   }
 }
 
@@ -169,7 +140,11 @@ Metrics run(const Config& config, std::ostream& out, const RunOptions& options) 
   Metrics metrics;
   const Learner& learner = prepared.learner;
   if (trains(config)) {
-    train(config, prepared, out, options, metrics);
+    TrainingProgress progress(out, options.terminal, {.metric = "accuracy", .tokens = "lines"});
+    const TrainingStatus status = train(*learner.model, *prepared.examples, config, prepared.batches, progress);
+    metrics.loss = status.step_loss;
+    metrics.steps = status.step;
+    metrics.train_seconds = status.seconds;
     if (prepared.out.has_value()) save_learner(prepared.out->file(kModelFile), learner);
   }
   if (prepared.examples.has_value()) score_and_tell(config, prepared, out, metrics);

@@ -4,8 +4,7 @@
 #include <algorithm>
 #include <sstream>
 
-#include <gradus/examples/common/text.hpp>
-#include <gradus/examples/text_model/saved_model.hpp>
+#include <gradus/examples/common/saved_model.hpp>
 #include <gradus/tensor/files/safetensors.hpp>
 
 namespace gradus::examples::classify {
@@ -57,14 +56,14 @@ void save_learner(const std::string& path, const Learner& learner) {
                     {"hidden", std::to_string(o.hidden_size)},
                     {"embedding", std::to_string(o.embedding_size)},
                     {"pooling", pooling_name(o.pooling)},
-                    {"symbols", to_utf8(learner.known.symbols.all())},
+                    {"symbols", symbols_text(learner.known.symbols)},
                     {"labels", joined(learner.known.labels)}});
 }
 
 Learner load_learner(const std::string& path, const Config& config) {
   const SavedModel file(path, kProgram);
   Learner out{.known = {.symbols = file.symbols(), .labels = labels_in(file)}, .model = {}};
-  const ClassifierOptions options{.vocab = out.known.symbols.count(),
+  const ClassifierOptions options{.vocab = out.known.symbols.size(),
                                   .classes = static_cast<int64_t>(out.known.labels.size()),
                                   .cell = file.cell(),
                                   .num_layers = file.number("layers", kMostLayers),

@@ -24,10 +24,10 @@ int64_t columns_of_label(const std::string& label) {
 }
 
 // The text in pieces that fit into a line each. The darkest cell is the largest weight of the text.
-AttentionMap map_of(const Known& known, const Example& example, const Reading& reading) {
+AttentionMap map_of(const Known& known, const Sequence& ids, const Reading& reading) {
   const std::string& label = known.labels.at(static_cast<size_t>(reading.label));
   const int64_t piece = std::max<int64_t>(1, (kColumns - columns_of_label(label) - 1) / kCellColumns);
-  const auto length = static_cast<int64_t>(example.ids.size());
+  const auto length = static_cast<int64_t>(ids.size());
   const Tensor weights = reading.weights.contiguous();
   double highest = 0.0;
   std::vector<MapPanel> panels;
@@ -35,8 +35,7 @@ AttentionMap map_of(const Known& known, const Example& example, const Reading& r
     MapPanel panel{.target = {label}};
     const int64_t count = std::min(piece, length - first);
     for (int64_t i = first; i < first + count; ++i) {
-      const char32_t symbol = known.symbols.symbol(example.ids[static_cast<size_t>(i)]);
-      panel.source.push_back(to_utf8(std::u32string_view(&symbol, 1)));
+      panel.source.push_back(known.symbols.symbol(ids[static_cast<size_t>(i)]));
       highest = std::max(highest, static_cast<double>(weights.data<float>()[i]));
     }
     panel.weights = weights.slice(0, first, first + count).contiguous().reshape({1, count});
@@ -53,17 +52,15 @@ std::string percent(double part) {
   return text.data();
 }
 
-void tell_reading(std::ostream& out, const Known& known, const Example& example, const Reading& reading,
+void tell_reading(std::ostream& out, const Known& known, const Sequence& ids, const Reading& reading,
                   std::optional<int64_t> expected) {
   const auto label = [&](int64_t number) { return printable(known.labels.at(static_cast<size_t>(number))); };
-  std::u32string text;
-  for (const int64_t id : example.ids) text += known.symbols.symbol(id);
   out << "\n"
-      << printable(to_utf8(text)) << "\n  " << label(reading.label) << " (" << percent(reading.probability) << ")";
+      << printable(known.symbols.decode(ids)) << "\n  " << label(reading.label) << " (" << percent(reading.probability)
+      << ")";
   if (expected.has_value() && *expected != reading.label) out << ", wrong: expected " << label(*expected);
   out << "\n";
-  if (reading.weights.defined() && !example.ids.empty())
-    out << map_of(known, example, reading).text({.width = kColumns});
+  if (reading.weights.defined() && !ids.empty()) out << map_of(known, ids, reading).text({.width = kColumns});
 }
 
 }  // namespace gradus::examples::classify

@@ -28,8 +28,9 @@ void replace(const std::string& path, const std::string& content) {
 
 }  // namespace
 
-OutputFolder::OutputFolder(std::string path, const std::vector<std::string>& files) : path_(std::move(path)) {
-  const std::string refusal = "--out " + path_ + ": ";
+OutputFolder::OutputFolder(std::string path, const std::vector<std::string>& files, const std::string& option)
+    : path_(std::move(path)) {
+  const std::string refusal = option + " " + path_ + ": ";
   std::error_code error;
   std::error_code ignored;
   fs::create_directories(path_, error);

@@ -10,8 +10,8 @@ namespace gradus::examples {
 class OutputFolder {
  public:
   /// Makes the folder when it is missing, and checks that `files` can be written into it. Changes no file. Throws
-  /// BadInput.
-  OutputFolder(std::string path, const std::vector<std::string>& files);
+  /// BadInput that names the option.
+  OutputFolder(std::string path, const std::vector<std::string>& files, const std::string& option = "--out");
 
   std::string file(const std::string& name) const;
   /// Throws Error with the system's reason.

@@ -101,16 +101,6 @@ std::vector<Line> read_lines(const std::string& path, int64_t max_length) {
   return out;
 }
 
-std::u32string read_text(const std::string& path) {
-  const std::string bytes = read_file(path);
-  if (bytes.empty()) throw BadInput(path + ": the file is empty; expected text");
-  const std::string_view text = checked_text(path, bytes);
-  std::u32string out;
-  utf8::unchecked::utf8to32(text.begin(), text.end(), std::back_inserter(out));
-  out.erase(std::remove(out.begin(), out.end(), U'\r'), out.end());
-  return out;
-}
-
 std::string to_utf8(std::u32string_view text) {
   std::string out;
   utf8::unchecked::utf32to8(text.begin(), text.end(), std::back_inserter(out));

@@ -19,10 +19,6 @@ struct Line {
 /// contains control characters, or is longer than `max_length` symbols.
 std::vector<Line> read_lines(const std::string& path, int64_t max_length);
 
-/// The whole of a UTF-8 text file as code points. A byte order mark and carriage returns are dropped. Throws BadInput
-/// when the file cannot be read, is empty or is not UTF-8.
-std::u32string read_text(const std::string& path);
-
 std::string to_utf8(std::u32string_view text);
 /// Empty when `text` is not UTF-8.
 std::optional<std::u32string> from_utf8(const std::string& text);

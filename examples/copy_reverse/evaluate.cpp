@@ -13,8 +13,8 @@ namespace {
 constexpr size_t kBatch = 128;
 
 Decoded decode(const Learner& learner, std::span<const Item> sources, bool want_attention) {
-  const Batch batch = make_batch(sources, learner.vocabulary, learner.task);
-  return learner.model->greedy(batch.source, batch.lengths,
+  const SequenceBatch batch = make_batch(sources, learner.vocabulary, learner.task);
+  return learner.model->greedy(batch.source, batch.source_lengths,
                                {.begin = Vocabulary::kBegin,
                                 .end = Vocabulary::kEnd,
                                 .max_length = batch.source.size(1) + 1,

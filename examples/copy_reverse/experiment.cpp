@@ -4,16 +4,18 @@
 #include <algorithm>
 #include <ostream>
 
+#include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/examples/common/bad_input.hpp>
 #include <gradus/examples/common/machine_memory.hpp>
 #include <gradus/examples/common/output_folder.hpp>
 #include <gradus/examples/common/text.hpp>
+#include <gradus/examples/copy_reverse/data/batches.hpp>
 #include <gradus/examples/copy_reverse/evaluate.hpp>
 #include <gradus/examples/copy_reverse/memory_need.hpp>
 #include <gradus/examples/copy_reverse/model_file.hpp>
-#include <gradus/examples/copy_reverse/report/progress.hpp>
 #include <gradus/examples/copy_reverse/report/report.hpp>
-#include <gradus/examples/copy_reverse/trainer.hpp>
+#include <gradus/optim/schedule.hpp>
+#include <gradus/optim/training/trainer.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
 
 namespace gradus::examples {
@@ -132,26 +134,56 @@ std::vector<Item> sample_of(const std::vector<Item>& items) {
   return out;
 }
 
+/// The mean loss over the last tenth of the steps.
+class FinalLoss : public TrainingObserver {
+ public:
+  void observe(TrainingEvent event, const TrainingStatus& status) override {
+    if (event != TrainingEvent::step || status.step <= status.steps - std::max<int64_t>(1, status.steps / 10)) return;
+    sum_ += status.step_loss;
+    ++count_;
+  }
+  double mean() const { return count_ == 0 ? 0.0 : sum_ / static_cast<double>(count_); }
+
+ private:
+  double sum_ = 0.0;
+  int64_t count_ = 0;
+};
+
+/// Trains with teacher forcing, Adam, a linear warm-up of at most 100 steps and half a cosine down to 0.
 void train(const Config& config, Experiment& experiment, std::ostream& out, const RunOptions& options,
            Metrics& metrics) {
+  constexpr int64_t kEvaluations = 20;
   Learner& learner = experiment.learner;
+  const ModelView& model = *learner.model;
   const std::vector<Item> sample = sample_of(experiment.data->held_out);
   TrainingBatches batches(*experiment.data, learner.task, config.batch, std::move(experiment.batches));
+  const auto rate = [&](int64_t step) {
+    const int64_t warmup = std::min<int64_t>(100, config.steps / 10);
+    return warmup_cosine(step, {.peak = config.learning_rate, .warmup = warmup, .total = config.steps});
+  };
   // With a second moment over 50 steps instead of 1,000, the measured final loss is a third.
-  Trainer trainer(*learner.model, {.steps = config.steps, .learning_rate = config.learning_rate, .beta2 = 0.98});
-  Progress progress(out, {.steps = config.steps, .terminal = options.terminal});
-  for (int64_t step = 1; step <= config.steps; ++step) {
-    const Batch batch = batches.next();
-    const double loss = trainer.step(batch);
-    if (progress.wants_exact_match(step)) {
-      progress.set_exact_match(score(learner.task, sample, answers(learner, sample)).rate());
-    }
-    progress.step_done(step, loss, batch.tokens);
-  }
-  progress.finish();
-  metrics.loss = progress.final_loss();
-  metrics.train_seconds = progress.seconds();
-  metrics.tokens_per_second = progress.tokens_per_second();
+  Adam optimizer(model.module().parameters(), {.beta2 = 0.98});
+  Trainer trainer(optimizer, model.module().parameters(),
+                  {.steps = config.steps,
+                   .learning_rate = rate,
+                   .clip_norm = 1.0,
+                   .evaluations = kEvaluations,
+                   .larger_is_better = true});
+  TrainingProgress progress(out, options.terminal, {.metric = "exact match"});
+  FinalLoss final_loss;
+  trainer.add_observer(progress);
+  trainer.add_observer(final_loss);
+  const TrainingStatus& status = trainer.run(
+      batches,
+      [&](const SequenceBatch& batch) {
+        return cross_entropy(model(batch.source, batch.source_lengths, batch.target_in), batch.target_out,
+                             {.ignore_index = kIgnoredTarget});
+      },
+      [&] { return score(learner.task, sample, answers(learner, sample)).rate(); });
+  metrics.steps = status.step;
+  metrics.loss = final_loss.mean();
+  metrics.train_seconds = status.seconds;
+  metrics.tokens_per_second = static_cast<double>(status.tokens) / status.seconds;
 }
 
 /// Answers the items, prints the score and some answers, and returns all answers.

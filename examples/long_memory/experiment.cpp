@@ -17,10 +17,7 @@
 namespace gradus::examples::long_memory {
 namespace {
 
-constexpr int64_t kBetweenScores = 50;  // steps
-constexpr int64_t kSequencesWhileTraining = 256;
 constexpr int64_t kSequencesAtEnd = 1'024;
-constexpr double kSolved = 0.99;
 
 template <class... Values>
 std::string formatted(const char* format, const Values&... values) {
@@ -39,7 +36,26 @@ void tell_plan(std::ostream& out, const Config& config) {
   out << "cell  length      loss  baseline  accuracy  steps  seconds\n" << std::flush;
 }
 
-Result train(const Config& config, CellKind cell, int64_t length, std::ostream& out, const RunOptions& options) {
+/// On a terminal, shows the steps in the line that becomes the row of the table.
+class StepsShown : public TrainingObserver {
+ public:
+  StepsShown(std::ostream& out, bool terminal, const Result& row)
+      : line(out, terminal), terminal_(terminal), row_(row) {}
+  void observe(TrainingEvent event, const TrainingStatus& status) override {
+    if (event != TrainingEvent::step || !terminal_ || !line.wants(false)) return;
+    line.show(formatted("%-4s  %6lld  step %lld of %lld  loss %.4f", cell_name(row_.cell),
+                        static_cast<long long>(row_.length), static_cast<long long>(status.step),
+                        static_cast<long long>(status.steps), status.step_loss));
+  }
+  ProgressLine line;
+
+ private:
+  bool terminal_;
+  const Result& row_;
+};
+
+Result train(const Config& config, CellKind cell, int64_t length, std::ostream& out, const RunOptions& options,
+             TrainingStatus& status) {
   LongMemoryLearner learner({.model = {.task = config.task, .cell = cell, .hidden_size = *config.hidden},
                              .length = length,
                              .steps = *config.steps,
@@ -47,26 +63,19 @@ Result train(const Config& config, CellKind cell, int64_t length, std::ostream& 
                              .learning_rate = config.learning_rate},
                             config.seed);
   Result result{.cell = cell, .length = length, .baseline = baseline_loss(config.task, length)};
-  ProgressLine progress(out, options.terminal);
-  for (bool solved = false; !solved && result.steps < *config.steps;) {
-    result.loss = learner.step();
-    ++result.steps;
-    if (result.steps % kBetweenScores == 0) solved = learner.score(kSequencesWhileTraining).accuracy >= kSolved;
-    if (!options.terminal || !progress.wants(false)) continue;
-    progress.show(formatted("%-4s  %6lld  step %lld of %lld  loss %.4f", cell_name(cell),
-                            static_cast<long long>(length), static_cast<long long>(result.steps),
-                            static_cast<long long>(*config.steps), result.loss));
-  }
+  StepsShown progress(out, options.terminal, result);
+  status = learner.train(progress);
+  result.steps = status.step;
   const LongMemoryLearner::Scores scores = learner.score(kSequencesAtEnd);
   result.loss = scores.loss;
   result.accuracy = scores.accuracy;
-  result.seconds = progress.seconds();
+  result.seconds = progress.line.seconds();
   const std::string row = formatted("%-4s  %6lld  %8.5f  %8.5f  %7.1f %%  %5lld  %7.1f", cell_name(cell),
                                     static_cast<long long>(length), result.loss, result.baseline, 100 * result.accuracy,
                                     static_cast<long long>(result.steps), result.seconds);
   if (options.terminal) {
-    progress.show(row);
-    progress.finish();
+    progress.line.show(row);
+    progress.line.finish();
   } else {
     out << row << "\n" << std::flush;
   }
@@ -85,8 +94,13 @@ Metrics run(const Config& given, std::ostream& out, const RunOptions& options) {
   if (!config.out.empty()) folder.emplace(config.out, std::vector<std::string>{picture});
   tell_plan(out, config);
   Metrics metrics;
+  TrainingStatus status;
   for (const CellKind cell : config.cells) {
-    for (const int64_t length : config.lengths) metrics.results.push_back(train(config, cell, length, out, options));
+    for (const int64_t length : config.lengths) {
+      if (status.end == TrainingEvent::interrupted)
+        break;  // the table ends with the row of the training that Ctrl-C ended
+      metrics.results.push_back(train(config, cell, length, out, options, status));
+    }
   }
   if (folder.has_value()) {
     folder->write(picture, accuracy_plot(config.task, metrics));

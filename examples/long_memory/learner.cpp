@@ -5,9 +5,25 @@
 
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
+#include <gradus/optim/schedule.hpp>
 #include <gradus/tensor/creation.hpp>
 
 namespace gradus::examples::long_memory {
+namespace {
+
+constexpr int64_t kBetweenScores = 50;  // steps
+constexpr int64_t kSequencesWhileTraining = 256;
+constexpr double kSolved = 0.99;
+
+struct DrawnBatches {
+  TaskKind task;
+  int64_t length;
+  int64_t batch;
+  Generator& generator;
+  LongBatch next() { return draw_batch(task, length, batch, generator); }
+};
+
+}  // namespace
 
 LongMemoryModel::LongMemoryModel(const LongMemoryOptions& o, const Place& place)
     : Layer(o, place),
@@ -30,23 +46,28 @@ LongMemoryLearner::LongMemoryLearner(const LearnerOptions& options, uint64_t see
   drawn_ = root.split();
   scored_ = root.split();
   model_ = Owned<LongMemoryModel>(new LongMemoryModel(options.model, for_model));
-  parameters_ = model_->parameters();
-  optimizer_ = Owned<Adam>(new Adam(parameters_));
 }
 
-double LongMemoryLearner::step() {
+TrainingStatus LongMemoryLearner::train(TrainingObserver& observer) {
   const TaskKind task = options_.model.task;
-  const LongBatch batch = draw_batch(task, options_.length, options_.batch, drawn_);
-  ++steps_done_;
-  optimizer_->set_learning_rate(warmup_cosine(
-      steps_done_,
-      {.peak = options_.learning_rate, .warmup = std::min<int64_t>(10, options_.steps), .total = options_.steps + 1}));
-  const Variable loss = task_loss(task, (*model_)(batch.input), batch.target);
-  optimizer_->zero_grad();
-  backward(loss);
-  clip_grad_norm_(parameters_, 1.0);
-  optimizer_->step();
-  return static_cast<double>(loss.item<float>());
+  const auto rate = [this](int64_t step) {
+    return warmup_cosine(
+        step,
+        {.peak = options_.learning_rate, .warmup = std::min<int64_t>(10, options_.steps), .total = options_.steps + 1});
+  };
+  Adam optimizer(model_->parameters());
+  Trainer trainer(optimizer, model_->parameters(),
+                  {.steps = options_.steps,
+                   .learning_rate = rate,
+                   .clip_norm = 1.0,
+                   .evaluate_every = kBetweenScores,
+                   .larger_is_better = true,
+                   .target = kSolved});
+  trainer.add_observer(observer);
+  DrawnBatches batches{task, options_.length, options_.batch, drawn_};
+  return trainer.run(
+      batches, [&](const LongBatch& batch) { return task_loss(task, (*model_)(batch.input), batch.target); },
+      [&] { return score(kSequencesWhileTraining).accuracy; });
 }
 
 LongMemoryLearner::Scores LongMemoryLearner::score(int64_t count) {

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <vector>
-
 #include <gradus/examples/long_memory/tasks.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
-#include <gradus/optim/optimizer.hpp>
+#include <gradus/optim/training/trainer.hpp>
 
 namespace gradus::examples::long_memory {
 
@@ -33,7 +31,7 @@ class LongMemoryModel : public Layer<LongMemoryModel, LongMemoryOptions> {
 struct LearnerOptions {
   LongMemoryOptions model;
   int64_t length = 0;
-  int64_t steps = 0;  ///< in all, over which the learning rate falls
+  int64_t steps = 0;  ///< at most; the learning rate falls over them
   int64_t batch = 32;
   double learning_rate = 0.02;  ///< Adam's, at its peak
 };
@@ -44,8 +42,8 @@ class LongMemoryLearner {
  public:
   LongMemoryLearner(const LearnerOptions& options, uint64_t seed);
 
-  /// One step of Adam, with gradients clipped to norm 1. Returns the loss before it.
-  double step();
+  /// Trains with Adam, with gradients clipped to norm 1, until nearly all answers to new sequences are right.
+  TrainingStatus train(TrainingObserver& observer);
 
   struct Scores {
     double loss = 0;
@@ -59,9 +57,6 @@ class LongMemoryLearner {
   Generator drawn_{0};
   Generator scored_{0};
   Owned<LongMemoryModel> model_;
-  std::vector<NamedParameter> parameters_;
-  Owned<Adam> optimizer_;
-  int64_t steps_done_ = 0;
 };
 
 }  // namespace gradus::examples::long_memory

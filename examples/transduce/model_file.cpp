@@ -2,7 +2,7 @@
 #include <gradus/examples/transduce/model_file.hpp>
 
 #include <gradus/examples/common/bad_input.hpp>
-#include <gradus/examples/text_model/saved_model.hpp>
+#include <gradus/examples/common/saved_model.hpp>
 #include <gradus/tensor/files/safetensors.hpp>
 
 namespace gradus::examples::transduce {

@@ -159,6 +159,7 @@ Vocabulary Vocabulary::of_file(const std::string& path, const VocabularyOptions&
   SymbolCounts counts;
   detail::with_file_errors("Vocabulary::of_file", path, [&] {
     const detail::InputFile file(path);
+    if (file.size() == 0) detail::file_problem("the file is empty; expected text");
     std::string text;
     for (uint64_t at = 0; at < file.size();) {
       const uint64_t count = std::min(kPiece, file.size() - at);

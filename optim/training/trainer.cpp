@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/optim/training/trainer.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <utility>
@@ -16,6 +18,10 @@ volatile std::sig_atomic_t g_interrupted = 0;
 extern "C" void note_interrupt(int /*signal*/) {
   g_interrupted = 1;
   std::signal(SIGINT, SIG_DFL);
+}
+
+double clock_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
@@ -40,7 +46,11 @@ Trainer::Trainer(Optimizer& optimizer, std::vector<NamedParameter> parameters, c
   GRADUS_CHECK(options.evaluate_every >= 0 && options.save_every >= 0 && options.patience >= 0 && options.keep >= 1,
                "[Trainer] expected evaluate_every, save_every and patience of 0 or more, and keep of 1 or more, got ",
                options.evaluate_every, ", ", options.save_every, ", ", options.patience, " and ", options.keep);
-  GRADUS_CHECK(options.patience == 0 || options.evaluate_every > 0,
+  GRADUS_CHECK(options.seconds > 0.0, "[Trainer] expected seconds above 0, got ", options.seconds);
+  GRADUS_CHECK(options.evaluations >= 0 && (options.evaluations == 0 || options.evaluate_every == 0),
+               "[Trainer] expected evaluations of 0 or more, and not both of evaluations and evaluate_every, got ",
+               options.evaluations, " and ", options.evaluate_every);
+  GRADUS_CHECK(options.patience == 0 || options.evaluate_every > 0 || options.evaluations > 0,
                "[Trainer] patience counts evaluations: expected an evaluate_every above 0");
   status_.steps = steps;
   status_.learning_rate = optimizer.learning_rate();
@@ -65,16 +75,32 @@ bool Trainer::resume() {
 }
 
 bool Trainer::wants_step() {
-  if (options_.patience > 0 && status_.evaluations_since_best >= options_.patience) {
-    end_ = TrainingEvent::stopped_early;
+  if (reached_target() || (options_.patience > 0 && status_.evaluations_since_best >= options_.patience)) {
+    status_.end = TrainingEvent::stopped_early;
     return false;
   }
   if (g_interrupted != 0) {
     if (!options_.folder.empty() && status_.saved != detail::checkpoint_path(options_.folder, status_.step)) save();
-    end_ = TrainingEvent::interrupted;
+    status_.end = TrainingEvent::interrupted;
     return false;
   }
-  return status_.step < status_.steps;
+  return status_.part < 1.0;
+}
+
+bool Trainer::reached_target() const {
+  return options_.larger_is_better ? status_.metric >= options_.target : status_.metric <= options_.target;
+}
+
+// Which evaluations are due follows from the steps alone, unless the seconds are limited: then resumed trainings
+// evaluate at the same steps.
+void Trainer::count_part() {
+  status_.seconds = clock_seconds() - begin_;
+  const auto evaluations = static_cast<double>(options_.evaluations);
+  constexpr double kRounding = 1e-9;
+  const double before = std::floor(status_.part * evaluations + kRounding);
+  status_.part = std::min(1.0, std::max(static_cast<double>(status_.step) / static_cast<double>(status_.steps),
+                                        status_.seconds / options_.seconds));
+  evaluation_is_due_ = std::floor(status_.part * evaluations + kRounding) > before;
 }
 
 bool Trainer::update(const Variable& loss) {
@@ -92,12 +118,14 @@ bool Trainer::update(const Variable& loss) {
     not_finite_ = error.what();
     return false;
   }
-  if (options_.learning_rate) optimizer_.set_learning_rate(options_.learning_rate(status_.step + 1));
+  if (options_.learning_rate) optimizer_.set_learning_rate(options_.learning_rate(status_));
   optimizer_.step();
   status_.learning_rate = optimizer_.learning_rate();
   ++status_.step;
-  loss_sum_ += value.item<double>();
+  status_.step_loss = value.item<double>();
+  loss_sum_ += status_.step_loss;
   status_.loss = loss_sum_ / static_cast<double>(++losses_);
+  count_part();
   return true;
 }
 
@@ -108,10 +136,16 @@ void Trainer::refuse_step(const std::string& first_op) {
 }
 
 bool Trainer::wants_evaluation() const {
-  return status_.step == status_.steps || (options_.evaluate_every > 0 && status_.step % options_.evaluate_every == 0);
+  return status_.part == 1.0 || evaluation_is_due_ ||
+         (options_.evaluate_every > 0 && status_.step % options_.evaluate_every == 0);
 }
 
+void Trainer::begin_evaluation() { evaluation_begin_ = clock_seconds(); }
+
 void Trainer::evaluated(double metric) {
+  const double now = clock_seconds();
+  status_.seconds = now - begin_;
+  status_.evaluation_seconds += now - evaluation_begin_;
   status_.metric = metric;
   const bool better =
       !std::isnan(metric) &&
@@ -135,8 +169,7 @@ void Trainer::evaluated(double metric) {
 
 bool Trainer::wants_checkpoint() const {
   if (options_.folder.empty()) return false;
-  return options_.save_every > 0 ? status_.step % options_.save_every == 0 || status_.step == status_.steps
-                                 : wants_evaluation();
+  return options_.save_every > 0 ? status_.step % options_.save_every == 0 || status_.part == 1.0 : wants_evaluation();
 }
 
 void Trainer::save() {
@@ -173,6 +206,7 @@ void Trainer::load_state_dict(const std::vector<NamedTensor>& state) {
   loaded.best_step = reader.take_integer("best_step");
   loaded.evaluations_since_best = reader.take_integer("evaluations_since_best");
   reader.finish("Trainer");
+  loaded.part = std::min(1.0, static_cast<double>(loaded.step) / static_cast<double>(loaded.steps));
   loaded.loss = losses == 0 ? 0.0 : loss_sum / static_cast<double>(losses);
   status_ = loaded;
   loss_sum_ = loss_sum;
@@ -185,7 +219,8 @@ Trainer::InterruptGuard::InterruptGuard(Trainer& trainer) {
                "[Trainer] ", trainer.options_.folder,
                " has checkpoints of an earlier training: call resume(), or give another folder");
   g_interrupted = 0;
-  trainer.end_ = TrainingEvent::ended;
+  trainer.status_.end = TrainingEvent::ended;
+  trainer.begin_ = clock_seconds() - trainer.status_.seconds;
   previous_ = std::signal(SIGINT, &note_interrupt);
 }
 

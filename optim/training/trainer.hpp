@@ -19,57 +19,15 @@ namespace gradus {
 
 class ProgressLine;
 
-/// A learning rate by the number of the step, which is 1 for the first: any function or schedule with
-/// `double operator()(int64_t step) const`. Without one, the rate of the optimizer stays.
-class GRADUS_API RateFunction {
- public:
-  RateFunction() = default;
-  template <class F>
-  requires(!std::is_same_v<F, RateFunction> && std::is_invocable_r_v<double, const F&, int64_t>)
-      RateFunction(F rate)  // NOLINT(google-explicit-constructor)
-      : rate_(new F(std::move(rate))),
-        call_([](const void* f, int64_t step) -> double { return (*static_cast<const F*>(f))(step); }),
-        copy_([](const void* f) -> void* { return new F(*static_cast<const F*>(f)); }),
-        destroy_([](void* f) { delete static_cast<F*>(f); }) {}
-  RateFunction(const RateFunction& other);
-  RateFunction& operator=(const RateFunction&) = delete;
-  ~RateFunction();
-
-  explicit operator bool() const noexcept { return rate_ != nullptr; }
-  double operator()(int64_t step) const { return call_(rate_, step); }
-
- private:
-  void* rate_ = nullptr;
-  double (*call_)(const void*, int64_t) = nullptr;
-  void* (*copy_)(const void*) = nullptr;
-  void (*destroy_)(void*) = nullptr;
-};
-
-struct TrainerOptions {
-  /// The number of all steps, with those before a resume.
-  Required<int64_t> steps;
-  RateFunction learning_rate = {};
-  /// Larger gradients are scaled down to this norm (clip_grad_norm_).
-  double clip_norm = std::numeric_limits<double>::infinity();
-  /// Steps between two evaluations; 0: one, after the last step.
-  int64_t evaluate_every = 0;
-  /// Otherwise the smallest metric is the best.
-  bool larger_is_better = false;
-  /// Ends the training after so many evaluations without a better one; 0: never.
-  int64_t patience = 0;
-  /// For checkpoints and metrics.jsonl; made if missing. Empty: nothing is written.
-  std::string folder = {};
-  /// Steps between two checkpoints; 0: one with each evaluation.
-  int64_t save_every = 0;
-  /// How many of the last checkpoints are kept, besides the best.
-  int64_t keep = 1;
-};
+enum class TrainingEvent : uint8_t { resumed, step, evaluation, better, saved, interrupted, stopped_early, ended };
 
 /// Where a training is.
 struct TrainingStatus {
   int64_t step = 0;            ///< steps done
   int64_t steps = 0;           ///< of the whole training
+  double part = 0.0;           ///< of the training that is done, by steps or by seconds, whichever is more; 1: all
   double loss = 0.0;           ///< mean since the last evaluation
+  double step_loss = 0.0;      ///< of the last step
   double gradient_norm = 0.0;  ///< of the last step, before clipping
   double learning_rate = 0.0;
   int64_t tokens = 0;  ///< sum of the batches' `tokens` in this process; 0 when they have none
@@ -77,10 +35,71 @@ struct TrainingStatus {
   double best = std::numeric_limits<double>::quiet_NaN();
   int64_t best_step = 0;
   int64_t evaluations_since_best = 0;
-  std::string saved;  ///< the path of the last checkpoint
+  std::string saved;                         ///< the path of the last checkpoint
+  double seconds = 0.0;                      ///< of `run` in this process
+  double evaluation_seconds = 0.0;           ///< how many of them evaluations took
+  TrainingEvent end = TrainingEvent::ended;  ///< how `run` ended: interrupted, stopped_early or ended
 };
 
-enum class TrainingEvent : uint8_t { resumed, step, evaluation, better, saved, interrupted, stopped_early, ended };
+/// A learning rate: any function or schedule of the number of the step, which is 1 for the first, or of the
+/// TrainingStatus before the step. Without one, the rate of the optimizer stays.
+class GRADUS_API RateFunction {
+ public:
+  RateFunction() = default;
+  template <class F>
+  requires(!std::is_same_v<F, RateFunction> && (std::is_invocable_r_v<double, const F&, int64_t> ||
+                                                std::is_invocable_r_v<double, const F&, const TrainingStatus&>))
+      RateFunction(F rate)  // NOLINT(google-explicit-constructor)
+      : rate_(new F(std::move(rate))),
+        call_([](const void* f, const TrainingStatus& before) -> double {
+          const F& rate_of = *static_cast<const F*>(f);
+          if constexpr (std::is_invocable_r_v<double, const F&, int64_t>) {
+            return rate_of(before.step + 1);
+          } else {
+            return rate_of(before);
+          }
+        }),
+        copy_([](const void* f) -> void* { return new F(*static_cast<const F*>(f)); }),
+        destroy_([](void* f) { delete static_cast<F*>(f); }) {}
+  RateFunction(const RateFunction& other);
+  RateFunction& operator=(const RateFunction&) = delete;
+  ~RateFunction();
+
+  explicit operator bool() const noexcept { return rate_ != nullptr; }
+  double operator()(const TrainingStatus& before) const { return call_(rate_, before); }
+
+ private:
+  void* rate_ = nullptr;
+  double (*call_)(const void*, const TrainingStatus&) = nullptr;
+  void* (*copy_)(const void*) = nullptr;
+  void (*destroy_)(void*) = nullptr;
+};
+
+struct TrainerOptions {
+  /// The number of all steps, with those before a resume.
+  Required<int64_t> steps;
+  /// Ends the training after so many seconds of `run`, also before all steps.
+  double seconds = std::numeric_limits<double>::infinity();
+  RateFunction learning_rate = {};
+  /// Larger gradients are scaled down to this norm (clip_grad_norm_).
+  double clip_norm = std::numeric_limits<double>::infinity();
+  /// Steps between two evaluations; 0: one, after the last step.
+  int64_t evaluate_every = 0;
+  /// Instead of evaluate_every: so many evaluations, evenly spread over the steps or the seconds; 0: not so.
+  int64_t evaluations = 0;
+  /// Otherwise the smallest metric is the best.
+  bool larger_is_better = false;
+  /// Ends the training after so many evaluations without a better one; 0: never.
+  int64_t patience = 0;
+  /// Ends the training at an evaluation whose metric is as good as this; NaN: never.
+  double target = std::numeric_limits<double>::quiet_NaN();
+  /// For checkpoints and metrics.jsonl; made if missing. Empty: nothing is written.
+  std::string folder = {};
+  /// Steps between two checkpoints; 0: one with each evaluation.
+  int64_t save_every = 0;
+  /// How many of the last checkpoints are kept, besides the best.
+  int64_t keep = 1;
+};
 
 /// Is told of each event of a training.
 class GRADUS_API TrainingObserver {
@@ -114,10 +133,10 @@ class GRADUS_API Trainer {
   /// Loads the last checkpoint of the folder. Returns false when there is none.
   bool resume();
 
-  /// Trains up to options.steps: `loss(batches.next())` is the loss of a step, and `evaluate()` the metric of an
-  /// evaluation. Ctrl-C (SIGINT) ends it after the step, with a checkpoint; a second one ends the process. A loss or
-  /// gradient that is not finite throws before the update, with the first op that produced one. Throws when the folder
-  /// has checkpoints that were not resumed.
+  /// Trains up to options.steps or options.seconds: `loss(batches.next())` is the loss of a step, and `evaluate()` the
+  /// metric of an evaluation. Ctrl-C (SIGINT) ends it after the step, with a checkpoint; a second one ends the process.
+  /// A loss or gradient that is not finite throws before the update, with the first op that produced one. Throws when
+  /// the folder has checkpoints that were not resumed.
   template <class Batches, class Loss, class Evaluate>
   const TrainingStatus& run(Batches& batches, Loss&& loss, Evaluate&& evaluate) {
     const InterruptGuard guard(*this);
@@ -126,10 +145,13 @@ class GRADUS_API Trainer {
       if (!update(loss(batch))) explain([&] { backward(loss(batch)); });
       if constexpr (requires { batch.tokens; }) status_.tokens += batch.tokens;
       tell(TrainingEvent::step);
-      if (wants_evaluation()) evaluated(evaluate());
+      if (wants_evaluation()) {
+        begin_evaluation();
+        evaluated(evaluate());
+      }
       if (wants_checkpoint()) save();
     }
-    tell(end_);
+    tell(status_.end);
     return status_;
   }
 
@@ -152,7 +174,10 @@ class GRADUS_API Trainer {
 
   bool wants_step();
   bool update(const Variable& loss);
+  void count_part();
+  bool reached_target() const;
   bool wants_evaluation() const;
+  void begin_evaluation();
   void evaluated(double metric);
   bool wants_checkpoint() const;
   void save();
@@ -182,16 +207,24 @@ class GRADUS_API Trainer {
   int64_t losses_ = 0;
   std::string not_finite_;  // what stopped the step
   bool resumed_ = false;
-  TrainingEvent end_ = TrainingEvent::ended;
+  bool evaluation_is_due_ = false;  // one of options_.evaluations
+  double begin_ = 0.0;              // when status_.seconds was 0
+  double evaluation_begin_ = 0.0;
 };
 
-/// Prints step, loss, metric, learning rate, tokens/s and the time left. On a terminal it rewrites one line; elsewhere
-/// it prints a line at each evaluation. It also says what was resumed, where a training that was interrupted is saved,
-/// and when it stopped early.
+/// What a line of TrainingProgress calls these.
+struct TrainingWords {
+  std::string metric = "metric";
+  std::string tokens = "tokens";
+};
+
+/// Prints step, loss, metric, learning rate, tokens/s (without the time of evaluations) and the time left. On a
+/// terminal it rewrites one line; elsewhere it prints a line at each evaluation. It also says what was resumed, where a
+/// training that was interrupted is saved, and when it stopped early.
 class GRADUS_API TrainingProgress : public TrainingObserver {
  public:
   /// `out` must outlive it.
-  TrainingProgress(std::ostream& out, bool terminal);
+  TrainingProgress(std::ostream& out, bool terminal, const TrainingWords& words = {});
   /// Ends the line, also when an exception ended the training.
   ~TrainingProgress() override;
   TrainingProgress(const TrainingProgress&) = delete;
@@ -204,8 +237,8 @@ class GRADUS_API TrainingProgress : public TrainingObserver {
 
   std::ostream& out_;
   ProgressLine* line_;
-  double begin_ = 0.0;  // of this process's steps, in seconds of the line
-  int64_t first_ = 0;   // steps done before this process
+  TrainingWords words_;
+  double begin_ = 0.0;  // the part done before this process
 };
 
 }  // namespace gradus

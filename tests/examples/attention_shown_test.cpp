@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <string>
 
-#include <gradus/examples/copy_reverse/report/progress.hpp>
 #include <gradus/examples/copy_reverse/report/report.hpp>
+#include <gradus/optim/training/progress_line.hpp>
 #include <gradus/tensor/creation.hpp>
 #include "tests/support/catch.hpp"
 

@@ -50,7 +50,7 @@ TEST_CASE("char_lm refuses each option that it cannot use, and names it") {
   const gradus::detail::ThreadCountScope threads(1);
   const TemporaryFolder folder;
   const std::string text = folder / "text.txt";
-  write_file(text, repetitive_text());
+  write_file(text, repetitive_text() + repetitive_text());
   const struct {
     const char* option;
     const char* value;
@@ -85,30 +85,32 @@ TEST_CASE("char_lm refuses each option that it cannot use, and names it") {
   for (const auto& c : cases) check_char_lm_refuses({"--data", text, c.option, c.value}, c.message);
   check_char_lm_refuses({}, "--data: expected a text file to learn from, got none");
   check_char_lm_refuses({"--unknown"}, "(see char_lm --help)");
-  check_char_lm_refuses({"--data", text, "--out", text}, "cannot make this folder");
+  check_char_lm_refuses({"--data", text, "--out", text}, "--out " + text + ": cannot make this folder");
+  check_char_lm_refuses({"--data", text, "--checkpoints", text}, "--checkpoints " + text + ": cannot make this folder");
 }
 
 TEST_CASE("char_lm refuses texts that are missing, empty, too short or no UTF-8") {
   const gradus::detail::ThreadCountScope threads(1);
   const TemporaryFolder folder;
   const std::string text = folder / "text.txt";
-  check_char_lm_refuses({"--data", folder / "none.txt"}, "none.txt: No such file or directory");
-  check_char_lm_refuses({"--data", folder.path()}, "it is a folder");
+  check_char_lm_refuses({"--data", folder / "none.txt"}, "none.txt: cannot open the file: No such file or directory");
+  check_char_lm_refuses({"--data", folder.path()}, "this is no regular file");
   write_file(text, "");
   check_char_lm_refuses({"--data", text}, "text.txt: the file is empty; expected text");
   write_file(text, "ab\nc\xFF");
-  check_char_lm_refuses({"--data", text}, "text.txt, line 2: this is not valid UTF-8");
+  check_char_lm_refuses({"--data", text}, "text.txt: expected UTF-8, got another byte at position 4");
   write_file(text, "too short");
   check_char_lm_refuses({"--data", text},
-                        "text.txt: --batch 32 rows of --unroll 64 symbols: expected a text of at least 2,276 symbols, "
-                        "got 9");
+                        "--batch 32 rows of --unroll 64 symbols: " + text +
+                            ": the part from 0 to 0.9 has 8 bytes, which is too short for 32 rows of 65 symbols");
   // The smallest text that is enough.
-  write_file(text, std::string(2'276, 'a'));
+  write_file(text, std::string(2'312, 'a'));
   const ProgramResult enough = run_char_lm({"--data", text, "--steps", "1", "--hidden", "4"});
   INFO(enough.err);
   CHECK(enough.status == 0);
-  write_file(text, std::string(2'275, 'a'));
-  check_char_lm_refuses({"--data", text, "--steps", "1", "--hidden", "4"}, "got 2,275");
+  write_file(text, std::string(2'311, 'a'));
+  check_char_lm_refuses({"--data", text, "--steps", "1", "--hidden", "4"},
+                        "which is too short for 32 rows of 65 symbols");
 }
 
 TEST_CASE("char_lm refuses models that are broken, of another size, or do not know a symbol") {
@@ -122,7 +124,7 @@ TEST_CASE("char_lm refuses models that are broken, of another size, or do not kn
   check_char_lm_refuses({"--load", model, "--steps", "2"}, "--data: expected a text file to learn from, got none");
   write_file(given.folder / "other.txt", repetitive_text() + "Zoo\n" + repetitive_text());
   check_char_lm_refuses({"--load", model, "--data", given.folder / "other.txt"},
-                        "other.txt, line 61: the model does not know the symbol 'Z'");
+                        "other.txt: the model does not know the symbol 'Z'");
 
   const gradus::SafetensorsFile good = gradus::load_safetensors(model);
   const std::string bad = given.folder / "bad.safetensors";
@@ -185,7 +187,7 @@ TEST_CASE("char_lm in a pipe prints a line now and then, on a terminal one that 
   const ProgramResult pipe = run_char_lm(arguments);
   INFO(pipe.err << pipe.out);
   for (const char* part : {"1 layer of lstm, hidden 8, embedding 4, ", "step 1 of 3  loss ", "step 3 of 3  loss ",
-                           "  validation ", " characters/s  ", "0 s left", "validation loss "}) {
+                           "  validation ", " characters/s  ", " s left", "validation loss "}) {
     CHECK_THAT(pipe.out, contains_text(part));
   }
   CHECK(pipe.out.find('\r') == std::string::npos);
@@ -204,8 +206,10 @@ TEST_CASE("symbols of any script are learned, and those that a terminal obeys ar
       {"--data", folder / "text.txt", "--out", folder / "out", "--sample", "400", "--temperature", "100"}));
   INFO(result.err << result.out);
   REQUIRE(result.status == 0);
-  CHECK_THAT(result.out, contains_text("11 symbols: "));
+  CHECK_THAT(result.out, contains_text("13 symbols: "));
   CHECK_THAT(result.out, contains_text("<U+001B>"));
+  // A carriage return of a file from Windows is a symbol, too.
+  CHECK_THAT(result.out, contains_text("<U+000D>\n"));
   CHECK(result.out.find('\x1b') == std::string::npos);
   const ProgramResult loaded =
       run_char_lm({"--load", folder / "out/model.safetensors", "--prompt", "שלום", "--sample", "5"});
@@ -238,6 +242,7 @@ TEST_CASE("char_lm's help names every option and its default") {
                            "--temperature X  [0.8]",
                            "--prompt TEXT",
                            "--out DIR",
+                           "--checkpoints DIR",
                            "--load FILE",
                            "Exit status"}) {
     CHECK_THAT(result.out, contains_text(part));

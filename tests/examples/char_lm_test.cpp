@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The character language model: what it learns, carries on, saves and writes.
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -8,7 +9,7 @@
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/examples/char_lm/sampler.hpp>
-#include <gradus/examples/char_lm/trainer.hpp>
+#include <gradus/examples/char_lm/training.hpp>
 #include <gradus/tensor/compare.hpp>
 #include <gradus/tensor/files/safetensors.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
@@ -52,14 +53,23 @@ char_lm::Config small_char_lm(const TemporaryFolder& folder) {
   return config;
 }
 
-char_lm::Text random_ids(int64_t size, int64_t vocab) {
-  Generator generator(11);
-  const Tensor drawn = randint({size}, generator, {.low = 0, .high = vocab});
-  char_lm::Text out;
-  out.ids.assign(drawn.data<int64_t>(), drawn.data<int64_t>() + size);
-  out.split = size - size / 10;
-  return out;
-}
+// A text of nine letters, and what reads it.
+struct RandomText {
+  RandomText(int64_t size, int64_t batch, int64_t unroll) {
+    Generator generator(11);
+    const Tensor drawn = randint({size}, generator, {.low = 0, .high = 9});
+    std::string text;
+    for (int64_t i = 0; i < size; ++i) text += static_cast<char>('a' + drawn.data<int64_t>()[i]);
+    write_file(folder / "text.txt", text);
+    config.data = folder / "text.txt";
+    config.batch = batch;
+    config.unroll = unroll;
+  }
+  Vocabulary symbols() const { return Vocabulary::of_file(config.data, {.marks = false}); }
+
+  const TemporaryFolder folder;
+  char_lm::Config config;
+};
 
 constexpr CellKind kCells[] = {CellKind::rnn, CellKind::gru, CellKind::lstm};
 
@@ -81,76 +91,90 @@ TEST_CASE("a character model of any cell learns a repetitive text far below its 
   }
 }
 
-TEST_CASE("the losses of steps with the carried state are those of one long forward") {
+TEST_CASE("the losses of windows with the carried state are those of one long forward") {
   const gradus::detail::ThreadCountScope threads(1);
-  const char_lm::Text text = random_ids(700, 9);
+  RandomText text(700, 3, 10);
+  TextRows rows = char_lm::training_rows(text.config, text.symbols());
+  constexpr int kSteps = 6;
+  text.config.unroll = 10 * kSteps;
+  const TextWindow whole = char_lm::training_rows(text.config, text.symbols()).next();
+  std::vector<TextWindow> windows;
+  for (int i = 0; i < kSteps; ++i) windows.push_back(rows.next());
   for (const CellKind cell : kCells) {
     INFO(cell_name(cell));
     Generator generator(3);
     char_lm::CharLm model({.vocab = 9, .cell = cell, .num_layers = 2, .hidden_size = 12, .embedding_size = 5},
                           generator);
-    // A rate so small that no weight changes.
-    char_lm::Trainer trainer(model, text,
-                             {.batch = 3, .unroll = 10, .learning_rate = 1e-30, .warmup = 0, .weight_decay = 0.0},
-                             Generator(4));
-    constexpr int kSteps = 6;
-    double mean = 0.0;
-    for (int i = 0; i < kSteps; ++i) mean += trainer.step(0.0) / kSteps;
-    const char_lm::Window whole = char_lm::window_of(text, trainer.rows(), 0, 10 * kSteps);
-    const Variable logits = model(whole.input, model.initial_state(3)).logits;
-    CHECK(std::abs(mean - static_cast<double>(cross_entropy(logits, whole.target).item<float>())) < 1e-5);
-    // From a state of zeros at each step the losses would differ.
-    double forgetful = 0.0;
-    for (int i = 0; i < kSteps; ++i) {
-      const char_lm::Window window = char_lm::window_of(text, trainer.rows(), 10 * i, 10);
-      const Variable fresh = model(window.input, model.initial_state(3)).logits;
-      forgetful += static_cast<double>(cross_entropy(fresh, window.target).item<float>()) / kSteps;
+    double mean = 0.0, forgetful = 0.0;
+    CarriedState carried;
+    for (const TextWindow& window : windows) {
+      const Variable loss = char_lm::loss_of(model, window, carried);
+      mean += static_cast<double>(loss.item<float>()) / kSteps;
+      backward(loss);  // only through this window: the others' graphs are gone
+      CHECK_FALSE(carried.state().h.requires_grad());
+      CarriedState fresh;
+      forgetful += static_cast<double>(char_lm::loss_of(model, window, fresh).item<float>()) / kSteps;
     }
+    CHECK(std::abs(mean - static_cast<double>(char_lm::loss_of(model, whole, carried).item<float>())) < 1e-5);
+    // From a state of zeros at each window the losses would differ.
     CHECK(std::abs(mean - forgetful) > 1e-4);
-  }
-}
-
-TEST_CASE("the state of a step, detached, has the same numbers and passes no gradient on") {
-  const gradus::detail::ThreadCountScope threads(1);
-  const char_lm::Text text = random_ids(200, 9);
-  const char_lm::Rows rows{.begin = 0, .count = 2, .length = 60};
-  for (const CellKind cell : kCells) {
-    INFO(cell_name(cell));
-    Generator generator(3);
-    char_lm::CharLm model({.vocab = 9, .cell = cell, .hidden_size = 6, .embedding_size = 5}, generator);
-    const RecurrentState state = model(char_lm::window_of(text, rows, 0, 20).input, model.initial_state(2)).state;
-    REQUIRE(state.h.requires_grad());
-    const RecurrentState cut = detach_state(state);
-    CHECK(bitwise_equal(cut.h.value(), state.h.value()));
-    CHECK_FALSE(cut.h.requires_grad());
-    CHECK(cut.c.defined() == (cell == CellKind::lstm));
-    if (cell == CellKind::lstm) {
-      CHECK(bitwise_equal(cut.c.value(), state.c.value()));
-      CHECK_FALSE(cut.c.requires_grad());
-    }
   }
 }
 
 TEST_CASE("the validation loss is that of one long forward over the last tenth, and changes nothing") {
   const gradus::detail::ThreadCountScope threads(1);
-  const char_lm::Text text = random_ids(900, 9);
+  RandomText text(900, 8, 20);
   Generator generator(3);
   char_lm::CharLm model({.vocab = 9, .num_layers = 2, .hidden_size = 12, .embedding_size = 5, .dropout = 0.5},
                         generator);
-  const double loss = char_lm::validation_loss(model, text, {.batch = 1, .unroll = 20});
+  TextRows rows = char_lm::validation_rows(text.config, text.symbols());
+  const char_lm::Validation validation = char_lm::validate(model, rows);
   CHECK(model.training());
+  // 90 symbols are one row with four windows, of which the first is context.
+  CHECK(validation.symbols == 60);
   model.eval_();
   const NoGrad no_grad;
-  // 20 symbols before the first one that is foretold, whose losses do not count.
-  const char_lm::Rows row{.begin = text.split - 1, .count = 1, .length = 90};
-  const char_lm::Window window = char_lm::window_of(text, row, -20, 110);
-  const Variable logits = model(window.input, model.initial_state(1)).logits;
-  const Tensor counted = logits.value().slice(1, 20, 110).contiguous();
-  const Variable expected = cross_entropy(counted, window.target.slice(1, 20, 110).contiguous());
-  CHECK(std::abs(loss - static_cast<double>(expected.item<float>())) < 1e-5);
-  // Rows side by side give nearly the same: each begins with 20 symbols of context.
-  const double in_rows = char_lm::validation_loss(model, text, {.batch = 4, .unroll = 20});
-  CHECK(std::abs(loss - in_rows) < 0.02);
+  TextRows whole(text.config.data, text.symbols(), {.rows = 1, .steps = 80, .begin = 0.9});
+  const TextWindow window = whole.next();
+  const Variable logits = model(window.input, RecurrentState()).logits;
+  const Tensor counted = logits.value().slice(1, 20, 80).contiguous();
+  const Variable expected = cross_entropy(counted, window.target.slice(1, 20, 80).contiguous());
+  CHECK(std::abs(validation.loss - static_cast<double>(expected.item<float>())) < 1e-5);
+  // A single window has no context.
+  text.config.unroll = 80;
+  TextRows single = char_lm::validation_rows(text.config, text.symbols());
+  const char_lm::Validation all = char_lm::validate(model, single);
+  CHECK(all.symbols == 80);
+  CHECK(std::abs(all.loss - static_cast<double>(cross_entropy(logits, window.target).item<float>())) < 1e-5);
+}
+
+TEST_CASE("a training of a character model that was cut goes on from its checkpoint to the same weights") {
+  const gradus::detail::ThreadCountScope threads(1);
+  const TemporaryFolder folder;
+  char_lm::Config config = small_char_lm(folder);
+  config.dropout = 0.2;
+  config.steps = 20;
+  config.out = folder / "out";
+  char_lm::run(config);
+  const std::string whole = read_file(folder / "out/model.safetensors");
+  config.checkpoints = folder / "checkpoints";
+  char_lm::run(config);
+  CHECK(read_file(folder / "out/model.safetensors") == whole);
+  std::filesystem::create_directories(folder / "cut");
+  // As if it had been killed after the best evaluation, which is not the last one.
+  const auto trained_steps = [&](const std::string& checkpoints) {
+    config.checkpoints = checkpoints;
+    return char_lm::run(config).steps;
+  };
+  CHECK(trained_steps(folder / "checkpoints") == 20);  // nothing is left to do
+  CHECK(read_file(folder / "out/model.safetensors") == whole);
+  SafetensorsFile best = load_safetensors(folder / "checkpoints/best.safetensors");
+  save_safetensors(folder / "cut/step_1.safetensors", best.tensors, best.metadata);
+  CHECK(trained_steps(folder / "cut") == 20);
+  CHECK(read_file(folder / "out/model.safetensors") == whole);
+  config.hidden = 16;
+  CHECK_THROWS_WITH(char_lm::run(config),
+                    contains_text("--checkpoints " + config.checkpoints + ": optimizer does not fit"));
 }
 
 TEST_CASE("a saved character model writes the same text, scores as it did and can be trained further") {
@@ -198,20 +222,20 @@ TEST_CASE("at a low temperature the model writes the text that it learned, from 
 TEST_CASE("the frequency of drawn symbols follows the model's distribution at any temperature") {
   const gradus::detail::ThreadCountScope threads(1);
   Generator generator(3);
-  const examples::Symbols symbols(U"abc");
+  const Vocabulary symbols({"abc"}, {.marks = false});
   char_lm::CharLm model({.vocab = 3, .hidden_size = 4, .embedding_size = 2}, generator);
   for (const NamedParameter& named : model.parameters()) named.parameter->assign_(zeros(named.parameter->shape()));
   const double logits[] = {0.0, 1.0, 2.0};
   model.parameters().back().parameter->assign_(Tensor::from({logits[0], logits[1], logits[2]}, {3}));
   for (const double temperature : {0.5, 1.0, 3.0}) {
     constexpr int64_t kDraws = 4'000;
-    const std::u32string drawn = sample(model, symbols, U"a", {.count = kDraws, .temperature = temperature}, generator);
+    const std::string drawn =
+        char_lm::sample(model, symbols, {0}, {.count = kDraws, .temperature = temperature}, generator);
     double sum = 0.0;
     for (const double logit : logits) sum += std::exp(logit / temperature);
     for (size_t i = 0; i < 3; ++i) {
       const double p = std::exp(logits[i] / temperature) / sum;
-      const auto count =
-          static_cast<double>(std::count(drawn.begin(), drawn.end(), symbols.symbol(static_cast<int64_t>(i))));
+      const auto count = static_cast<double>(std::count(drawn.begin(), drawn.end(), static_cast<char>('a' + i)));
       INFO("temperature " << temperature << ", symbol " << i);
       CHECK(std::abs(count / kDraws - p) < 5.0 * std::sqrt(p * (1.0 - p) / kDraws));
     }
@@ -246,7 +270,7 @@ TEST_CASE("a training for a number of seconds ends in time, and its progress say
       {"--data", folder / "text.txt", "--seconds", "0.3", "--hidden", "8", "--batch", "4", "--unroll", "8"});
   INFO(result.err << result.out);
   REQUIRE(result.status == 0);
-  for (const char* part : {"step 1  loss ", "characters/s", "0 s left", "validation loss ", "trained for 0 s"}) {
+  for (const char* part : {"step ", " characters/s  ", " s left", "validation loss ", "trained for 0 s"}) {
     CHECK_THAT(result.out, contains_text(part));
   }
   char_lm::Config config = small_char_lm(folder);

@@ -8,7 +8,7 @@
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/examples/classify/classify.hpp>
 #include <gradus/examples/classify/data.hpp>
-#include <gradus/examples/classify/trainer.hpp>
+#include <gradus/examples/classify/training.hpp>
 #include <gradus/examples/common/bad_input.hpp>
 #include <gradus/examples/common/held_out.hpp>
 #include <gradus/tensor/compare.hpp>
@@ -112,16 +112,17 @@ TEST_CASE("the weights of a text sum to 1, are 0 after its end, and padding chan
   classify::Classifier model({.vocab = 6, .classes = 3, .num_layers = 2, .hidden_size = 5, .embedding_size = 4},
                              generator);
   CHECK(model.parameter_count() == classify::parameter_count(model.options()));
-  const classify::Example texts[] = {{.ids = {1, 2, 3, 4, 5, 0, 1}, .label = 2}, {.ids = {4, 2, 2}, .label = 0}};
-  const classify::Example* const both[] = {texts, texts + 1};
-  const classify::TextBatch batch = classify::batch_of(both);
-  REQUIRE(batch.symbols.shape() == Shape({2, 7}));
-  const classify::ClassifierOutput together = model(batch.symbols, batch.lengths);
+  const classify::Examples texts{.texts = {{1, 2, 3, 4, 5, 0, 1}, {4, 2, 2}}, .labels = {2, 0}};
+  const int64_t both[] = {0, 1};
+  const classify::TextBatch batch = classify::batch_of(texts, both);
+  REQUIRE(batch.texts.symbols.shape() == Shape({2, 7}));
+  CHECK(batch.labels.at({0}) == 2.0);
+  const classify::ClassifierOutput together = model(batch.texts.symbols, batch.texts.lengths);
   const Tensor sums = sum(together.weights, 1).value();
   for (int64_t row = 0; row < 2; ++row) CHECK(sums.at({row}) == Approx(1.0));
   for (int64_t step = 3; step < 7; ++step) CHECK(together.weights.value().at({1, step}) == 0.0);
-  const classify::TextBatch alone = classify::batch_of({both + 1, 1});
-  const classify::ClassifierOutput single = model(alone.symbols, alone.lengths);
+  const classify::TextBatch alone = classify::batch_of(texts, {both + 1, 1});
+  const classify::ClassifierOutput single = model(alone.texts.symbols, alone.texts.lengths);
   CHECK(largest_error(together.logits.value().slice(0, 1, 2), single.logits.value()) < 1e-6);
 }
 
@@ -197,11 +198,11 @@ TEST_CASE("lines that are held out are never trained on, and give no symbol") {
   }
   // Some of the changed lines may now be held out, too.
   const classify::Known known = classify::known_of(data, true);
-  const classify::Examples examples = classify::make_examples(data, {}, known);
+  const classify::Split examples = classify::make_examples(data, {}, known);
   CHECK(examples.training.size() + examples.scored.size() == 300);
-  CHECK_FALSE(known.symbols.id(U'q').has_value());
+  CHECK_FALSE(known.symbols.find("q").has_value());
   CHECK(examples.unknown_symbols > 0);
-  CHECK(classify::known_of(data, false).symbols.id(U'q').has_value());
+  CHECK(classify::known_of(data, false).symbols.find("q").has_value());
 }
 
 TEST_CASE("the same seed gives the same classifier at any number of threads, another seed another one") {

@@ -154,15 +154,15 @@ TEST_CASE("a symbol that a loaded model does not know is refused with its line")
 TEST_CASE("a batch holds sources, shifted targets, end marks and what is to be ignored") {
   const Vocabulary vocabulary(U"abc");  // a 2, b 3, c 4
   const std::vector<Item> items = {U"abc", U"b"};
-  const Batch batch = make_batch(items, vocabulary, Task::reverse);
+  const gradus::SequenceBatch batch = make_batch(items, vocabulary, Task::reverse);
   CHECK(row(batch.source, 0) == std::vector<int64_t>{2, 3, 4});
   CHECK(row(batch.source, 1) == std::vector<int64_t>{3, 0, 0});
-  CHECK(batch.lengths.data<int64_t>()[0] == 3);
-  CHECK(batch.lengths.data<int64_t>()[1] == 1);
+  CHECK(batch.source_lengths.data<int64_t>()[0] == 3);
+  CHECK(batch.source_lengths.data<int64_t>()[1] == 1);
   CHECK(row(batch.target_in, 0) == std::vector<int64_t>{1, 4, 3, 2});
   CHECK(row(batch.target_in, 1) == std::vector<int64_t>{1, 3, 0, 0});
   CHECK(row(batch.target_out, 0) == std::vector<int64_t>{4, 3, 2, 0});
-  CHECK(row(batch.target_out, 1) == std::vector<int64_t>{3, 0, kIgnored, kIgnored});
+  CHECK(row(batch.target_out, 1) == std::vector<int64_t>{3, 0, gradus::kIgnoredTarget, gradus::kIgnoredTarget});
   CHECK(batch.tokens == 6);
   CHECK(row(make_batch(items, vocabulary, Task::copy).target_out, 0) == std::vector<int64_t>{2, 3, 4, 0});
 }
@@ -174,7 +174,7 @@ TEST_CASE("training batches hold items of similar length and repeat for a seed")
   int64_t tokens = 0;
   int64_t elements = 0;
   for (int i = 0; i < 100; ++i) {
-    const Batch batch = batches.next();
+    const gradus::SequenceBatch batch = batches.next();
     REQUIRE(batch.source.size(0) == 32);
     REQUIRE(bitwise_equal(batch.source, same.next().source));
     tokens += batch.tokens;

@@ -227,7 +227,7 @@ TEST_CASE("progress is a line now and then in a pipe, and one line that is writt
   CHECK(losses_of(pipe.out).size() == 3);
   CHECK(pipe.out.find('\r') == std::string::npos);
   CHECK(pipe.out.find('\x1b') == std::string::npos);
-  for (const char* part : {"step 1 of 3", "step 3 of 3", "exact match", "tokens/s", "0 s left"}) {
+  for (const char* part : {"step 1 of 3", "step 3 of 3", "exact match", "tokens/s", " s left"}) {
     CHECK_THAT(pipe.out, contains_text(part));
   }
   const ProgramResult terminal = run_program(arguments, {.terminal = true});

@@ -63,13 +63,13 @@ std::string batch_name(int batch, const char* what) { return "batches." + std::t
 
 void write_training(Tensors& file) {
   Generator generator(1);
-  const std::vector<examples::Batch> batches = TrainingWorkload::batches(kBatches, generator);
+  const std::vector<SequenceBatch> batches = TrainingWorkload::batches(kBatches, generator);
   Seq2Seq model(TrainingWorkload::model_options(), generator);
   for (const NamedTensor& entry : model.state_dict()) file.push_back({"weights." + entry.name, entry.value});
   for (int i = 0; i < kBatches; ++i) {
-    const examples::Batch& batch = batches[static_cast<size_t>(i)];
+    const SequenceBatch& batch = batches[static_cast<size_t>(i)];
     file.push_back({batch_name(i, "source"), batch.source});
-    file.push_back({batch_name(i, "lengths"), batch.lengths});
+    file.push_back({batch_name(i, "lengths"), batch.source_lengths});
     file.push_back({batch_name(i, "target_in"), batch.target_in});
     file.push_back({batch_name(i, "target_out"), batch.target_out});
   }
@@ -79,9 +79,9 @@ void write_training(Tensors& file) {
   for (const NamedParameter& named : model.parameters()) {
     file.push_back({"gradients." + named.name, named.parameter->grad().clone()});
   }
-  examples::Trainer trainer(model, TrainingWorkload::trainer_options());
+  TrainingSteps steps(model);
   for (int i = 0; i < kComparedSteps; ++i) {
-    const double value = trainer.step(batches[static_cast<size_t>(i)]);
+    const double value = steps.step(batches[static_cast<size_t>(i)]);
     file.push_back({"losses." + std::to_string(i), scalar(value, {.dtype = DType::f64})});
   }
 }
@@ -141,24 +141,23 @@ void write_recurrent(Tensors& file) {
 /// Trains the model from the file on its batches, in turn.
 class Training {
  public:
-  explicit Training(const Tensors& file)
-      : model_(TrainingWorkload::model_options(), generator_), trainer_(model_, TrainingWorkload::trainer_options()) {
+  explicit Training(const Tensors& file) : model_(TrainingWorkload::model_options(), generator_), steps_(model_) {
     model_.load_state_dict(below(file, "weights."));
     for (int i = 0; i < kBatches; ++i) {
       batches_.push_back({.source = find(file, batch_name(i, "source")),
-                          .lengths = find(file, batch_name(i, "lengths")),
+                          .source_lengths = find(file, batch_name(i, "lengths")),
                           .target_in = find(file, batch_name(i, "target_in")),
                           .target_out = find(file, batch_name(i, "target_out")),
                           .tokens = TrainingWorkload::kTokens});
     }
   }
-  void step() { trainer_.step(batches_[next_++ % batches_.size()]); }
+  void step() { steps_.step(batches_[next_++ % batches_.size()]); }
 
  private:
   Generator generator_{0};
   Seq2Seq model_;
-  examples::Trainer trainer_;
-  std::vector<examples::Batch> batches_;
+  TrainingSteps steps_;
+  std::vector<SequenceBatch> batches_;
   size_t next_ = 0;
 };
 

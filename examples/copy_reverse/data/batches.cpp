@@ -5,35 +5,27 @@
 
 namespace gradus::examples {
 
-Batch make_batch(std::span<const Item> items, const Vocabulary& vocabulary, Task task) {
+SequenceBatch make_batch(std::span<const Item> items, const Vocabulary& vocabulary, Task task) {
   GRADUS_CHECK(!items.empty(), "[make_batch] expected at least one item");
-  size_t longest = 0;
-  for (const Item& item : items) longest = std::max(longest, item.size());
-  const auto rows = static_cast<int64_t>(items.size());
-  const auto columns = static_cast<int64_t>(longest);
-  Batch out{.source = full({rows, columns}, Vocabulary::kEnd, {.dtype = DType::i64}),
-            .lengths = Tensor::empty({rows}, DType::i64),
-            .target_in = full({rows, columns + 1}, Vocabulary::kEnd, {.dtype = DType::i64}),
-            .target_out = full({rows, columns + 1}, kIgnored, {.dtype = DType::i64})};
-  int64_t* source = out.source.mutable_data_<int64_t>();
-  int64_t* lengths = out.lengths.mutable_data_<int64_t>();
-  int64_t* target_in = out.target_in.mutable_data_<int64_t>();
-  int64_t* target_out = out.target_out.mutable_data_<int64_t>();
+  std::vector<Sequence> sources, inputs, outputs;
+  SequenceBatch out;
   for (const Item& item : items) {
-    for (size_t i = 0; i < item.size(); ++i) source[i] = vocabulary.id(item[i]);
-    target_in[0] = Vocabulary::kBegin;
-    for (size_t i = 0; i < item.size(); ++i) {
-      target_out[i] = source[task == Task::reverse ? item.size() - 1 - i : i];
-      target_in[i + 1] = target_out[i];
-    }
-    target_out[item.size()] = Vocabulary::kEnd;
-    *lengths = static_cast<int64_t>(item.size());
-    out.tokens += *lengths + 1;
-    source += longest;
-    target_in += longest + 1;
-    target_out += longest + 1;
-    ++lengths;
+    Sequence source;
+    source.reserve(item.size());
+    for (const char32_t symbol : item) source.push_back(vocabulary.id(symbol));
+    Sequence target = source;
+    if (task == Task::reverse) std::reverse(target.begin(), target.end());
+    inputs.emplace_back(1, Vocabulary::kBegin).insert(inputs.back().end(), target.begin(), target.end());
+    target.push_back(Vocabulary::kEnd);
+    out.tokens += static_cast<int64_t>(target.size());
+    sources.push_back(std::move(source));
+    outputs.push_back(std::move(target));
   }
+  const PaddedSequences padded = pad_sequences(sources, Vocabulary::kEnd);
+  out.source = padded.symbols;
+  out.source_lengths = padded.lengths;
+  out.target_in = pad_sequences(inputs, Vocabulary::kEnd).symbols;
+  out.target_out = pad_sequences(outputs, kIgnoredTarget).symbols;
   return out;
 }
 
@@ -49,7 +41,7 @@ void TrainingBatches::refill() {
   items_.numbers().shuffle(starts_);
 }
 
-Batch TrainingBatches::next() {
+SequenceBatch TrainingBatches::next() {
   if (starts_.empty()) refill();
   const std::span<const Item> items(pool_.data() + starts_.back(), batch_size_);
   starts_.pop_back();

@@ -153,6 +153,11 @@ TEST_CASE("TextRows and Vocabulary::of_file: messages") {
   CHECK(error_text([&] { rows.load_state_dict(state); }) == "[TextRows] the saved state does not fit: missing: at");
   CHECK(error_text([&] { static_cast<void>(Vocabulary::of_file(path, {.least_count = 3})); }) ==
         "[Vocabulary::of_file] " + path + " has no symbol that occurs 3 times");
+  tests::write_file(path, "\x80\x80\x80\x80\x80\x80");
+  CHECK(error_text([&] { rows.next(); }) == "[TextRows] " + path + ": the file has changed since it was opened");
+  tests::write_file(path, "");
+  CHECK(error_text([&] { static_cast<void>(Vocabulary::of_file(path)); }) ==
+        "[Vocabulary::of_file] " + path + ": the file is empty; expected text");
   tests::write_file(path, "ab\xC3");
   CHECK(error_text([&] { static_cast<void>(Vocabulary::of_file(path)); }) ==
         "[Vocabulary::of_file] " + path + ": expected UTF-8, got another byte at position 2");

@@ -195,6 +195,80 @@ TEST_CASE("Trainer: a metric that is not a number is never the best") {
   CHECK(status.step == 6);
 }
 
+TEST_CASE("Trainer: evaluations are spread evenly over the steps, also after a resume") {
+  const auto steps_of = [](SmallTraining& training) {
+    std::vector<int64_t> steps;
+    training.trainer.run(
+        training.batches, [&](const tests::CountingBatch& batch) { return training.loss(batch); },
+        [&] {
+          steps.push_back(training.trainer.status().step);
+          return 1.0;
+        });
+    return steps;
+  };
+  SmallTraining ten({.steps = 100, .evaluations = 10}), few({.steps = 3, .evaluations = 10});
+  CHECK(steps_of(ten) == std::vector<int64_t>{10, 20, 30, 40, 50, 60, 70, 80, 90, 100});
+  CHECK(steps_of(few) == std::vector<int64_t>{1, 2, 3});
+  const tests::TemporaryFolder folder;
+  const TrainerOptions options{.steps = 23, .evaluations = 4, .folder = folder.path(), .save_every = 7};
+  SmallTraining cut(options), resumed(options);
+  Interrupter interrupter(14);
+  cut.trainer.add_observer(interrupter);
+  CHECK(steps_of(cut) == std::vector<int64_t>{6, 12});
+  CHECK(cut.trainer.status().end == TrainingEvent::interrupted);
+  REQUIRE(resumed.trainer.resume());
+  CHECK(resumed.trainer.status().part == 14.0 / 23.0);
+  CHECK(steps_of(resumed) == std::vector<int64_t>{18, 23});
+  CHECK(resumed.trainer.status().end == TrainingEvent::ended);
+}
+
+TEST_CASE("Trainer: ends after its seconds, with an evaluation, and a rate may follow the time") {
+  std::vector<double> parts;
+  const auto rate = [&](const TrainingStatus& before) {
+    parts.push_back(before.part);
+    return 1e-2 * (1.0 - before.part);
+  };
+  constexpr auto kNoLimit = std::numeric_limits<int64_t>::max();
+  SmallTraining training({.steps = kNoLimit, .seconds = 0.1, .learning_rate = rate, .evaluations = 5});
+  std::ostringstream out;
+  TrainingProgress progress(out, false, {.metric = "error", .tokens = "symbols"});
+  training.trainer.add_observer(progress);
+  const TrainingStatus& status = training.run();
+  INFO(out.str());
+  CHECK(status.seconds >= 0.1);
+  CHECK(status.seconds < 10.0);
+  CHECK(status.evaluation_seconds > 0.0);
+  CHECK(status.evaluation_seconds < status.seconds);
+  CHECK(status.part == 1.0);
+  CHECK(std::is_sorted(parts.begin(), parts.end()));
+  CHECK(parts.size() == static_cast<size_t>(status.step));
+  CHECK(parts.front() == 0.0);
+  CHECK(status.learning_rate == 1e-2 * (1.0 - parts.back()));
+  CHECK(std::isfinite(status.metric));
+  const std::string text = out.str();
+  CHECK(text.find(" of ") == std::string::npos);
+  CHECK(text.find("  error 0.") != std::string::npos);
+  CHECK(text.find(" symbols/s") != std::string::npos);
+  CHECK(std::count(text.begin(), text.end(), '\n') >= 1);
+  CHECK(std::count(text.begin(), text.end(), '\n') <= 5);
+}
+
+TEST_CASE("Trainer: ends when the metric reaches the target") {
+  for (const bool larger : {false, true}) {
+    SmallTraining training({.steps = 100, .evaluate_every = 5, .larger_is_better = larger, .target = 12.0});
+    std::ostringstream out;
+    TrainingProgress progress(out, false);
+    training.trainer.add_observer(progress);
+    double metric = larger ? 0.0 : 24.0;
+    const TrainingStatus& status = training.trainer.run(
+        training.batches, [&](const tests::CountingBatch& batch) { return training.loss(batch); },
+        [&] { return metric += larger ? 4.0 : -4.0; });
+    CHECK(status.step == 15);
+    CHECK(status.end == TrainingEvent::stopped_early);
+    CHECK(out.str().find("\nstopped early: the metric of step 15 is good enough\n") != std::string::npos);
+  }
+}
+
 TEST_CASE("TrainingProgress: a line at each evaluation, or one line that is rewritten on a terminal") {
   const auto shown = [](bool terminal) {
     SmallTraining training({.steps = 4, .evaluate_every = 2});
@@ -226,6 +300,10 @@ TEST_CASE("Trainer: messages") {
         "and 0");
   CHECK(error_text([] { const SmallTraining t({.steps = 1, .patience = 2}); }) ==
         "[Trainer] patience counts evaluations: expected an evaluate_every above 0");
+  CHECK(error_text([] { const SmallTraining t({.steps = 1, .seconds = 0.0}); }) ==
+        "[Trainer] expected seconds above 0, got 0");
+  CHECK(error_text([] { const SmallTraining t({.steps = 1, .evaluate_every = 2, .evaluations = 3}); }) ==
+        "[Trainer] expected evaluations of 0 or more, and not both of evaluations and evaluate_every, got 3 and 2");
   SmallTraining none({.steps = 1});
   CHECK(error_text([&] { none.trainer.resume(); }) == "[Trainer::resume] expected a folder in the options, got none");
   const tests::TemporaryFolder folder;

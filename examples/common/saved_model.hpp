@@ -5,11 +5,14 @@
 #include <optional>
 #include <string>
 
-#include <gradus/examples/text_model/symbols.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
+#include <gradus/optim/data/vocabulary.hpp>
 #include <gradus/tensor/files/safetensors.hpp>
 
 namespace gradus::examples {
+
+/// The symbols of a vocabulary without marks, in the order of their numbers: what a model's metadata has of them.
+std::string symbols_text(const Vocabulary& symbols);
 
 /// A .safetensors file whose metadata says what model it holds. Everything throws BadInput that names the file.
 class SavedModel {
@@ -22,7 +25,7 @@ class SavedModel {
   /// From 1 to `most`.
   int64_t number(const char* key, int64_t most) const;
   CellKind cell() const;
-  Symbols symbols() const;
+  Vocabulary symbols() const;
   /// Throws: this entry cannot be used.
   [[noreturn]] void refuse(const char* key) const;
 

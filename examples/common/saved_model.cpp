@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/examples/text_model/saved_model.hpp>
+#include <gradus/examples/common/saved_model.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -10,6 +10,12 @@
 #include <gradus/tensor/compare.hpp>
 
 namespace gradus::examples {
+
+std::string symbols_text(const Vocabulary& symbols) {
+  std::string out;
+  for (int64_t id = 0; id < symbols.size(); ++id) out += symbols.symbol(id);
+  return out;
+}
 
 SavedModel::SavedModel(const std::string& path, const char* program) : path_(path), program_(program) {
   try {
@@ -41,11 +47,11 @@ CellKind SavedModel::cell() const {
   return *cell;
 }
 
-Symbols SavedModel::symbols() const {
-  const auto given = from_utf8(text("symbols"));
-  if (!given.has_value() || given->empty()) refuse("symbols");
-  Symbols out(*given);
-  if (out.all() != *given) refuse("symbols");  // the numbers would mean other symbols
+Vocabulary SavedModel::symbols() const {
+  const std::string& given = text("symbols");
+  if (given.empty() || !from_utf8(given).has_value()) refuse("symbols");
+  Vocabulary out({given}, {.marks = false});
+  if (symbols_text(out) != given) refuse("symbols");  // the numbers would mean other symbols
   return out;
 }
 
