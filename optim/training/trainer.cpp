@@ -96,7 +96,8 @@ bool Trainer::update(const Variable& loss) {
   optimizer_.step();
   status_.learning_rate = optimizer_.learning_rate();
   ++status_.step;
-  loss_sum_ += value.item<double>();
+  status_.step_loss = value.item<double>();
+  loss_sum_ += status_.step_loss;
   status_.loss = loss_sum_ / static_cast<double>(++losses_);
   return true;
 }
