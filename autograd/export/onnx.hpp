@@ -27,8 +27,8 @@ struct OnnxOptions {
 ///   export_onnx("gru.onnx", [&](const std::vector<Variable>& in) { return gru(in[0]).output; }, {{"x", x}}, {"y"},
 ///               {.parameters = gru.parameters()});
 /// A fused op without a counterpart in ONNX is written as its reference. Runs f a second time, on other inputs. Throws
-/// when something follows from an input without an op (a mask that was made from lengths, a branch), since the file
-/// would fix it, and when an op has no counterpart: a backward op, or one that draws random numbers.
+/// when something follows from an input without an op (a branch, a number that was read), since the file would fix it,
+/// and when an op has no counterpart: a backward op, or one that draws random numbers.
 GRADUS_API void export_onnx(const std::string& path, const FunctionRef& f, const std::vector<NamedTensor>& inputs,
                             const std::vector<std::string>& outputs, const OnnxOptions& options = {});
 

@@ -7,23 +7,39 @@
 #include <gradus/autograd/check/battery/op_case.hpp>
 #include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
+#include <gradus/autograd/ops/views/views.hpp>
 
 namespace gradus::bench {
+namespace {
+
+void add_example(const std::string& prefix, const FunctionRef& f, const std::vector<NamedTensor>& inputs,
+                 const std::vector<std::string>& outputs, std::vector<NamedTensor>& examples) {
+  const NoGrad off;
+  std::vector<Variable> given;
+  for (const NamedTensor& input : inputs) {
+    given.emplace_back(input.value);
+    examples.push_back({prefix + "in." + input.name, input.value});
+  }
+  const std::vector<Variable> results = f(given);
+  for (size_t k = 0; k < outputs.size(); ++k) examples.push_back({prefix + "out." + outputs[k], results[k].value()});
+}
+
+}  // namespace
 
 void OnnxFiles::write(const std::string& name, const FunctionRef& f, const std::vector<NamedTensor>& inputs,
                       const std::vector<std::string>& outputs, const OnnxOptions& options) {
   const std::string path = folder_ + "/" + name;
   export_onnx(path + ".onnx", f, inputs, outputs, options);
-  std::vector<Variable> given;
-  std::vector<NamedTensor> example;
-  for (const NamedTensor& input : inputs) {
-    given.emplace_back(input.value);
-    example.push_back({"in." + input.name, input.value});
+  std::vector<NamedTensor> examples;
+  add_example("", f, inputs, outputs, examples);
+  std::vector<NamedTensor> others = inputs;
+  for (size_t i = 0; i < others.size(); ++i) {
+    Tensor& value = others[i].value;
+    const bool given = i < options.other_inputs.size();
+    value = given ? options.other_inputs[i] : flip(reshape(value, {-1}), 0).value().reshape(value.shape());
   }
-  const NoGrad off;
-  const std::vector<Variable> results = f(given);
-  for (size_t k = 0; k < outputs.size(); ++k) example.push_back({"out." + outputs[k], results[k].value()});
-  save_safetensors(path + ".safetensors", example);
+  add_example("other ", f, others, outputs, examples);
+  save_safetensors(path + ".safetensors", examples);
   ++models_;
 }
 

@@ -13,7 +13,7 @@ class OnnxFiles {
  public:
   explicit OnnxFiles(std::string folder) : folder_(std::move(folder)) {}
 
-  /// Writes f as NAME.onnx, and its inputs and outputs as NAME.safetensors.
+  /// Writes f as NAME.onnx, and two examples of inputs and outputs as NAME.safetensors.
   void write(const std::string& name, const FunctionRef& f, const std::vector<NamedTensor>& inputs,
              const std::vector<std::string>& outputs, const OnnxOptions& options = {});
   /// Writes each op that is no backward op, for each example of its tests, in f32.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// onnx_models FOLDER: writes layers, models and single ops as ONNX files, each with its example inputs and outputs as
-// NAME.safetensors ("in.x", "out.y"). check_models.py runs them. Prints what cannot be written.
+// onnx_models FOLDER: writes layers, models and single ops as ONNX files, each with two examples of inputs and outputs
+// as NAME.safetensors ("in.x", "out.y"). check_models.py runs them. Prints what cannot be written.
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -89,6 +89,7 @@ void write_recurrent(OnnxFiles& files, Generator& generator) {
 void write_attention(OnnxFiles& files, Generator& generator) {
   const Tensor x = normal({2, 5, 8}, generator);
   const Tensor memory = normal({2, 7, 8}, generator);
+  const Tensor lengths = Tensor::from({4, 7}, {2}, {.dtype = DType::i64});
   MultiHeadAttention heads({.model_size = 8, .heads = 4, .key_heads = 2}, generator);
   const OnnxOptions options{.parameters = heads.parameters()};
   files.write(
@@ -97,16 +98,25 @@ void write_attention(OnnxFiles& files, Generator& generator) {
   files.write(
       "multi_head_causal", [&](const Variables& in) { return heads(in[0], Mask::causal()); }, {{"x", x}}, {"y"},
       options);
+  files.write(
+      "multi_head_lengths", [&](const Variables& in) { return heads(in[0], in[1], Mask::from_lengths(in[2].value())); },
+      {{"x", x}, {"memory", memory}, {"lengths", lengths}}, {"y"}, options);
   MultiHeadAttention turned({.model_size = 8, .heads = 2, .rotary = RotaryPairing::half_split}, generator);
   files.write("multi_head_rotary", [&](const Variables& in) { return turned(in[0]); }, {{"x", x}}, {"y"},
               {.parameters = turned.parameters()});
+  const Tensor ids = Tensor::from({1, 1, 2, 2, 3, 1, 2, 2, 2, 2}, {2, 5}, {.dtype = DType::i64});
+  files.write(
+      "multi_head_documents",
+      [&](const Variables& in) { return heads(in[0], Mask::documents(in[1].value()) & Mask::causal()); },
+      {{"x", x}, {"ids", ids}}, {"y"}, options);
   AdditiveAttention additive({.query_size = 8, .key_size = 8, .attention_size = 6}, generator);
   files.write("additive_attention",
               [&](const Variables& in) {
-                const AttentionOutput out = additive(in[0], additive.prepare(in[1], Mask::none()));
+                const AttentionOutput out = additive(in[0], additive.prepare(in[1], Mask::from_lengths(in[2].value())));
                 return Variables{out.context, out.weights};
               },
-              {{"x", x}, {"memory", memory}}, {"y", "weights"}, {.parameters = additive.parameters()});
+              {{"x", x}, {"memory", memory}, {"lengths", lengths}}, {"y", "weights"},
+              {.parameters = additive.parameters()});
 }
 
 void write_transformers(OnnxFiles& files, Generator& generator) {
@@ -134,21 +144,30 @@ void write_transformers(OnnxFiles& files, Generator& generator) {
                            .num_decoder_layers = 1},
                           generator);
   both.eval_();
-  files.write("transformer_seq2seq", [&](const Variables& in) { return both(in[0].value(), Tensor(), in[1].value()); },
-              {{"source", symbols}, {"target", symbols.slice(1, 0, 3).contiguous()}}, {"logits"},
+  const Tensor lengths = Tensor::from({5, 3}, {2}, {.dtype = DType::i64});
+  files.write("transformer_seq2seq",
+              [&](const Variables& in) { return both(in[0].value(), in[1].value(), in[2].value()); },
+              {{"source", symbols}, {"lengths", lengths}, {"target", symbols.slice(1, 0, 3).contiguous()}}, {"logits"},
               {.parameters = both.parameters()});
 }
 
 void write_seq2seq(OnnxFiles& files, Generator& generator) {
   const Tensor source = Tensor::from({1, 4, 2, 8, 5, 7, 7, 0, 3, 6}, {2, 5}, {.dtype = DType::i64});
   const Tensor target = Tensor::from({1, 4, 2, 8, 5, 3}, {2, 3}, {.dtype = DType::i64});
+  const Tensor lengths = Tensor::from({5, 3}, {2}, {.dtype = DType::i64});
+  RnnSearch search({.source_vocab = 9, .target_vocab = 9, .embedding_size = 5, .hidden_size = 6}, generator);
+  search.eval_();
+  files.write("rnn_search", [&](const Variables& in) { return search(in[0].value(), in[1].value(), in[2].value()); },
+              {{"source", source}, {"lengths", lengths}, {"target", target}}, {"logits"},
+              {.parameters = search.parameters()});
   for (const CellKind cell : {CellKind::gru, CellKind::lstm}) {
     Seq2Seq model({.source_vocab = 9, .target_vocab = 9, .embedding_size = 5, .hidden_size = 6, .cell = cell},
                   generator);
     model.eval_();
     files.write(std::string("seq2seq_") + cell_name(cell),
-                [&](const Variables& in) { return model(in[0].value(), Tensor(), in[1].value()); },
-                {{"source", source}, {"target", target}}, {"logits"}, {.parameters = model.parameters()});
+                [&](const Variables& in) { return model(in[0].value(), in[1].value(), in[2].value()); },
+                {{"source", source}, {"lengths", lengths}, {"target", target}}, {"logits"},
+                {.parameters = model.parameters()});
   }
 }
 

@@ -71,9 +71,10 @@ TEST_CASE("Prefetch gives the batches of its source, made on another thread") {
     CHECK(got.tokens == expected.tokens);
   }
   Numbers numbers;
-  Prefetch counted(numbers);
-  for (int64_t i = 0; i < 100; ++i) CHECK(counted.next() == i);
-  static_cast<void>(counted.state_dict());
+  {
+    Prefetch counted(numbers);
+    for (int64_t i = 0; i < 100; ++i) CHECK(counted.next() == i);
+  }
   CHECK(numbers.maker != std::this_thread::get_id());
 }
 
