@@ -143,9 +143,7 @@ TEST_CASE("onnx: what a file would fix unseen is refused", "[export]") {
   const auto text_of = [&](const FunctionRef& f, const OnnxOptions& options = {}) {
     return error_text([&] { export_onnx(path, f, x, {"y"}, options); });
   };
-  CHECK(text_of([](const Variables& in) {
-          return in[0] * Variable(in[0].value().clone());
-        }) ==
+  CHECK(text_of([](const Variables& in) { return in[0] * Variable(in[0].value().clone()); }) ==
         "[export_onnx] a value f32 [2, 3] that mul reads follows from the inputs without an op, so the file would fix "
         "it: expected an op, or a constant");
   CHECK(text_of([](const Variables& in) { return Variable(in[0].value().clone()); }) ==
