@@ -199,6 +199,7 @@ Tensor changed(const NamedTensor& input) {
 
 std::vector<Variable> example_of(const std::vector<NamedTensor>& inputs) {
   std::vector<Variable> out;
+  out.reserve(inputs.size());
   for (const NamedTensor& input : inputs) out.emplace_back(input.value.contiguous().clone());
   return out;
 }

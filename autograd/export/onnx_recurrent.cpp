@@ -51,7 +51,7 @@ class Recurrence {
 
   // [B, H] from [1, B, H]. ONNX does not say what the state of a row of length 0 is; here it is the initial one.
   std::string final_state(const std::string& state, const std::string& initial, const std::string& lengths) const {
-    const std::string rows = o_.node("Squeeze", {state, o_.integers({0})});
+    std::string rows = o_.node("Squeeze", {state, o_.integers({0})});
     if (lengths.empty()) return rows;
     const std::string some = o_.node("Greater", {lengths, o_.graph().number(0.0, DType::i64)});
     return o_.node("Where", {o_.node("Unsqueeze", {some, o_.integers({1})}), rows, initial});

@@ -19,7 +19,7 @@ Variable keys_before(const Variable& lengths, int64_t keys) {
 }  // namespace
 
 Variable MaskByOps::of_rule(const MaskRule& rule, const MaskSizes& sizes) {
-  const Variable of(rule.of);
+  Variable of(rule.of);
   const int64_t keys = sizes.keys;
   switch (rule.kind) {
     case Kind::lengths:
