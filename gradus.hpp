@@ -6,6 +6,7 @@
 #include <gradus/autograd/check/corruptions.hpp>
 #include <gradus/autograd/check/gradcheck.hpp>
 #include <gradus/autograd/engine/attrs.hpp>
+#include <gradus/autograd/export/onnx.hpp>
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/inspect.hpp>
 #include <gradus/autograd/op.hpp>
@@ -37,7 +38,6 @@
 #include <gradus/tensor/api.hpp>
 #include <gradus/tensor/compare.hpp>
 #include <gradus/tensor/creation.hpp>
-#include <gradus/tensor/files/c_header.hpp>
 #include <gradus/tensor/files/numpy.hpp>
 #include <gradus/tensor/files/safetensors.hpp>
 #include <gradus/tensor/memory/allocator.hpp>

@@ -13,6 +13,7 @@ namespace gradus {
 
 struct OpDef;
 struct Example;
+class OnnxArgs;
 class Pass;
 
 /// Up to so many outputs need no heap memory. An op with more outputs, such as one that splits a tensor, needs some.
@@ -206,6 +207,8 @@ struct OpDef {
   void (*complete)(const Attrs& attrs, std::vector<Variable>& inputs) = nullptr;
   /// Inputs for the tests, each with its domain, and cases that the op must refuse.
   std::vector<Example> (*examples)() = nullptr;
+  /// Writes the op as nodes of ONNX (autograd/export/onnx_args.hpp). Without it, export_onnx writes the reference.
+  void (*onnx)(OnnxArgs&) = nullptr;
 };
 
 inline const char* ShapeArgs::op_name() const { return op_.name; }

@@ -7,7 +7,6 @@ set(GRADUS_PUBLIC_HEADERS
   tensor/compare.hpp
   tensor/creation.hpp
   tensor/dtype.hpp
-  tensor/files/c_header.hpp
   tensor/files/numpy.hpp
   tensor/files/safetensors.hpp
   tensor/memory/allocator.hpp
@@ -23,6 +22,7 @@ set(GRADUS_PUBLIC_HEADERS
   autograd/transforms.hpp
   autograd/engine/attrs.hpp
   autograd/engine/context.hpp
+  autograd/export/onnx.hpp
   autograd/grad.hpp
   autograd/inspect.hpp
   autograd/op.hpp

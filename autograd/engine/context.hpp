@@ -46,6 +46,7 @@ struct Context {
   const VjpFilter* vjp_filter = nullptr;          ///< null outside tests
   const ApplyObserver* apply_observer = nullptr;  ///< set only while a check or a checkpoint records the ops
   bool anomaly = false;
+  bool tracing = false;  ///< an export follows values from op to op, so nothing may depend on their content otherwise
 };
 
 namespace detail {

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <vector>
 
+#include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
+#include <gradus/nn/attention/mask_rule.hpp>
 #include <gradus/nn/attention/multi_head.hpp>
 
 namespace gradus::detail {
@@ -50,6 +52,10 @@ void add_kept(const KeyRanges& ranges, int64_t keys, HeadRules& rules) {
 HeadRules head_rules(const Mask& mask, const MaskSizes& sizes) {
   HeadRules rules;
   if (!mask.defined()) return rules;
+  if (context().tracing) {
+    rules.keep = mask_values(mask, sizes);
+    return rules;
+  }
   const KeyRanges ranges = mask.ranges(sizes);
   Tensor bounds = zeros({ranges.items, ranges.queries, 2}, {.dtype = DType::i64});
   int64_t* bound = bounds.mutable_data_<int64_t>();

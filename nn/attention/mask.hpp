@@ -41,6 +41,8 @@ struct [[nodiscard]] KeyRanges {
 
 namespace detail {
 
+class MaskByOps;
+
 /// One rule of a mask, as it was given.
 struct MaskRule {
   enum class Kind : uint8_t { causal, sliding_window, prefix, prefix_lengths, lengths, documents, keys, keep };
@@ -112,6 +114,7 @@ class [[nodiscard]] GRADUS_API Mask {
   KeyRanges ranges(const MaskSizes& sizes) const;
 
  private:
+  friend class detail::MaskByOps;
   explicit Mask(std::vector<detail::MaskRule> rules) : rules_(std::move(rules)) {}
   static Mask single(detail::MaskRule rule);
   template <class Chosen>

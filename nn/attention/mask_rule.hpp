@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <gradus/autograd/variable.hpp>
 #include <gradus/nn/attention/mask.hpp>
 
 // What a rule of a mask depends on, for the files that implement Mask.
@@ -63,5 +64,17 @@ inline bool is_scattered(const MaskRule& rule) {
   using Kind = MaskRule::Kind;
   return rule.kind == Kind::documents || rule.kind == Kind::keys || rule.kind == Kind::keep;
 }
+
+/// The tensor of a mask, computed by ops from the tensors of its rules, for an export that follows these.
+class MaskByOps {
+ public:
+  static Variable of(const Mask& mask, const MaskSizes& sizes);
+
+ private:
+  static Variable of_rule(const MaskRule& rule, const MaskSizes& sizes);
+};
+
+/// mask.tensor(sizes), by ops while an export traces them. It broadcasts to the shape of that tensor.
+Variable mask_values(const Mask& mask, const MaskSizes& sizes);
 
 }  // namespace gradus::detail

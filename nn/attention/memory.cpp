@@ -5,6 +5,7 @@
 #include <functional>
 
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/nn/attention/mask_rule.hpp>
 
 namespace gradus {
 namespace {
@@ -86,6 +87,10 @@ PreparedMemory readable_memory(const Variable& keys, const Variable& values, con
   const Mask known = later ? mask.of_keys() : mask;
   if (!known.defined()) return out;
   const int64_t rows = queries == Mask::kAnyQueries ? std::max<int64_t>(known.queries(), 0) : queries;
+  if (context().tracing) {
+    if (!later) out.keep = mask_values(known, memory_sizes(values, rows, heads));
+    return out;
+  }
   const Tensor keep = known.tensor(memory_sizes(values, rows, heads));
   const Kept kept(keep);
   if (!kept.all_keys) hide_keys(kept.keys, out);
@@ -107,6 +112,10 @@ MaskEvaluation evaluate_mask(int64_t queries, const PreparedMemory& prepared, Pr
     return MaskEvaluation::before;
   }
   here = prepared;
+  if (context().tracing) {
+    here.keep = mask_values(mask, sizes);
+    return MaskEvaluation::now;
+  }
   const Tensor keep = mask.tensor(sizes);
   const Kept kept(keep);
   here.keep = keep;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // head_h = attention(x W_h^Q, m W_g^K, m W_g^V), y = [head_1, ..., head_H] W^O   (Vaswani et al. 2017, 3.2.2)
+#include <gradus/nn/attention/mask_rule.hpp>
 #include <gradus/nn/attention/multi_head.hpp>
 
 #include <algorithm>
@@ -186,7 +187,7 @@ Variable MultiHeadAttention::weights(const Variable& query, const Variable& memo
       .batch = query.size(0), .heads = options().heads, .queries = query.size(1), .keys = memory.size(1)};
   const detail::HeadRules rules = detail::head_rules(mask, sizes);
   const Heads heads = project(detail::readable(rules.asking, query), detail::readable(rules.used, memory), false);
-  return softmax(scores_of(heads.query, heads.memory.keys), -1, Variable(mask.tensor(sizes)));
+  return softmax(scores_of(heads.query, heads.memory.keys), -1, detail::mask_values(mask, sizes));
 }
 
 }  // namespace gradus

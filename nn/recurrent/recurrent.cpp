@@ -47,7 +47,7 @@ DropoutOptions between_layers(const RecurrentOptions& options) {
 // x [B, T, in] with 0 after each length. The weights' derivative sums over all steps, and 0 times the content of a
 // padded step may be NaN.
 Variable without_padding(const char* kind, const Variable& x, const Tensor& lengths) {
-  if (!lengths.defined()) return x;
+  if (!lengths.defined() || context().tracing) return x;  // while traced, the op over time ignores the padding
   const int64_t time = x.size(1);
   if (require_lengths(kind, lengths, x.size(0), time).least == time) return x;
   return where(unsqueeze(valid_steps(lengths, time), 2), x, zeros({}, {.dtype = x.dtype()}));
@@ -108,6 +108,7 @@ Variable project_symbols(const EmbeddedSymbols& x, const Variable& weight, const
 }
 
 Tensor without_padding(const Tensor& symbols, const Tensor& lengths) {
+  if (context().tracing) return symbols;  // as above
   const int64_t rows = symbols.size(0);
   const int64_t time = symbols.size(1);
   const LengthRange range = require_lengths("without_padding", lengths, rows, time);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Sequences from files, and batches of them: BatchOrder, pad_sequences, make_sequence_batch, read_lines, read_pairs.
+// Sequences from files, and batches of them: BatchOrder, Prefetch, pad_sequences, make_sequence_batch, read_lines.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gradus/tensor/files/safetensors.hpp>
@@ -100,5 +101,95 @@ struct SequenceBatch {
 /// The pairs (sources[i], targets[i]) for each i in `items`, with the marks of Vocabulary.
 GRADUS_API SequenceBatch make_sequence_batch(std::span<const Sequence> sources, std::span<const Sequence> targets,
                                              std::span<const int64_t> items);
+
+struct PrefetchOptions {
+  int64_t batches = 2;  ///< so many are prepared at most; >= 1
+};
+
+namespace detail {
+
+/// A source of batches, without its type. `next` gives a new batch, which `destroy` deletes.
+struct PrefetchSource {
+  void* object;
+  void* (*next)(void* object);
+  std::vector<NamedTensor> (*state)(void* object);
+  void (*load)(void* object, const std::vector<NamedTensor>& state);
+  void (*destroy)(void* batch);
+};
+
+/// The thread of a Prefetch.
+class GRADUS_API PrefetchThread {
+ public:
+  PrefetchThread(const PrefetchSource& source, int64_t batches);
+  ~PrefetchThread();
+  PrefetchThread(const PrefetchThread&) = delete;
+  PrefetchThread& operator=(const PrefetchThread&) = delete;
+
+  void* next();
+  std::vector<NamedTensor> state_dict() const;
+  void load_state_dict(const std::vector<NamedTensor>& state);
+
+ private:
+  struct Parts;
+  Parts* parts_;
+};
+
+struct UnchangedBatch {
+  template <class T>
+  T operator()(T batch) const {
+    return batch;
+  }
+};
+
+}  // namespace detail
+
+/// The batches of `source` (next(), state_dict(), load_state_dict(), as BatchOrder and TextRows have them), or
+/// make(batch) of each. They are the same in the same order, but a thread prepares the next ones meanwhile:
+///   Prefetch batches(order, [&](const std::vector<int64_t>& items) { return make_sequence_batch(x, y, items); });
+template <class Source, class Make = detail::UnchangedBatch>
+class Prefetch {
+ public:
+  using Batch = decltype(std::declval<Make&>()(std::declval<Source&>().next()));
+
+  /// The source, and what `make` reads, must outlive it. Nothing else may use them meanwhile.
+  explicit Prefetch(Source& source, const PrefetchOptions& options = {}) : Prefetch(source, Make(), options) {}
+  Prefetch(Source& source, Make make, const PrefetchOptions& options = {})
+      : source_(source), make_(std::move(make)), thread_(functions(), options.batches) {}
+  Prefetch(const Prefetch&) = delete;
+  Prefetch& operator=(const Prefetch&) = delete;
+
+  /// Throws what the source or `make` threw for this batch. Then the next call goes on after it.
+  Batch next() {
+    struct Holder {
+      Batch* batch;
+      ~Holder() { delete batch; }
+    };
+    const Holder holder{static_cast<Batch*>(thread_.next())};
+    return std::move(*holder.batch);
+  }
+
+  /// The state of the source after the last batch that next() gave, whatever is prepared already. A training that is
+  /// resumed with it goes on with the next one.
+  [[nodiscard]] std::vector<NamedTensor> state_dict() const { return thread_.state_dict(); }
+  /// Drops what is prepared. When the source refuses the state, nothing changes.
+  void load_state_dict(const std::vector<NamedTensor>& state) { thread_.load_state_dict(state); }
+
+ private:
+  detail::PrefetchSource functions() {
+    return {.object = this,
+            .next = [](void* self) -> void* {
+              auto& p = *static_cast<Prefetch*>(self);
+              return new Batch(p.make_(p.source_.next()));
+            },
+            .state = [](void* self) { return std::as_const(static_cast<Prefetch*>(self)->source_).state_dict(); },
+            .load = [](void* self,
+                       const std::vector<NamedTensor>& s) { static_cast<Prefetch*>(self)->source_.load_state_dict(s); },
+            .destroy = [](void* batch) { delete static_cast<Batch*>(batch); }};
+  }
+
+  Source& source_;
+  Make make_;
+  detail::PrefetchThread thread_;  // the last member: it ends before what it uses
+};
 
 }  // namespace gradus

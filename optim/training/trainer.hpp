@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Trainer: a training loop with evaluation, checkpoints, resuming, early stopping and a line of progress.
+// Trainer: a training loop with evaluation, checkpoints, resuming, early stopping, a line of progress, TensorBoard.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,9 @@
 namespace gradus {
 
 class ProgressLine;
+namespace detail {
+class EventFile;
+}  // namespace detail
 
 enum class TrainingEvent : uint8_t { resumed, step, evaluation, better, saved, interrupted, stopped_early, ended };
 
@@ -239,6 +242,30 @@ class GRADUS_API TrainingProgress : public TrainingObserver {
   ProgressLine* line_;
   TrainingWords words_;
   double begin_ = 0.0;  // the part done before this process
+};
+
+struct TensorBoardOptions {
+  /// Steps between two entries of loss, gradient_norm and learning_rate. The loss is the mean since the last entry.
+  int64_t every = 1;
+};
+
+/// Writes loss, gradient_norm, learning_rate and metric by step into a new file `events.out.tfevents...` in `folder`,
+/// which TensorBoard shows. A resumed training writes another file there, which replaces the steps that it repeats.
+class GRADUS_API TensorBoardLog : public TrainingObserver {
+ public:
+  /// Makes the folder if missing. Throws when the file cannot be made; observe() when it cannot be written.
+  explicit TensorBoardLog(const std::string& folder, const TensorBoardOptions& options = {});
+  ~TensorBoardLog() override;
+  TensorBoardLog(const TensorBoardLog&) = delete;
+  TensorBoardLog& operator=(const TensorBoardLog&) = delete;
+
+  void observe(TrainingEvent event, const TrainingStatus& status) override;
+
+ private:
+  TensorBoardOptions options_;
+  detail::EventFile* file_ = nullptr;
+  double loss_sum_ = 0.0;  // since the last entry
+  int64_t losses_ = 0;
 };
 
 }  // namespace gradus

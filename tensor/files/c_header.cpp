@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <gradus/tensor/files/c_header.hpp>
+#include <gradus/tensor/files/safetensors.hpp>
 
 #include <cctype>
 #include <cmath>

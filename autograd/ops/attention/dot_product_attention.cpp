@@ -6,6 +6,7 @@
 //   dot_product_attention_backward  the same, g, [context], [lse], [weights]    -> dquery, dkey, dvalue, dbias, dsink
 // The weights are kept when there are few of them, and else empty. The values in brackets are auxiliary: they only save
 // the backward kernel work, and its reference computes them again.
+#include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/engine/reference.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/attention/dot_product_attention.hpp>
@@ -260,6 +261,12 @@ Variable dot_product_attention(const Variable& query, const Variable& key, const
   const bool ruled = options.causal || options.window || options.lengths.defined();
   GRADUS_CHECK(!ruled || !options.ranges.defined(),
                "[dot_product_attention] expected ranges or else causal, window and lengths, got both");
+  if (context().tracing && options.lengths.defined()) {
+    DotProductAttentionOptions by_ops = options;
+    by_ops.keep = with_lengths(options, key);
+    by_ops.lengths = {};
+    return dot_product_attention(query, key, value, by_ops);
+  }
   AttentionAttrs attrs;
   const bool sized = query.defined() && query.rank() > 0 && query.size(-1) > 0;
   attrs.scale = options.scale.value_or(sized ? 1.0 / std::sqrt(static_cast<double>(query.size(-1))) : 1.0);

@@ -36,6 +36,13 @@ inline Variable key_ranges(const DotProductAttentionOptions& options, const Vari
   return Variable(out);
 }
 
+/// bool, broadcasts to [B, H, Tq, Tk]: the keys that `keep` and `lengths` allow, by ops.
+inline Variable with_lengths(const DotProductAttentionOptions& options, const Variable& key) {
+  const Variable position(arange(0, static_cast<double>(key.size(2)), {.dtype = DType::i64}));
+  const Variable before = less(position, reshape(options.lengths, {options.lengths.numel(), 1, 1, 1}));
+  return options.keep.defined() ? logical_and(options.keep, before) : before;
+}
+
 /// bool [B, H, Tq, Tk], which is `shape`: the keys that `keep` and `ranges` allow to each query; both may be undefined.
 inline Variable allowed_keys(const Variable& keep, const Variable& ranges, const Shape& shape) {
   Variable all = Variable(ones(shape, {.dtype = DType::boolean}));

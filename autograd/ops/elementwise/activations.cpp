@@ -4,6 +4,7 @@
 //   sigmoid_backward(y, g) = g y (1 - y)   d/dg: the same;                         d/dy = c g (1 - 2y)
 //   relu_backward(y, g) = g where y > 0    d/dg: the same;                         d/dy = 0
 // y > 0 exactly where x > 0, and what follows mostly keeps y, so nothing else is kept.
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
@@ -36,6 +37,7 @@ const OpDef tanh_op = {
     .derivative = [](VjpArgs& v) { v.set(0, tanh_backward(v.out(0), v.cotangent())); },
     .saves = {.outputs = 0b1},
     .examples = anywhere,
+    .onnx = [](OnnxArgs& o) { o.become("Tanh"); },
 };
 
 const OpDef tanh_backward_op = {
@@ -60,6 +62,7 @@ const OpDef sigmoid_op = {
     .derivative = [](VjpArgs& v) { v.set(0, sigmoid_backward(v.out(0), v.cotangent())); },
     .saves = {.outputs = 0b1},
     .examples = anywhere,
+    .onnx = [](OnnxArgs& o) { o.become("Sigmoid"); },
 };
 
 const OpDef sigmoid_backward_op = {
@@ -84,6 +87,7 @@ const OpDef relu_op = {
     .derivative = [](VjpArgs& v) { v.set(0, relu_backward(v.out(0), v.cotangent())); },
     .saves = {.outputs = 0b1},
     .examples = off_zero,
+    .onnx = [](OnnxArgs& o) { o.become("Relu"); },
 };
 
 const OpDef relu_backward_op = {

@@ -4,6 +4,7 @@
 #include <gradus/autograd/ops/elementwise/forward.hpp>
 
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
@@ -66,6 +67,7 @@ const OpDef add_op = {
           v.set(1, v.cotangent());
         },
     .examples = [] { return integer_examples(8, 1); },
+    .onnx = [](OnnxArgs& o) { o.become("Add"); },
 };
 
 const OpDef sub_op = {
@@ -79,6 +81,7 @@ const OpDef sub_op = {
           if (v.needs(1)) v.set(1, -v.cotangent());
         },
     .examples = [] { return integer_examples(2, -5); },
+    .onnx = [](OnnxArgs& o) { o.become("Sub"); },
 };
 
 const OpDef mul_op = {
@@ -93,6 +96,7 @@ const OpDef mul_op = {
         },
     .saves = {.inputs = 0b11},
     .examples = [] { return integer_examples(15, -6); },
+    .onnx = [](OnnxArgs& o) { o.become("Mul"); },
 };
 
 // d(a / b) = da / b - (a / b) / b db. The cotangent is multiplied by a / b before it is divided by b. Divided first, it
@@ -110,6 +114,7 @@ const OpDef div_op = {
         },
     .saves = {.inputs = 0b10, .outputs = 0b1},
     .examples = nonzero_examples,
+    .onnx = [](OnnxArgs& o) { o.become("Div"); },
 };
 
 const OpDef affine_op = {
@@ -143,6 +148,14 @@ const OpDef affine_op = {
                .inputs = {integers({2}, 0, 3)},
                .error = "[affine] expected a whole number for i64, got 0.5"},
           };
+        },
+    .onnx =
+        [](OnnxArgs& o) {
+          const auto& a = o.attrs<AffineAttrs>();
+          std::string y = o.in(0);
+          if (a.scale != 1.0) y = o.node("Mul", {y, o.number(a.scale)});
+          if (a.shift != 0.0) y = o.node("Add", {y, o.number(a.shift)});
+          o.out(0, y);
         },
 };
 

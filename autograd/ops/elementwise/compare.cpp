@@ -4,6 +4,7 @@
 #include <limits>
 
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
@@ -123,6 +124,17 @@ const OpDef compare_op = {
     .forward = [](ForwardArgs& f) { kernels::compare(f.attrs<CompareAttrs>().fn, f.in(0), f.in(1), f.out(0)); },
     .derivative = Derivative::discrete_output(),
     .examples = compare_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          constexpr const char* kTypes[] = {"Equal", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"};
+          const CompareFn fn = o.attrs<CompareAttrs>().fn;
+          OnnxArgs::Names inputs = {o.in(0), o.in(1)};
+          for (std::string& input : inputs) {  // ONNX does not order bools
+            if (o.in_dtype(0) == DType::boolean) input = o.node("Cast", {input}, {{"to", kOnnxInt64}});
+          }
+          const std::string y = o.node(kTypes[static_cast<int>(fn)], inputs);
+          o.out(0, fn == CompareFn::ne ? o.node("Not", {y}) : y);
+        },
 };
 
 // da = g where the condition is true, else 0; db = g where it is false, else 0
@@ -159,6 +171,7 @@ const OpDef where_op = {
                .error = "[where] operands differ: a is f64 [2], b is f64 [3]"},
           };
         },
+    .onnx = [](OnnxArgs& o) { o.become("Where"); },
 };
 
 Variable equal(const Variable& a, const Variable& b) { return compare(CompareFn::eq, a, b); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // logical and, or and exclusive or of bools; not x is x xor true.
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
@@ -67,6 +68,11 @@ const OpDef logical_op = {
     .forward = [](ForwardArgs& f) { kernels::logical(f.attrs<LogicalAttrs>().fn, f.in(0), f.in(1), f.out(0)); },
     .derivative = Derivative::discrete_output(),
     .examples = logical_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          const LogicalFn fn = o.attrs<LogicalAttrs>().fn;
+          o.become(fn == LogicalFn::conjunction ? "And" : fn == LogicalFn::disjunction ? "Or" : "Xor");
+        },
 };
 
 Variable logical_and(const Variable& a, const Variable& b) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // y = max(a, b) and y = min(a, b): the gradient goes to the chosen operand, or half to each where they are equal.
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
@@ -55,6 +56,7 @@ const OpDef maximum_op = {
     .derivative = vjp<less>,
     .saves = {.inputs = 0b11},
     .examples = [] { return distant_examples(true); },
+    .onnx = [](OnnxArgs& o) { o.become("Max"); },
 };
 
 const OpDef minimum_op = {
@@ -65,6 +67,7 @@ const OpDef minimum_op = {
     .derivative = vjp<greater>,
     .saves = {.inputs = 0b11},
     .examples = [] { return distant_examples(false); },
+    .onnx = [](OnnxArgs& o) { o.become("Min"); },
 };
 
 Variable maximum(const Variable& a, const Variable& b) {

@@ -4,6 +4,7 @@
 // where c and g are set to 0 each by itself (where), because the derivative of their product would multiply by them.
 #include <cmath>
 
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
@@ -95,6 +96,11 @@ const OpDef clamp_op = {
     .derivative = [](VjpArgs& v) { v.set(0, clamp_backward(v.in(0), v.cotangent(), v.attrs<ClampOptions>())); },
     .saves = {.inputs = 0b1},
     .examples = clamp_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          const auto& a = o.attrs<ClampOptions>();
+          o.out(0, o.node("Clip", {o.in(0), o.number(a.min), o.number(a.max)}));
+        },
 };
 
 const OpDef clamp_backward_op = {
@@ -133,6 +139,10 @@ const OpDef leaky_relu_op = {
     .saves = {.inputs = 0b1},
     .reference = leaky_relu_reference,
     .examples = leaky_relu_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          o.become("LeakyRelu", {{"alpha", o.attrs<LeakyReluOptions>().negative_slope}});
+        },
 };
 
 const OpDef leaky_relu_backward_op = {
@@ -166,6 +176,10 @@ const OpDef elu_op = {
     .saves = {.inputs = 0b1},
     .reference = elu_reference,
     .examples = elu_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          o.become("Elu", {{"alpha", o.attrs<EluOptions>().alpha}});
+        },
 };
 
 const OpDef elu_backward_op = {

@@ -5,6 +5,7 @@
 // base 1 instead of 0. (The op's own output has the right value there, but its derivative is infinite, and the
 // convention's 0 times that is NaN.) Where a and b are both 0, da would have the exponent b - 1 = -1, and the factor b
 // = 0 times infinity would be NaN. The exponent is 1 there instead, which gives the right result 0.
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
@@ -78,6 +79,7 @@ const OpDef pow_op = {
     .derivative = pow_vjp,
     .saves = {.inputs = 0b11},
     .examples = pow_examples,
+    .onnx = [](OnnxArgs& o) { o.become("Pow"); },
 };
 
 const OpDef pow_scalar_op = {
@@ -93,6 +95,10 @@ const OpDef pow_scalar_op = {
     .derivative = pow_scalar_vjp,
     .saves = {.inputs = 0b1},
     .examples = pow_scalar_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          o.out(0, o.node("Pow", {o.in(0), o.number(o.attrs<PowAttrs>().exponent)}));
+        },
 };
 
 Variable pow(const Variable& a, const Variable& b) {

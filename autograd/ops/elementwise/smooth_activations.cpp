@@ -9,6 +9,7 @@
 //   gelu_tanh    f = x t, t = sigmoid(w), w = 2 sqrt(2 / pi) (x + 0.044715 x^3)
 //                f' = t + x t (1 - t) w'                         f'' = t (1 - t) (2w' + x ((1 - 2t) w'^2 + w''))
 // A factor is clamped where the product is 0 outside the bound in f64 too, to avoid infinity times 0.
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/elementwise/unary_op.hpp>
@@ -172,6 +173,7 @@ const OpDef softplus_op = {
     .saves = {.inputs = 0b1},
     .reference = softplus_reference,
     .examples = unary_examples,
+    .onnx = [](OnnxArgs& o) { o.become("Softplus"); },
 };
 
 const OpDef softplus_backward_op = {
@@ -194,6 +196,7 @@ const OpDef log_sigmoid_op = {
     .saves = {.inputs = 0b1},
     .reference = log_sigmoid_reference,
     .examples = unary_examples,
+    .onnx = [](OnnxArgs& o) { o.out(0, o.node("Neg", {o.node("Softplus", {o.node("Neg", {o.in(0)})})})); },
 };
 
 const OpDef log_sigmoid_backward_op = {

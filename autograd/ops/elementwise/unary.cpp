@@ -4,6 +4,7 @@
 //   rsqrt: -y^3/2    reciprocal: -y^2    expm1: e^x (y + 1 would be inaccurate where it is small)    log1p: 1/(1 + x)
 //   sin: cos x    cos: -sin x    erf: 2/sqrt(pi) e^(-x^2)
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
@@ -59,6 +60,7 @@ const OpDef exp_op = {
     .derivative = [](VjpArgs& v) { v.set(0, v.cotangent() * v.out(0)); },
     .saves = {.outputs = 0b1},
     .examples = anywhere,
+    .onnx = [](OnnxArgs& o) { o.become("Exp"); },
 };
 
 const OpDef log_op = {
@@ -69,6 +71,7 @@ const OpDef log_op = {
     .derivative = [](VjpArgs& v) { v.set(0, v.cotangent() / v.in(0)); },
     .saves = {.inputs = 0b1},
     .examples = above_zero,
+    .onnx = [](OnnxArgs& o) { o.become("Log"); },
 };
 
 const OpDef sqrt_op = {
@@ -79,6 +82,7 @@ const OpDef sqrt_op = {
     .derivative = [](VjpArgs& v) { v.set(0, v.cotangent() / (2.0 * v.out(0))); },
     .saves = {.outputs = 0b1},
     .examples = above_zero,
+    .onnx = [](OnnxArgs& o) { o.become("Sqrt"); },
 };
 
 const OpDef square_op = {
@@ -91,6 +95,10 @@ const OpDef square_op = {
     .examples =
         [] {
           return with_integers(anywhere(), {4, 0, 9});
+        },
+    .onnx =
+        [](OnnxArgs& o) {
+          o.out(0, o.node("Mul", {o.in(0), o.in(0)}));
         },
 };
 
@@ -105,6 +113,7 @@ const OpDef abs_op = {
         [] {
           return with_integers(off_zero(), {2, 0, 3});
         },
+    .onnx = [](OnnxArgs& o) { o.become("Abs"); },
 };
 
 const OpDef sign_op = {
@@ -117,6 +126,7 @@ const OpDef sign_op = {
         [] {
           return with_integers(off_zero(), {-1, 0, 1});
         },
+    .onnx = [](OnnxArgs& o) { o.become("Sign"); },
 };
 
 const OpDef rsqrt_op = {
@@ -127,6 +137,7 @@ const OpDef rsqrt_op = {
     .derivative = [](VjpArgs& v) { v.set(0, -0.5 * (v.cotangent() * (v.out(0) * square(v.out(0))))); },
     .saves = {.outputs = 0b1},
     .examples = above_zero,
+    .onnx = [](OnnxArgs& o) { o.out(0, o.node("Reciprocal", {o.node("Sqrt", {o.in(0)})})); },
 };
 
 const OpDef reciprocal_op = {
@@ -137,6 +148,7 @@ const OpDef reciprocal_op = {
     .derivative = [](VjpArgs& v) { v.set(0, -(v.cotangent() * square(v.out(0)))); },
     .saves = {.outputs = 0b1},
     .examples = [] { return op_examples::unary(Domain{.low = -2.5, .high = -0.5}); },
+    .onnx = [](OnnxArgs& o) { o.become("Reciprocal"); },
 };
 
 const OpDef expm1_op = {
@@ -147,6 +159,10 @@ const OpDef expm1_op = {
     .derivative = [](VjpArgs& v) { v.set(0, v.cotangent() * exp(v.in(0))); },
     .saves = {.inputs = 0b1},
     .examples = anywhere,
+    .onnx =
+        [](OnnxArgs& o) {
+          o.out(0, o.node("Sub", {o.node("Exp", {o.in(0)}), o.number(1.0)}));
+        },
 };
 
 const OpDef log1p_op = {
@@ -157,6 +173,10 @@ const OpDef log1p_op = {
     .derivative = [](VjpArgs& v) { v.set(0, v.cotangent() / (v.in(0) + 1.0)); },
     .saves = {.inputs = 0b1},
     .examples = [] { return op_examples::unary(between(-0.6, 2.0)); },
+    .onnx =
+        [](OnnxArgs& o) {
+          o.out(0, o.node("Log", {o.node("Add", {o.in(0), o.number(1.0)})}));
+        },
 };
 
 const OpDef sin_op = {
@@ -167,6 +187,7 @@ const OpDef sin_op = {
     .derivative = [](VjpArgs& v) { v.set(0, v.cotangent() * cos(v.in(0))); },
     .saves = {.inputs = 0b1},
     .examples = anywhere,
+    .onnx = [](OnnxArgs& o) { o.become("Sin"); },
 };
 
 const OpDef cos_op = {
@@ -177,6 +198,7 @@ const OpDef cos_op = {
     .derivative = [](VjpArgs& v) { v.set(0, -(v.cotangent() * sin(v.in(0)))); },
     .saves = {.inputs = 0b1},
     .examples = anywhere,
+    .onnx = [](OnnxArgs& o) { o.become("Cos"); },
 };
 
 // Outside the clamp e^(-x^2) is 0 in f64 too. Without the clamp, a second derivative would multiply infinity by 0.
@@ -192,6 +214,7 @@ const OpDef erf_op = {
         },
     .saves = {.inputs = 0b1},
     .examples = anywhere,
+    .onnx = [](OnnxArgs& o) { o.become("Erf"); },
 };
 
 const OpDef floor_op = {
@@ -204,6 +227,7 @@ const OpDef floor_op = {
         [] {
           return with_integers(steps(between_integers(), {-3, -2, -1, -1, 0, 0, 1, 2, 1e30}), {-2, 0, 3});
         },
+    .onnx = [](OnnxArgs& o) { o.out(0, is_floating(o.in_dtype(0)) ? o.node("Floor", {o.in(0)}) : o.in(0)); },
 };
 
 const OpDef ceil_op = {
@@ -216,6 +240,7 @@ const OpDef ceil_op = {
         [] {
           return with_integers(steps(between_integers(), {-2, -1, -0.0, -0.0, 0, 1, 2, 3, 1e30}), {-2, 0, 3});
         },
+    .onnx = [](OnnxArgs& o) { o.out(0, is_floating(o.in_dtype(0)) ? o.node("Ceil", {o.in(0)}) : o.in(0)); },
 };
 
 const OpDef round_op = {
@@ -229,6 +254,7 @@ const OpDef round_op = {
           return with_integers(
               steps(Domain{.keep_away = {-1.5, -0.5, 0.5, 1.5}}, {-2, -2, -0.0, -0.0, 0, 0, 2, 2, 1e30}), {-2, 0, 3});
         },
+    .onnx = [](OnnxArgs& o) { o.out(0, is_floating(o.in_dtype(0)) ? o.node("Round", {o.in(0)}) : o.in(0)); },
 };
 
 Variable exp(const Variable& x) { return apply(exp_op, {}, {&x}); }

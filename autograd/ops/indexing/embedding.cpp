@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // y[i] = weight[indices[i]];  d weight[r] = sum of g[i] over all i with indices[i] == r. Each is the other's vjp.
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
@@ -48,6 +49,10 @@ const OpDef embedding_op = {
     .derivative = [](VjpArgs& v) { v.set(0, embedding_backward(v.cotangent(), v.in(1), v.in_shape(0)[0])); },
     .saves = {.inputs = 0b10},
     .examples = embedding_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          o.become("Gather", {{"axis", 0}});
+        },
 };
 
 const OpDef embedding_backward_op = {

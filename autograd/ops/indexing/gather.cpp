@@ -3,6 +3,7 @@
 // ..] over all j with indices[.., j, ..] == i. Each is the other's vjp: dx = scatter_add(0, g); dx = g, dsource =
 // take_along_axis(g).
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
@@ -129,6 +130,10 @@ const OpDef take_along_axis_op = {
         },
     .saves = {.inputs = 0b10},
     .examples = take_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          o.become("GatherElements", {{"axis", o.attrs<TakeAttrs>().axis}});
+        },
 };
 
 const OpDef scatter_add_op = {

@@ -2,6 +2,7 @@
 // y[.., j, ..] = x[.., indices[j], ..], and z = x with source[.., j, ..] added to z[.., indices[j], ..]: whole slices
 // along one axis. Each is the other's vjp: dx = index_add(0, g); dx = g, dsource = index_select(g).
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
@@ -113,6 +114,10 @@ const OpDef index_select_op = {
         },
     .saves = {.inputs = 0b10},
     .examples = select_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          o.become("Gather", {{"axis", o.attrs<SelectAttrs>().axis}});
+        },
 };
 
 const OpDef index_add_op = {

@@ -2,6 +2,7 @@
 // v[j] = x[i_j], where i_j are the positions in sorted order (all of them, or the first k). dx has the cotangent of v
 // at i_j and zero elsewhere: a scatter_add at indices that are all different.
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/indexing/indexing.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
@@ -33,6 +34,15 @@ void sorted_shape(ShapeArgs& s) {
 void sorted_forward(ForwardArgs& f) {
   const auto& a = f.attrs<SortAttrs>();
   kernels::sort(f.in(0), normalize_axis(a.axis, f.in(0).rank(), "sort"), a.descending, f.out(0), f.out(1));
+}
+
+void sorted_onnx(OnnxArgs& o) {
+  const auto& a = o.attrs<SortAttrs>();
+  const std::string count = o.integers({o.out_shape(0)[normalize_axis(a.axis, o.in_shape(0).rank(), "sort")]});
+  const OnnxArgs::Names sorted =
+      o.graph().nodes("TopK", {o.in(0), count}, 2, {{"axis", a.axis}, {"largest", a.descending ? 1 : 0}});
+  o.out(0, sorted[0]);
+  o.out(1, sorted[1]);
 }
 
 void sorted_vjp(VjpArgs& v) {
@@ -96,6 +106,7 @@ const OpDef sort_op = {
     .derivative = sorted_vjp,
     .saves = {.outputs = 0b10},
     .examples = sort_examples,
+    .onnx = sorted_onnx,
 };
 
 const OpDef topk_op = {
@@ -106,6 +117,7 @@ const OpDef topk_op = {
     .derivative = sorted_vjp,
     .saves = {.outputs = 0b10},
     .examples = topk_examples,
+    .onnx = sorted_onnx,
 };
 
 Variable argsort(const Variable& x, SortOptions options) {

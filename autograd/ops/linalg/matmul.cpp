@@ -2,6 +2,7 @@
 // c = a b over equal leading axes;  da = g b^T,  db = a^T g. Transposes are views: the kernel reads them without a
 // copy.
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
@@ -85,6 +86,7 @@ const OpDef matmul_op = {
         },
     .saves = {.inputs = 0b11},
     .examples = matmul_examples,
+    .onnx = [](OnnxArgs& o) { o.become("MatMul"); },
 };
 
 // y = x w^T + b;  dx = g w,  dw = g^T x,  db = sum of g over the rows
@@ -115,6 +117,12 @@ const OpDef linear_op = {
                .inputs = {real({5, 3}), real({4, 3}), real({3})},
                .error = "[linear] wrong shape of bias: expected [4], got f64 [3]"},
           };
+        },
+    .onnx =
+        [](OnnxArgs& o) {
+          OnnxArgs::Names inputs = {o.in(0), o.in(1)};
+          if (o.has(2)) inputs.push_back(o.in(2));
+          o.out(0, o.node("Gemm", inputs, {{"transB", 1}}));
         },
 };
 

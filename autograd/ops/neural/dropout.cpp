@@ -2,6 +2,7 @@
 // y = x m / (1 - p), where the mask m of zeros and ones is a function of the attributes only. It is linear in x, so dx
 // is the same op on g.
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
@@ -46,6 +47,13 @@ const OpDef dropout_op = {
                .inputs = {real({3})},
                .error = "[dropout] expected 0 <= p < 1, got 1"},
           };
+        },
+    .onnx =
+        [](OnnxArgs& o) {
+          GRADUS_CHECK(o.attrs<DropoutAttrs>().p == 0.0,
+                       "[export_onnx] dropout draws random numbers, which a file cannot repeat: expected the module in "
+                       "evaluation mode, eval_()");
+          o.out(0, o.in(0));
         },
 };
 

@@ -8,6 +8,7 @@
 
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
@@ -224,6 +225,15 @@ const OpDef layer_norm_op = {
     .auxiliary_outputs = 0b110,
     .reference = norm_reference<true>,
     .examples = norm_examples<true>,
+    .onnx =
+        [](OnnxArgs& o) {
+          const int64_t size = o.in_shape(0)[1];
+          const std::string weight =
+              o.has(1) ? o.in(1) : o.graph().constant(full({size}, 1.0, {.dtype = o.in_dtype(0)}));
+          OnnxArgs::Names inputs = {o.in(0), weight};
+          if (o.has(2)) inputs.push_back(o.in(2));
+          o.out(0, o.node("LayerNormalization", inputs, {{"axis", -1}, {"epsilon", o.attrs<NormAttrs>().eps}}));
+        },
 };
 
 const OpDef layer_norm_backward_op = {
@@ -251,6 +261,13 @@ const OpDef rms_norm_op = {
     .auxiliary_outputs = 0b10,
     .reference = norm_reference<false>,
     .examples = norm_examples<false>,
+    .onnx =
+        [](OnnxArgs& o) {
+          const std::string mean = o.node("ReduceMean", {o.node("Mul", {o.in(0), o.in(0)}), o.integers({-1})});
+          const std::string root = o.node("Sqrt", {o.node("Add", {mean, o.number(o.attrs<NormAttrs>().eps)})});
+          const std::string y = o.node("Div", {o.in(0), root});
+          o.out(0, o.has(1) ? o.node("Mul", {y, o.in(1)}) : y);
+        },
 };
 
 const OpDef rms_norm_backward_op = {

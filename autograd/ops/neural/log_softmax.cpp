@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
@@ -63,6 +64,10 @@ const OpDef log_softmax_op = {
           outputs[0] = sub(x, log(row_sum(exp(x))));
         },
     .examples = log_softmax_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          o.become("LogSoftmax", {{"axis", -1}});
+        },
 };
 
 const OpDef log_softmax_backward_op = {

@@ -3,6 +3,7 @@
 // dx = y (g - s), s = sum(y g): softmax_backward(y, g). Its own vjp, for a cotangent c:
 //   dg = y (c - sum(y c))        dy = c (g - s) - g sum(c y), with g and c taken as 0 where blocked
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
@@ -84,6 +85,13 @@ const OpDef softmax_op = {
     .optional_inputs = 0b10,
     .reference = softmax_reference,
     .examples = softmax_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          if (!o.has(1)) return o.out(0, o.node("Softmax", {o.in(0)}, {{"axis", -1}}));
+          const std::string kept = o.node("Where", {o.in(1), o.in(0), o.number(-HUGE_VAL)});
+          // A row that is all blocked is NaN here.
+          o.out(0, o.node("Where", {o.in(1), o.node("Softmax", {kept}, {{"axis", -1}}), o.number(0.0)}));
+        },
 };
 
 const OpDef softmax_backward_op = {

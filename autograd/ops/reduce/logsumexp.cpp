@@ -8,6 +8,7 @@
 
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
@@ -95,6 +96,7 @@ const OpDef logsumexp_op = {
                .error = "[logsumexp] expected a floating input (f32 or f64), got i64 [2]"},
           };
         },
+    .onnx = [](OnnxArgs& o) { onnx_reduce(o, "ReduceLogSumExp", o.in(0), o.attrs<ReduceAttrs>().axes); },
 };
 
 const OpDef logsumexp_backward_op = {

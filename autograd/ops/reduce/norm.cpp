@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
@@ -124,6 +125,15 @@ const OpDef norm_op = {
     .derivative = [](VjpArgs& v) { v.set(0, norm_backward(v.attrs<NormAttrs>(), v.in(0), v.cotangent(), v.out(0))); },
     .saves = {.inputs = 0b1, .outputs = 0b1},
     .examples = norm_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          const auto& a = o.attrs<NormAttrs>();
+          const std::string size = o.node("Abs", {o.in(0)});
+          if (a.p == 1.0) return onnx_reduce(o, "ReduceSum", size, a.axes);
+          if (a.p == 2.0) return onnx_reduce(o, "ReduceL2", size, a.axes);
+          onnx_reduce(o, "ReduceSum", o.node("Pow", {size, o.number(a.p)}), a.axes);
+          o.out(0, o.node("Pow", {o.given()[0], o.number(1.0 / a.p)}));
+        },
 };
 
 const OpDef norm_backward_op = {

@@ -4,6 +4,7 @@
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
@@ -68,6 +69,12 @@ const OpDef sum_op = {
     .forward = [](ForwardArgs& f) { kernels::sum(f.in(0).to(f.out(0).dtype()), f.out(0)); },
     .derivative = [](VjpArgs& v) { v.set(0, expand(v.cotangent(), v.in_shape(0))); },
     .examples = sum_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          const bool counts = o.in_dtype(0) == DType::boolean;
+          const std::string x = counts ? o.node("Cast", {o.in(0)}, {{"to", kOnnxInt64}}) : o.in(0);
+          onnx_reduce(o, "ReduceSum", x, o.attrs<ReduceAttrs>().axes);
+        },
 };
 
 const OpDef mean_op = {
@@ -85,6 +92,7 @@ const OpDef mean_op = {
           v.set(0, expand((1.0 / count) * v.cotangent(), v.in_shape(0)));
         },
     .examples = mean_examples,
+    .onnx = [](OnnxArgs& o) { onnx_reduce(o, "ReduceMean", o.in(0), o.attrs<ReduceAttrs>().axes); },
 };
 
 Variable sum(const Variable& x, const Axes& axes, ReduceOptions options) {

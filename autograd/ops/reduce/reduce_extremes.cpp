@@ -2,6 +2,7 @@
 // max, min, argmax, argmin, any, all. With k elements equal to the extreme y, each of them has derivative g / k. This
 // is the average of the slopes of a step up and a step down.
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
@@ -125,6 +126,23 @@ std::vector<Example> bool_examples(const std::string& name, double of_nothing) {
   };
 }
 
+// ONNX reduces no bools.
+void onnx_reduce_bools(OnnxArgs& o, const char* type, uint32_t axes) {
+  if (o.in_dtype(0) != DType::boolean) return onnx_reduce(o, type, o.in(0), axes);
+  onnx_reduce(o, type, o.node("Cast", {o.in(0)}, {{"to", kOnnxInt64}}), axes);
+  o.out(0, o.node("Cast", {o.given()[0]}, {{"to", kOnnxBool}}));
+}
+
+void onnx_position(OnnxArgs& o, const char* type, uint32_t axes) {
+  const std::vector<int64_t> reduced = onnx_axes(axes);
+  if (reduced.size() == 1) {
+    return o.out(0, o.node(type, {o.in(0)}, {{"axis", reduced[0]}, {"keepdims", 1}}));
+  }
+  const std::string flat = o.node("Reshape", {o.in(0), o.integers({-1})});
+  const std::string position = o.node(type, {flat}, {{"axis", 0}, {"keepdims", 0}});
+  o.out(0, o.node("Reshape", {position, o.sizes(o.out_shape(0))}));
+}
+
 }  // namespace
 
 const OpDef max_op = {
@@ -135,6 +153,7 @@ const OpDef max_op = {
     .derivative = extreme_vjp,
     .saves = {.inputs = 0b1, .outputs = 0b1},
     .examples = [] { return extreme_examples("max", 3); },
+    .onnx = [](OnnxArgs& o) { onnx_reduce_bools(o, "ReduceMax", o.attrs<ReduceAttrs>().axes); },
 };
 
 const OpDef min_op = {
@@ -145,6 +164,7 @@ const OpDef min_op = {
     .derivative = extreme_vjp,
     .saves = {.inputs = 0b1, .outputs = 0b1},
     .examples = [] { return extreme_examples("min", 1); },
+    .onnx = [](OnnxArgs& o) { onnx_reduce_bools(o, "ReduceMin", o.attrs<ReduceAttrs>().axes); },
 };
 
 const OpDef argmax_op = {
@@ -154,6 +174,7 @@ const OpDef argmax_op = {
     .forward = [](ForwardArgs& f) { kernels::argmax(numbers_of(f.in(0)), f.out(0)); },
     .derivative = Derivative::discrete_output(),
     .examples = [] { return arg_examples("argmax", 1, 2); },
+    .onnx = [](OnnxArgs& o) { onnx_position(o, "ArgMax", o.attrs<ReduceAttrs>().axes); },
 };
 
 const OpDef argmin_op = {
@@ -163,6 +184,7 @@ const OpDef argmin_op = {
     .forward = [](ForwardArgs& f) { kernels::argmin(numbers_of(f.in(0)), f.out(0)); },
     .derivative = Derivative::discrete_output(),
     .examples = [] { return arg_examples("argmin", 0, 2); },
+    .onnx = [](OnnxArgs& o) { onnx_position(o, "ArgMin", o.attrs<ReduceAttrs>().axes); },
 };
 
 const OpDef any_op = {
@@ -172,6 +194,7 @@ const OpDef any_op = {
     .forward = [](ForwardArgs& f) { kernels::any(f.in(0), f.out(0)); },
     .derivative = Derivative::discrete_output(),
     .examples = [] { return bool_examples("any", 0); },
+    .onnx = [](OnnxArgs& o) { onnx_reduce_bools(o, "ReduceMax", o.attrs<ReduceAttrs>().axes); },
 };
 
 const OpDef all_op = {
@@ -181,6 +204,7 @@ const OpDef all_op = {
     .forward = [](ForwardArgs& f) { kernels::all(f.in(0), f.out(0)); },
     .derivative = Derivative::discrete_output(),
     .examples = [] { return bool_examples("all", 1); },
+    .onnx = [](OnnxArgs& o) { onnx_reduce_bools(o, "ReduceMin", o.attrs<ReduceAttrs>().axes); },
 };
 
 Variable max(const Variable& x, const Axes& axes, ReduceOptions options) {

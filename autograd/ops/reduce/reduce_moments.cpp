@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/norm.hpp>
@@ -116,6 +117,12 @@ const OpDef center_op = {
         },
     .derivative = [](VjpArgs& v) { v.set(0, center(v.cotangent(), v.attrs<ReduceAttrs>().axes)); },
     .examples = center_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          const uint32_t axes = o.attrs<ReduceAttrs>().axes;
+          onnx_reduce(o, "ReduceMean", o.in(0), axes);
+          o.out(0, o.node("Sub", {o.in(0), o.given()[0]}));
+        },
 };
 
 const OpDef var_op = {

@@ -6,6 +6,7 @@
 // dx_i leave out x_i and g_i.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
@@ -131,6 +132,11 @@ const OpDef prod_op = {
     .saves = {.inputs = 0b1},
     .reference = prod_reference,
     .examples = prod_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          if (o.in_dtype(0) == DType::boolean) return o.use_reference();
+          onnx_reduce(o, "ReduceProd", o.in(0), o.attrs<ReduceAttrs>().axes);
+        },
 };
 
 const OpDef prod_backward_op = {
@@ -180,6 +186,15 @@ const OpDef cumsum_op = {
                                        [](const Variable& sum, const Variable& part) { return add(sum, part); });
         },
     .examples = cumsum_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          const auto& a = o.attrs<ScanAttrs>();
+          if (o.in_dtype(0) == DType::boolean) return o.use_reference();
+          o.out(0, o.node("CumSum",
+                          {o.in(0), o.graph().constant(full({}, static_cast<double>(a.axis), {.dtype = DType::i64}))},
+                          {{"exclusive", a.form.exclusive ? 1 : 0},
+                           {"reverse", a.form.order == scans::ScanOrder::reverse ? 1 : 0}}));
+        },
 };
 
 Variable prod(const Variable& x, const Axes& axes, ReduceOptions options) {

@@ -6,6 +6,7 @@
 
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
@@ -225,6 +226,19 @@ const OpDef conv1d_op = {
     .optional_inputs = mask_of(kBias),
     .reference = conv1d_reference,
     .examples = examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          const auto& options = o.attrs<Conv1dOptions>();
+          const Padding padding = geometry(o.in_shape(kX), o.in_shape(kWeight), options).padding;
+          const std::vector<int64_t> swapped = {0, 2, 1};
+          OnnxArgs::Names inputs = {o.node("Transpose", {o.in(kX)}, {{"perm", swapped}}), o.in(kWeight)};
+          if (o.has(kBias)) inputs.push_back(o.in(kBias));
+          const std::string y = o.node("Conv", inputs,
+                                       {{"strides", std::vector<int64_t>{options.stride}},
+                                        {"dilations", std::vector<int64_t>{options.dilation}},
+                                        {"pads", std::vector<int64_t>{padding.before, padding.after}}});
+          o.out(0, o.node("Transpose", {y}, {{"perm", swapped}}));
+        },
 };
 
 const OpDef conv1d_backward_op = {

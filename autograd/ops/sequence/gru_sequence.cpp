@@ -7,6 +7,7 @@
 // The values in brackets are auxiliary: they only save the backward kernel work, and its reference computes them again.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
+#include <gradus/autograd/export/onnx_recurrent.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
@@ -185,6 +186,13 @@ std::vector<Example> backward_examples() {
   return out;
 }
 
+// ONNX has the gates z, r, n.
+void write_onnx(OnnxArgs& o) {
+  const auto& a = o.attrs<GruAttrs>();
+  onnx_recurrence(o, {"GRU", {1, 0, 2}, {{"linear_before_reset", a.reset_after ? 1 : 0}}},
+                  {o.in(kGatesX), o.in(kH0), "", o.in(kWhh), o.in(kBhh), o.in(kLengths)}, a.reverse);
+}
+
 }  // namespace
 
 const OpDef gru_sequence_op = {
@@ -201,6 +209,7 @@ const OpDef gru_sequence_op = {
     .auxiliary_outputs = mask_of(kGates),
     .reference = forward_reference,
     .examples = forward_examples,
+    .onnx = write_onnx,
 };
 
 const OpDef gru_sequence_backward_op = {

@@ -8,6 +8,7 @@
 // The values in brackets are auxiliary: they only save the backward kernel work, and its reference computes them again.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
+#include <gradus/autograd/export/onnx_recurrent.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
@@ -216,6 +217,14 @@ std::vector<Example> backward_examples() {
   return out;
 }
 
+// ONNX has the gates i, o, f, g, and no projection of the state.
+void write_onnx(OnnxArgs& o) {
+  if (o.has(kWhr)) return o.use_reference();
+  onnx_recurrence(o, {"LSTM", {0, 3, 1, 2}},
+                  {o.in(kGatesX), o.in(kH0), o.in(kC0), o.in(kWhh), o.in(kBhh), o.in(kLengths)},
+                  o.attrs<LstmAttrs>().reverse);
+}
+
 }  // namespace
 
 const OpDef lstm_sequence_op = {
@@ -233,6 +242,7 @@ const OpDef lstm_sequence_op = {
     .auxiliary_outputs = mask_of(kGates),
     .reference = forward_reference,
     .examples = forward_examples,
+    .onnx = write_onnx,
 };
 
 const OpDef lstm_sequence_backward_op = {

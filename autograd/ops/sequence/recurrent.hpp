@@ -7,11 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include <gradus/autograd/engine/context.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
 #include <gradus/autograd/ops/sequence/sequence.hpp>
 #include <gradus/autograd/ops/views/views.hpp>
+#include <gradus/tensor/creation.hpp>
 #include <gradus/tensor/detail/lengths.hpp>
 
 // Common parts of the recurrent layers over a sequence: the loop over time that defines lengths and direction, in
@@ -29,6 +31,11 @@ class Padding {
  public:
   Padding(const char* op, const Variable& gates_x, const Variable& lengths) : time_(gates_x.size(1)), steps_(time_) {
     if (!lengths.defined()) return;
+    if (context().tracing) {
+      full_ = 0;
+      valid_ = less(Variable(arange(0, static_cast<double>(time_), {.dtype = DType::i64})), unsqueeze(lengths, 1));
+      return;
+    }
     const LengthRange range = range_of(op, gates_x, lengths);
     // At least one step, so that every input has a gradient, even if it is all zeros.
     steps_ = std::min(time_, std::max<int64_t>(range.most, 1));
@@ -40,7 +47,7 @@ class Padding {
   /// Whether some row has ended before step t.
   bool any_ended(int64_t t) const { return valid_.defined() && t >= full_; }
   /// bool [B, 1]: the rows that have not ended before step t.
-  Variable active(int64_t t) const { return valid_.slice(1, t, t + 1); }
+  Variable active(int64_t t) const { return narrow(valid_, 1, t, 1); }
   /// The steps that are computed, with 0 in place of padding, which may contain anything.
   Variable read(const Variable& gates_x) const {
     if (!valid_.defined()) return gates_x;
@@ -53,7 +60,7 @@ class Padding {
   int64_t time_;
   int64_t steps_;
   int64_t full_ = 0;  // the number of steps that all rows take
-  Tensor valid_;      // bool [B, steps]; undefined: all
+  Variable valid_;    // bool [B, steps]; undefined: all
 };
 
 /// The result for no steps: the output [B, 0, H] and the initial states. Both depend on all inputs, so that these get

@@ -7,6 +7,7 @@
 // y is auxiliary in the backward op: it only saves the kernel work, and the reference computes it again.
 #include <gradus/autograd/engine/example.hpp>
 #include <gradus/autograd/engine/reference.hpp>
+#include <gradus/autograd/export/onnx_recurrent.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/linalg/linalg.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
@@ -159,6 +160,13 @@ std::vector<Example> backward_examples() {
   return out;
 }
 
+void write_onnx(OnnxArgs& o) {
+  const auto& a = o.attrs<RnnAttrs>();
+  const std::vector<std::string> activations = {a.activation == RnnActivation::relu ? "Relu" : "Tanh"};
+  onnx_recurrence(o, {"RNN", {0}, {{"activations", activations}}},
+                  {o.in(kGatesX), o.in(kH0), "", o.in(kWhh), o.in(kBhh), o.in(kLengths)}, a.reverse);
+}
+
 }  // namespace
 
 const OpDef rnn_sequence_op = {
@@ -171,6 +179,7 @@ const OpDef rnn_sequence_op = {
     .optional_inputs = mask_of(kLengths),
     .reference = forward_reference,
     .examples = forward_examples,
+    .onnx = write_onnx,
 };
 
 const OpDef rnn_sequence_backward_op = {

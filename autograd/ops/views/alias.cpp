@@ -2,6 +2,7 @@
 #include <gradus/autograd/ops/views/alias.hpp>
 
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 
@@ -33,6 +34,7 @@ const OpDef alias_op = {
     .derivative = alias_vjp,
     .is_view = true,
     .examples = alias_examples,
+    .onnx = [](OnnxArgs& o) { o.out(0, o.in(0)); },
 };
 
 Variable alias(const Variable& x) { return apply(alias_op, {}, {&x}); }

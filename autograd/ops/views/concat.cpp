@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // y = the parts, one after the other along an axis. The derivative of each part is its slice of the cotangent.
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>
@@ -74,6 +75,10 @@ const OpDef concat_op = {
                .inputs = {real({2, 3}), real({2, 4})},
                .error = "part 0 is f64 [2, 3], part 1 is f64 [2, 4]"},
           };
+        },
+    .onnx =
+        [](OnnxArgs& o) {
+          o.become("Concat", {{"axis", o.attrs<ConcatAttrs>().axis}});
         },
 };
 

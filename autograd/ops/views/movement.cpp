@@ -3,6 +3,7 @@
 #include <gradus/autograd/ops/views/views.hpp>
 
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/ops/broadcast.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
@@ -197,6 +198,13 @@ const OpDef flip_op = {
                .error = "[flip] an axis is out of range of f64 [2]"},
           };
         },
+    .onnx =
+        [](OnnxArgs& o) {
+          const std::vector<int64_t> axes = onnx_axes(o.attrs<FlipAttrs>().axes);
+          const auto all = [&](int64_t value) { return o.integers(std::vector<int64_t>(axes.size(), value)); };
+          o.out(0, axes.empty() ? o.in(0)
+                                : o.node("Slice", {o.in(0), all(-1), all(INT64_MIN), o.integers(axes), all(-1)}));
+        },
 };
 
 const OpDef roll_op = {
@@ -230,6 +238,15 @@ const OpDef roll_op = {
                .error = "[roll] axis out of range: expected no axis, since the rank is 0, got 0"},
           };
         },
+    .onnx =
+        [](OnnxArgs& o) {
+          const auto& a = o.attrs<RollOptions>();
+          const int64_t size = o.in_shape(0)[normalize_axis(a.axis, o.in_shape(0).rank(), "roll")];
+          const int64_t cut = size - (a.shift % size + size) % size;
+          const OnnxArgs::Names parts =
+              o.graph().nodes("Split", {o.in(0), o.integers({cut, size - cut})}, 2, {{"axis", a.axis}});
+          o.out(0, o.node("Concat", {parts[1], parts[0]}, {{"axis", a.axis}}));
+        },
 };
 
 const OpDef pad_op = {
@@ -239,6 +256,14 @@ const OpDef pad_op = {
     .forward = pad_forward,
     .derivative = pad_vjp,
     .examples = pad_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          const auto& a = o.attrs<PadAttrs>();
+          std::vector<int64_t> sizes;
+          for (const Padding& padding : a.paddings) sizes.push_back(padding.before);
+          for (const Padding& padding : a.paddings) sizes.push_back(padding.after);
+          o.out(0, sizes.empty() ? o.in(0) : o.node("Pad", {o.in(0), o.integers(sizes), o.number(a.value)}));
+        },
 };
 
 const OpDef repeat_op = {
@@ -248,6 +273,10 @@ const OpDef repeat_op = {
     .forward = [](ForwardArgs& f) { kernels::repeat(f.in(0), f.attrs<RepeatAttrs>().counts.data(), f.out(0)); },
     .derivative = repeat_vjp,
     .examples = repeat_examples,
+    .onnx =
+        [](OnnxArgs& o) {
+          o.out(0, o.node("Tile", {o.in(0), o.integers(o.attrs<RepeatAttrs>().counts)}));
+        },
 };
 
 Variable flip(const Variable& x, const Axes& axes) {

@@ -2,6 +2,7 @@
 // Parts of a tensor: slice and unbind are views; slice_backward puts a part back into zeros.
 //   d slice: slice_backward of the cotangent      d slice_backward: slice      d unbind: stack
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>
@@ -90,6 +91,12 @@ const OpDef slice_op = {
                .error = "expected a step > 0"},
           };
         },
+    .onnx =
+        [](OnnxArgs& o) {
+          const auto& a = o.attrs<SliceAttrs>();
+          o.out(0, o.node("Slice", {o.in(0), o.integers({a.start}), o.integers({a.stop}), o.integers({a.axis}),
+                                    o.integers({a.step})}));
+        },
 };
 
 const OpDef slice_backward_op = {
@@ -151,6 +158,14 @@ const OpDef unbind_op = {
                .inputs = {real({3, 2})},
                .error = "[unbind] axis out of range: expected an axis in [-2, 1], got 2"},
           };
+        },
+    .onnx =
+        [](OnnxArgs& o) {
+          const int64_t axis = o.attrs<AxisAttrs>().axis;
+          for (int k = 0; k < o.num_outputs(); ++k) {
+            o.out(k, o.node("Gather", {o.in(0), o.graph().constant(full({}, k, {.dtype = DType::i64}))},
+                            {{"axis", axis}}));
+          }
         },
 };
 

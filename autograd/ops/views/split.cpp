@@ -2,6 +2,7 @@
 // All pieces of one axis at once. With a slice op for each piece, the backward pass would make an array of the whole
 // size for each. The derivative is the concatenation of the pieces' cotangents.
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/rules.hpp>
@@ -77,6 +78,13 @@ const OpDef split_op = {
                .inputs = {real({3})},
                .error = "got f64 [3] and a piece of 4 where 3 are left"},
           };
+        },
+    .onnx =
+        [](OnnxArgs& o) {
+          const auto& a = o.attrs<SplitAttrs>();
+          const OnnxArgs::Names parts =
+              o.graph().nodes("Split", {o.in(0), o.integers(a.sizes)}, a.sizes.size(), {{"axis", a.axis}});
+          for (size_t k = 0; k < parts.size(); ++k) o.out(static_cast<int>(k), parts[k]);
         },
 };
 

@@ -4,6 +4,7 @@
 #include <gradus/autograd/ops/views/views.hpp>
 
 #include <gradus/autograd/engine/example.hpp>
+#include <gradus/autograd/export/onnx_args.hpp>
 #include <gradus/autograd/op.hpp>
 #include <gradus/autograd/ops/ops_list.hpp>
 #include <gradus/autograd/ops/reduce/reduce.hpp>
@@ -83,6 +84,10 @@ const OpDef expand_op = {
                .error = "[expand] cannot drop axes: shape is [2, 3], asked for [3]"},
           };
         },
+    .onnx =
+        [](OnnxArgs& o) {
+          o.out(0, o.node("Expand", {o.in(0), o.sizes(o.out_shape(0))}));
+        },
 };
 
 const OpDef reshape_op = {
@@ -104,6 +109,10 @@ const OpDef reshape_op = {
                .inputs = {real({2, 3})},
                .error = "[reshape] element counts differ: input is f64 [2, 3], asked for [5]"},
           };
+        },
+    .onnx =
+        [](OnnxArgs& o) {
+          o.out(0, o.node("Reshape", {o.in(0), o.sizes(o.out_shape(0))}, {{"allowzero", 1}}));
         },
 };
 
@@ -130,6 +139,13 @@ const OpDef permute_op = {
                .inputs = {real({2, 3})},
                .error = "[permute] wrong number of axes: expected 2, got 1"},
           };
+        },
+    .onnx =
+        [](OnnxArgs& o) {
+          std::vector<int64_t> axes;
+          for (const int axis : o.attrs<AxesAttrs>().span())
+            axes.push_back(axis < 0 ? axis + o.in_shape(0).rank() : axis);
+          o.become("Transpose", {{"perm", axes}});
         },
 };
 

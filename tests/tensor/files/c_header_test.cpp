@@ -2,7 +2,7 @@
 // That the header compiles is tested by tests/tensor/files/c_header/compile.sh.
 #include <string>
 
-#include <gradus/tensor/files/c_header.hpp>
+#include <gradus/tensor/files/safetensors.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/error_text.hpp"

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include <gradus/tensor/files/c_header.hpp>
 #include <gradus/tensor/files/numpy.hpp>
 #include <gradus/tensor/files/safetensors.hpp>
 #include <gradus/tensor/random/random.hpp>
