@@ -130,8 +130,8 @@ void small_products(benchmark::State& state) {
     kernels::batched_gemm(call);
     benchmark::ClobberMemory();
   }
-  state.counters["FLOP/s"] = benchmark::Counter(2.0 * kBatch * kRows * kInner * kColumns,
-                                                benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["FLOP/s"] =
+      benchmark::Counter(2.0 * kBatch * kRows * kInner * kColumns, benchmark::Counter::kIsIterationInvariantRate);
   state.counters["peak"] = peak_flops();
 }
 
