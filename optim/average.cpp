@@ -2,8 +2,8 @@
 #include <gradus/optim/average.hpp>
 
 #include <algorithm>
-#include <set>
 
+#include <gradus/optim/groups.hpp>
 #include <gradus/optim/state.hpp>
 #include <gradus/tensor/kernels/optimizer/optimizer.hpp>
 
@@ -11,15 +11,7 @@ namespace gradus {
 
 WeightAverage::WeightAverage(const char* kind, const std::vector<NamedParameter>& parameters)
     : kind_(kind), parameters_(parameters) {
-  GRADUS_CHECK(!parameters.empty(), "[", kind, "] expected at least one parameter, got none");
-  std::set<std::string> names;
-  std::set<const Parameter*> seen;
-  for (const NamedParameter& named : parameters) {
-    GRADUS_CHECK(named.parameter != nullptr && named.parameter->variable().defined(), "[", kind, "] parameter ",
-                 named.name, " is undefined");
-    GRADUS_CHECK(names.insert(named.name).second && seen.insert(named.parameter).second, "[", kind, "] parameter ",
-                 named.name, " is given twice");
-  }
+  detail::check_parameters(kind, parameters);
 }
 
 WeightAverage::~WeightAverage() = default;

@@ -2,6 +2,7 @@
 #include <gradus/optim/groups.hpp>
 
 #include <algorithm>
+#include <set>
 
 #include <gradus/optim/state.hpp>
 
@@ -26,6 +27,18 @@ bool matches_pattern(const std::string& pattern, const std::string& path) {
   }
   while (p < pattern.size() && pattern[p] == '*') ++p;
   return p == pattern.size();
+}
+
+void check_parameters(const char* kind, const std::vector<NamedParameter>& parameters) {
+  GRADUS_CHECK(!parameters.empty(), "[", kind, "] expected at least one parameter, got none");
+  std::set<std::string> names;
+  std::set<const Parameter*> seen;
+  for (const NamedParameter& named : parameters) {
+    GRADUS_CHECK(named.parameter != nullptr && named.parameter->variable().defined(), "[", kind, "] parameter ",
+                 named.name, " is undefined");
+    GRADUS_CHECK(names.insert(named.name).second && seen.insert(named.parameter).second, "[", kind, "] parameter ",
+                 named.name, " is given twice");
+  }
 }
 
 void check_group(const char* kind, const ParameterGroup& group, const std::vector<NamedParameter>& parameters) {

@@ -2,7 +2,6 @@
 #include <gradus/optim/optimizer.hpp>
 
 #include <algorithm>
-#include <set>
 
 #include <gradus/optim/groups.hpp>
 #include <gradus/optim/state.hpp>
@@ -43,14 +42,8 @@ Optimizer::Optimizer(const char* kind, std::vector<const char*> slot_names,
     : kind_(kind), slot_names_(std::move(slot_names)), learning_rate_(options.learning_rate) {
   detail::check_not_negative(kind, "a learning_rate", options.learning_rate);
   detail::check_not_negative(kind, "a weight_decay", options.weight_decay);
-  GRADUS_CHECK(!parameters.empty(), "[", kind, "] expected at least one parameter, got none");
-  std::set<std::string> names;
-  std::set<const Parameter*> seen;
+  detail::check_parameters(kind, parameters);
   for (const NamedParameter& named : parameters) {
-    GRADUS_CHECK(named.parameter != nullptr && named.parameter->variable().defined(), "[", kind, "] parameter ",
-                 named.name, " is undefined");
-    GRADUS_CHECK(names.insert(named.name).second && seen.insert(named.parameter).second, "[", kind, "] parameter ",
-                 named.name, " is given twice");
     slots_.push_back({.named = named, .weight_decay = options.weight_decay});
   }
   for (const ParameterGroup& group : options.groups) {

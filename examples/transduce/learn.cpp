@@ -43,9 +43,7 @@ class BestWeights : public TrainingObserver {
   void observe(TrainingEvent event, const TrainingStatus& status) override {
     if (event == TrainingEvent::better) best_ = model_.state_dict();
     if (event == TrainingEvent::resumed && status.best_step > 0) best_ = of_file(gradus::detail::best_path(folder_));
-    if (event == TrainingEvent::interrupted) interrupted_ = true;
   }
-  bool interrupted() const { return interrupted_; }
   void restore() const {
     if (!best_.empty()) model_.load_state_dict(best_);
   }
@@ -63,7 +61,6 @@ class BestWeights : public TrainingObserver {
   Module& model_;
   std::string folder_;
   StateDict best_;
-  bool interrupted_ = false;
 };
 
 /// Is in each checkpoint, so that a training goes on only with its own pairs.
@@ -133,7 +130,7 @@ void learn(const Config& config, Learner& learner, const Lessons& lessons, std::
   metrics.loss = status.loss;
   metrics.steps = status.step;
   metrics.best_step = has_dev ? status.best_step : status.step;
-  metrics.interrupted = best.interrupted();
+  metrics.interrupted = status.end == TrainingEvent::interrupted;
   if (has_dev) best.restore();
   metrics.train_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }

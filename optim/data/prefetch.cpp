@@ -78,8 +78,9 @@ struct PrefetchThread::Parts {
 
 PrefetchThread::PrefetchThread(const PrefetchSource& source, int64_t batches) {
   GRADUS_CHECK(batches >= 1, "[Prefetch] expected batches >= 1, got ", batches);
+  Parts::State begin = source.state(source.object);
   parts_ = new Parts{.source = source, .most = static_cast<size_t>(batches), .mutex = {}, .work = {}, .ready = {}};
-  parts_->consumed = source.state(source.object);
+  parts_->consumed = std::move(begin);
 }
 
 PrefetchThread::~PrefetchThread() {

@@ -175,24 +175,6 @@ class Chain {
   Tensor cotangent_;
 };
 
-struct Timing {
-  double seconds;
-  int64_t count;
-};
-
-template <class Work>
-Timing repeat_for(double seconds, Work work) {
-  const auto begin = std::chrono::steady_clock::now();
-  double passed = 0.0;
-  int64_t count = 0;
-  do {
-    work();
-    ++count;
-    passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  } while (passed < seconds);
-  return {passed / static_cast<double>(count), count};
-}
-
 // The largest resident size of this process so far, according to Linux.
 int64_t peak_kilobytes() {
   std::ifstream status("/proc/self/status");

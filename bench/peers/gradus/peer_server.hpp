@@ -22,21 +22,32 @@ inline int whole_number(const char* program, const std::string& text) {
   return number;
 }
 
+struct Timing {
+  double seconds;  ///< of one run
+  int64_t count;   ///< of the runs
+};
+
+/// Runs `work` for so long, once at least.
+template <class Work>
+Timing repeat_for(double seconds, const Work& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  double passed = 0.0;
+  int64_t count = 0;
+  do {
+    work();
+    ++count;
+    passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  } while (passed < seconds);
+  return {passed / static_cast<double>(count), count};
+}
+
 /// Says that it is ready. Then, for each number of seconds read from the standard input, runs `work` for that long,
 /// once at least, and prints the seconds that one run took.
 template <class Work>
 void serve_timings(const Work& work) {
   std::cout << "{}" << std::endl;
   for (double limit = 0.0; std::cin >> limit;) {
-    const auto begin = std::chrono::steady_clock::now();
-    double passed = 0.0;
-    int64_t count = 0;
-    do {
-      work();
-      ++count;
-      passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    } while (passed < limit);
-    std::cout << "{\"seconds\": " << passed / static_cast<double>(count) << "}" << std::endl;
+    std::cout << "{\"seconds\": " << repeat_for(limit, work).seconds << "}" << std::endl;
   }
 }
 
