@@ -9,7 +9,6 @@
 //     recurrent          -> {"0": name, ...}: the recurrent layers
 //   <what> is train, network, bmm, forward_unrecorded, forward, forward_backward, create_graph or recurrent:<number>
 
-#include <chrono>
 #include <cinttypes>
 #include <cstdio>
 #include <fstream>
