@@ -166,7 +166,7 @@ void checkpoint_vjp(VjpArgs& v) {
   for (size_t i = 0; i < state.given; ++i) {
     const Variable x = v.in(static_cast<int>(i));
     const bool floating = v.needs(static_cast<int>(i));
-    inputs.push_back(!floating ? Variable(x.value()) : recorded ? alias(x) : leaf(x.value()));
+    inputs.push_back(!floating ? Variable(x.value()) : recorded && x.requires_grad() ? alias(x) : leaf(x.value()));
     want(static_cast<int>(i), inputs.back());
   }
   for (size_t j = 0; j < state.captured.size(); ++j) want(static_cast<int>(state.given + j), state.captured[j]);

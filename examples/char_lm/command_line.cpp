@@ -49,7 +49,7 @@ void add_training_options(CLI::App& app, Config& config) {
               "symbols of each row in a step: gradients go back so far,\nthe state goes on to the next step");
   group.real("--learning-rate", config.learning_rate, "0.004", "AdamW's, at its peak after the warm-up; it falls to 0");
   group.whole("--warmup", config.warmup, config.warmup, "steps in which the learning rate rises to its peak");
-  group.real("--weight-decay", config.weight_decay, "0.01", "AdamW's");
+  group.real("--weight-decay", config.weight_decay, "0.1", "AdamW's");
   group.real("--clip", config.clip, "5", "largest norm of all gradients together");
   group.seed(config.seed, "of everything random: the same seed gives the same weights");
   group.whole("--threads", config.threads, config.threads,

@@ -27,7 +27,7 @@ struct Config {
   int64_t unroll = 64;  ///< symbols of a row in one step
   double learning_rate = 4e-3;
   int64_t warmup = 5;  ///< steps in which the learning rate rises
-  double weight_decay = 0.01;
+  double weight_decay = 0.1;
   double clip = 5.0;
   uint64_t seed = 1;
   int threads = 1;

@@ -55,6 +55,12 @@ TransformerLayerOptions with_dropout() {
   return options;
 }
 
+TransformerLayerOptions run_again() {
+  TransformerLayerOptions options = with_dropout();
+  options.checkpoint = true;
+  return options;
+}
+
 // Of two items; the second one has only its first position.
 Mask short_second(int64_t steps) { return Mask::from_lengths(integers({static_cast<double>(steps), 1.0}, {2})); }
 
@@ -145,8 +151,10 @@ const LayerCase kTransformerLayers[] = {
     {"transformer encoder layer, norms after, relu", make_encoder_layer<post_norm>},
     {"transformer encoder layer, rms norms before, swiglu, rotary halves", make_encoder_layer<pre_norm>},
     {"transformer encoder layer, norms before, gelu, rotary pairs, dropout", make_encoder_layer<with_dropout>},
+    {"transformer encoder layer that runs again in the backward, dropout", make_encoder_layer<run_again>},
     {"transformer decoder layer, norms after, relu", make_decoder_layer<post_norm>},
     {"transformer decoder layer, rms norms before, swiglu, rotary halves", make_decoder_layer<pre_norm>},
+    {"transformer decoder layer that runs again in the backward, dropout", make_decoder_layer<run_again>},
     {"transformer encoder, learned bias", make_encoder<DistanceBias::learned>},
     {"transformer encoder, causal, alibi", make_encoder<DistanceBias::alibi>},
     {"transformer decoder, learned bias", make_decoder},

@@ -5,43 +5,12 @@
 
 #include <gradus/autograd/ops/views/views.hpp>
 #include <gradus/autograd/transforms.hpp>
+#include <gradus/nn/bound_parameters.hpp>
 #include <gradus/nn/recurrent/recurrent.hpp>
 #include <gradus/tensor/detail/lengths.hpp>
 
 namespace gradus {
 namespace detail {
-
-/// The layer with the parameters that it had in the call: a ParameterBinding may have ended before the backward.
-class BoundLayer {
- public:
-  explicit BoundLayer(RecurrentModule& layer) : layer_(layer) {
-    for (const NamedParameter& named : layer.parameters()) {
-      parameters_.push_back(named.parameter);
-      values_.push_back(named.parameter->variable());
-    }
-  }
-
-  template <class X>
-  RecurrentOutput operator()(const X& x, const RecurrentInput& input) const {
-    std::vector<Owned<ParameterBinding>> bindings;
-    for (size_t i = 0; i < parameters_.size(); ++i) {
-      // Nothing is written as long as nothing differs: other threads may read the layer.
-      if (same(parameters_[i]->variable(), values_[i])) continue;
-      bindings.emplace_back(new ParameterBinding(*parameters_[i], values_[i]));
-    }
-    return layer_(x, input);
-  }
-
- private:
-  static bool same(const Variable& a, const Variable& b) {
-    return a.node().get() == b.node().get() && a.output() == b.output() &&
-           a.value().storage().data() == b.value().storage().data();
-  }
-
-  RecurrentModule& layer_;
-  std::vector<Parameter*> parameters_;
-  std::vector<Variable> values_;
-};
 
 /// Walks over the segments of one call.
 struct OverTime {
@@ -85,14 +54,15 @@ struct OverTime {
   /// `given` has the first input of each segment's checkpoint, and `read(input, begin, end)` is what the layer reads.
   template <class Read>
   RecurrentOutput run(const std::vector<Variable>& given, const Read& read) {
-    const BoundLayer bound(layer);
+    const BoundParameters parameters(layer);
     std::vector<Variable> outputs;
     for (int64_t begin = 0; begin < time; begin += segment) {
       const int64_t end = std::min(begin + segment, time);
-      const auto call = [bound, taken = lengths_within(begin, end), read, begin, end](const std::vector<Variable>& in) {
+      const auto call = [&called = layer, parameters, taken = lengths_within(begin, end), read, begin,
+                         end](const std::vector<Variable>& in) {
         RecurrentInput state{.h0 = in[1], .lengths = taken};
         if (in.size() > 2) state.c0 = in[2];
-        const RecurrentOutput out = bound(read(in[0], begin, end), state);
+        const RecurrentOutput out = parameters.during([&] { return called(read(in[0], begin, end), state); });
         std::vector<Variable> results = {out.output, out.h};
         if (out.c.defined()) results.push_back(out.c);
         return results;

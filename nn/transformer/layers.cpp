@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
+#include <gradus/autograd/transforms.hpp>
+#include <gradus/nn/bound_parameters.hpp>
 #include <gradus/nn/required_size.hpp>
 #include <gradus/nn/transformer/transformer.hpp>
 
@@ -63,6 +65,16 @@ struct FeedForward {
   }
 };
 
+// run(x), of a layer. What `run` captures is kept for the second run of a layer with checkpoint.
+template <class L, class Run>
+Variable run_layer(L& layer, const Variable& x, const Run& run) {
+  if (!layer.options().checkpoint) return run(x);
+  const auto again = [run, parameters = detail::BoundParameters(layer)](const std::vector<Variable>& in) {
+    return parameters.during([&] { return run(in[0]); });
+  };
+  return checkpoint(again, {x});
+}
+
 }  // namespace
 
 detail::SublayerNorm::SublayerNorm(const TransformerLayerOptions& options, const Place& place) {
@@ -97,7 +109,9 @@ Variable TransformerEncoderLayer::through(const Variable& x, const Attend& atten
 }
 
 Variable TransformerEncoderLayer::forward(const Variable& x, const Mask& mask, const Variable& bias) {
-  return through(x, [&](const Variable& y) { return self_attn_(y, mask, bias); });
+  return run_layer(*this, x, [this, mask, bias](const Variable& given) {
+    return through(given, [&](const Variable& y) { return self_attn_(y, mask, bias); });
+  });
 }
 
 Variable TransformerEncoderLayer::forward(const Variable& x, KeyValueCache& past, const Mask& mask,
@@ -126,9 +140,11 @@ Variable TransformerDecoderLayer::through(const Variable& x, const Attend& atten
 }
 
 Variable TransformerDecoderLayer::forward(const Variable& x, const Variable& memory, const DecoderCall& call) {
-  return through(
-      x, [&](const Variable& y) { return self_attn_(y, call.mask, call.bias); },
-      [&](const Variable& y) { return multihead_attn_(y, memory, call.memory_mask); });
+  return run_layer(*this, x, [this, memory, call](const Variable& given) {
+    return through(
+        given, [&](const Variable& y) { return self_attn_(y, call.mask, call.bias); },
+        [&](const Variable& y) { return multihead_attn_(y, memory, call.memory_mask); });
+  });
 }
 
 PreparedHeads TransformerDecoderLayer::prepare(const Variable& memory, const Mask& memory_mask) {

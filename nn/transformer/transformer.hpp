@@ -31,6 +31,9 @@ struct TransformerLayerOptions {
   bool bias = true;
   std::optional<RotaryPairing> rotary = {};  ///< of the self-attention
   double rotary_base = 10000.0;
+  /// The backward runs the layer once more, so that only its inputs are kept until then: less memory for about a third
+  /// more time (see checkpoint). Hooks then see two calls. The layer must live as long as the graph.
+  bool checkpoint = false;
   DType dtype = DType::f32;
 };
 

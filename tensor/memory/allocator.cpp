@@ -4,10 +4,14 @@
 //     A null `owner` means that the block comes straight from the system.
 //  2. Only the owning thread touches its free lists. Other threads push blocks to its `remote` stack,
 //     and the owner empties that stack when a free list is empty.
-//  3. A ThreadCache is never destroyed. When its thread ends, it waits in a pool for the next thread,
+//  3. A block above kSharedLimit also serves requests of the classes down to that of half its size. Its class stands
+//     before its bytes. So what one phase of a training frees serves the next phase, whose sizes are others. A program
+//     that repeats its requests stops asking the system: it asks only while all blocks of the class are in use.
+//  4. A ThreadCache is never destroyed. When its thread ends, it waits in a pool for the next thread,
 //     so that `owner` is always valid.
 #include <gradus/tensor/memory/allocator.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstdlib>
@@ -33,6 +37,8 @@ namespace gradus {
 namespace {
 
 constexpr size_t kAlignment = detail::kBlockAlignment;
+constexpr size_t kSharedLimit = size_t{64} << 10;
+constexpr int kTwice = 4;                          // so many classes above a class is the one of twice its size
 constexpr size_t kCachedLimit = size_t{64} << 20;  // larger blocks go back to the system at once
 constexpr bool kSanitized =
 #if defined(GRADUS_ASAN)
@@ -131,6 +137,10 @@ inline size_t class_bytes(int size_class) {
   return (size_t{1} << top) + ((quarter + 1) << (top - 2));
 }
 
+// The class of a block that was handed out for so many bytes.
+int& stored_class(void* data) { return *reinterpret_cast<int*>(static_cast<char*>(data) - kAlignment); }
+int class_of_block(void* data, size_t bytes) { return bytes > kSharedLimit ? stored_class(data) : class_of(bytes); }
+
 void* system_allocate(size_t bytes) {
   if (bytes > static_cast<size_t>(PTRDIFF_MAX)) throw std::bad_alloc();
   const size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
@@ -138,6 +148,18 @@ void* system_allocate(size_t bytes) {
   if (data == nullptr) throw std::bad_alloc();
   g_system.fetch_add(1, std::memory_order_relaxed);
   return data;
+}
+
+void* make_block(int size_class) {
+  const size_t bytes = class_bytes(size_class);
+  if (bytes <= kSharedLimit) return system_allocate(bytes);
+  void* data = static_cast<char*>(system_allocate(bytes + kAlignment)) + kAlignment;
+  stored_class(data) = size_class;
+  return data;
+}
+
+void destroy_block(void* data, int size_class) {
+  std::free(class_bytes(size_class) > kSharedLimit ? static_cast<char*>(data) - kAlignment : data);
 }
 
 void hide_bytes(void* data, size_t bytes) {
@@ -171,10 +193,20 @@ void drain_remote(ThreadCache& cache) {
   }
 }
 
+// The first class from this one to that of twice its size that has a free block; without one, this class.
+int free_class(const ThreadCache& cache, int size_class) {
+  const int last = std::min(size_class + kTwice, class_of(kCachedLimit));
+  for (int i = size_class; i <= last; ++i) {
+    if (cache.free[i] != nullptr) return i;
+  }
+  return size_class;
+}
+
 [[gnu::noinline]] detail::Block allocate_slow(ThreadCache& cache, size_t bytes, AllocatorMode mode) {
   if (mode == AllocatorMode::system || bytes > kCachedLimit) return {system_allocate(bytes), nullptr};
-  const int size_class = class_of(bytes);
+  int size_class = class_of(bytes);
   drain_remote(cache);
+  if (bytes > kSharedLimit) size_class = free_class(cache, size_class);
   if (FreeBlock* block = cache.free[size_class]; block != nullptr) {
     cache.free[size_class] = block->next;
     if (bytes > kSmallLimit) {
@@ -185,7 +217,7 @@ void drain_remote(ThreadCache& cache) {
     if (mode == AllocatorMode::poison) std::memset(static_cast<void*>(block), 0xFF, class_bytes(size_class));
     return {block, &cache};
   }
-  void* data = system_allocate(class_bytes(size_class));
+  void* data = make_block(size_class);
   if (mode == AllocatorMode::poison) std::memset(data, 0xFF, class_bytes(size_class));
   return {data, &cache};
 }
@@ -218,7 +250,7 @@ void free_block(void* data, size_t bytes, ThreadCache* owner) noexcept {
     std::free(data);
     return;
   }
-  const int size_class = class_of(bytes);
+  const int size_class = class_of_block(data, bytes);
   if (g_mode.load(std::memory_order_relaxed) == AllocatorMode::poison) hide_bytes(data, class_bytes(size_class));
   auto* block = static_cast<FreeBlock*>(data);
   if (bytes > kSmallLimit) {
@@ -259,7 +291,7 @@ void release_cached_memory() {
       const size_t bytes = class_bytes(size_class);
       show_bytes(block, bytes);
       if (bytes > kSmallLimit) g_cached.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
-      std::free(block);
+      destroy_block(block, size_class);
     }
   }
 }

@@ -234,7 +234,7 @@ TEST_CASE("char_lm's help names every option and its default") {
                            "--unroll N  [64]",
                            "--learning-rate X  [0.004]",
                            "--warmup N  [5]",
-                           "--weight-decay X  [0.01]",
+                           "--weight-decay X  [0.1]",
                            "--clip X  [5]",
                            "--seed N  [1]",
                            "--threads N  [1]",

@@ -2,7 +2,8 @@
 
 // The gradus side of `scripts/peers attention`: attention, forward and backward, and training steps of transformers.
 //   attention_peer names                    -> ["...", ...]: the workloads, by number
-//   attention_peer memory NUMBER THREADS    -> {"bytes": ...}: by how much one run raises the peak of resident memory
+//   attention_peer memory NUMBER THREADS    -> {"bytes": ...}: by how much a run (of training steps: three) raises
+//     the peak of resident memory
 //   attention_peer serve NUMBER THREADS FILE   writes inputs and results to FILE, answers {}, and then for each line
 //     on stdin, a number of seconds: repeats the work for that long -> {"seconds": seconds a time}
 
@@ -38,6 +39,8 @@ class Workload {
  public:
   virtual ~Workload() = default;
   virtual void run() = 0;
+  /// Before its memory is known. From the second training step on, the moments of the optimizer are there too.
+  virtual int runs() const { return 1; }
   /// Inputs, and results by the names "result.*".
   virtual Tensors tensors() = 0;
 };
@@ -136,12 +139,14 @@ struct ModelCase {
   const char* name;
   bool seq2seq;
   int64_t layers, model_size, heads, length, batch, vocab;
+  bool checkpoint = false;
 };
 
 constexpr ModelCase kModels[] = {
     {"training step, encoder-decoder 2 + 2 layers, d 64, T 20, B 64", true, 2, 64, 4, 20, 64, 20},
     {"training step, decoder-only 4 layers, d 128, T 128, B 16", false, 4, 128, 4, 128, 16, 64},
     {"training step, decoder-only 6 layers, d 384, T 256, B 8", false, 6, 384, 6, 256, 8, 64},
+    {"training step, the same, gradus runs layers again in the backward", false, 6, 384, 6, 256, 8, 64, true},
 };
 
 class TrainingStep : public Workload {
@@ -152,8 +157,11 @@ class TrainingStep : public Workload {
     source_ = draw();
     input_ = draw();
     target_ = draw();
-    const TransformerLayerOptions layer{
-        .model_size = c.model_size, .heads = c.heads, .feed_forward_size = 4 * c.model_size, .pre_norm = !c.seq2seq};
+    const TransformerLayerOptions layer{.model_size = c.model_size,
+                                        .heads = c.heads,
+                                        .feed_forward_size = 4 * c.model_size,
+                                        .pre_norm = !c.seq2seq,
+                                        .checkpoint = c.checkpoint};
     if (c.seq2seq) {
       seq2seq_.emplace(TransformerSeq2SeqOptions{.source_vocab = c.vocab,
                                                  .target_vocab = c.vocab,
@@ -168,6 +176,7 @@ class TrainingStep : public Workload {
   }
 
   void run() override { static_cast<void>(step()); }
+  int runs() const override { return 3; }
 
   Tensors tensors() override {
     Tensors out = {{"source", source_}, {"input", input_}, {"target", target_}};
@@ -234,7 +243,7 @@ void print_memory(size_t number) {
   const std::unique_ptr<Workload> work = workload(number);
   reset_peak();
   const int64_t before = kilobytes("VmRSS:");
-  work->run();
+  for (int i = 0; i < work->runs(); ++i) work->run();
   std::cout << "{\"bytes\": " << 1024 * (kilobytes("VmHWM:") - before) << "}" << std::endl;
 }
 

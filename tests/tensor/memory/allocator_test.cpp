@@ -3,7 +3,6 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
-#include <functional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -15,22 +14,19 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/random_numbers.hpp"
 #include "tests/support/seed.hpp"
+#include "tests/tensor/memory/blocks.hpp"
 
 namespace gradus {
 namespace {
 
 using detail::allocate_block;
 using detail::Block;
-using detail::free_block;
 using tests::AllocatorModeScope;
+using tests::give_back;
+using tests::in_another_thread;
+using tests::system_calls;
 
 constexpr size_t kCachedLimit = size_t{64} << 20;
-
-void give_back(const Block& block, size_t bytes) { free_block(block.data, bytes, block.owner); }
-
-int64_t system_calls() { return memory_stats().system_allocations; }
-
-void in_another_thread(const std::function<void()>& work) { std::thread(work).join(); }
 
 // Sizes on both sides of each boundary between two classes.
 std::vector<size_t> interesting_sizes() {
