@@ -40,6 +40,7 @@ void RunPacked(const PackedGemm<T>& p) {
   if (p.k <= 0) return ScaleC(p.m, p.n, beta, p.c, p.ldc);
   const int64_t b_row = p.b_row > 0 ? p.b_row : width, b_panel = p.b_row > 0 ? width : p.k * width;
   TileProduct<T> tile{p.m, p.n, p.k, T{1}, beta, p.a, p.lda, p.a_col, p.packed, b_row, b_panel, p.c, p.ldc};
+  if (p.m == 1 && !p.in_order) return RunOneRow(d, tile);
   // Splits k into parts, so that the part of a panel that all rows read stays in the first-level cache.
   constexpr int64_t kPart = 256;
   if (p.accumulate || p.m < 2 * kTileRows || p.k < 2 * kPart) return RunProduct(d, tile);

@@ -2,7 +2,7 @@
 
 // The register tile of all our products: C(i, j) = alpha * sum_p A(i, p) B(p, j) + beta * C(i, j) for a few rows and a
 // few vectors of columns. Each element has one accumulator, which adds the terms in ascending order of p for every tile
-// shape. So a row of C has the same bits for any number of rows.
+// shape. So a row of C has the same bits for any number of rows, except in RunOneRow.
 
 #include <hwy/cache_control.h>
 
@@ -220,6 +220,64 @@ HWY_NOINLINE void RunFlat(D d, const TileProduct<T>& t, int64_t i) {
       RunRows<kRows, 1>(d, rows, b, column, i);
     } else {
       RunRows<kRows, 2>(d, rows, b, column, i);
+    }
+  }
+}
+
+/// One row of a and c, in kChains sums: term p belongs to sum p % kChains. The FMAs of one sum wait for each other.
+template <int kVectors, int kChains, Last kLast, class D, class T = hn::TFromD<D>>
+HWY_INLINE void RunChains(D d, const TileProduct<T>& t, const T* HWY_RESTRICT b, T* HWY_RESTRICT c, size_t last) {
+  using V = hn::Vec<D>;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  V acc[kChains][kVectors];
+#pragma GCC unroll 8
+  for (int chain = 0; chain < kChains; ++chain) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) acc[chain][v] = hn::Zero(d);
+  }
+  const auto add = [&](V(&sums)[kVectors], int64_t p) HWY_ATTR {
+    const V element = hn::Set(d, t.a[p * t.a_col]);
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      const T* at = b + p * t.b_row + (v / 2) * t.b_panel + (v % 2) * lanes;
+      sums[v] = hn::MulAdd(element, v == kVectors - 1 ? LoadLast<kLast>(d, at, last) : hn::LoadU(d, at), sums[v]);
+    }
+  };
+  int64_t p = 0;
+  for (; p + kChains <= t.k; p += kChains) {
+#pragma GCC unroll 8
+    for (int chain = 0; chain < kChains; ++chain) add(acc[chain], p + chain);
+  }
+  for (; p < t.k; ++p) add(acc[0], p);
+  V sums[1][kVectors];
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v) {
+    sums[0][v] = acc[0][v];
+#pragma GCC unroll 8
+    for (int chain = 1; chain < kChains; ++chain) sums[0][v] = hn::Add(sums[0][v], acc[chain][v]);
+  }
+  StoreTile<1, kVectors, kLast>(d, t, sums, c, last);
+}
+
+/// A product of one row, with about eight sums at a time.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void RunOneRow(D d, const TileProduct<T>& t) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t column = RunFlatGroups<1, 8>(d, t, 0, 0);
+  for (; column + 4 * lanes <= t.n; column += 4 * lanes) {
+    RunChains<4, 2, Last::whole>(d, t, t.b + column / (2 * lanes) * t.b_panel, t.c + column, 0);
+  }
+  for (; column < t.n; column += 2 * lanes) {
+    const T* b = t.b + column / (2 * lanes) * t.b_panel;
+    const int64_t left = t.n - column;
+    if (left >= 2 * lanes) {
+      RunChains<2, 4, Last::whole>(d, t, b, t.c + column, 0);
+    } else if (left > lanes) {
+      RunChains<2, 4, Last::part>(d, t, b, t.c + column, static_cast<size_t>(left - lanes));
+    } else if (left == lanes) {
+      RunChains<1, 4, Last::whole>(d, t, b, t.c + column, 0);
+    } else {
+      RunChains<1, 4, Last::part>(d, t, b, t.c + column, static_cast<size_t>(left));
     }
   }
 }

@@ -105,9 +105,11 @@ template <class T>
 void RunRecurrentStep(const StepLayer<T>* layers, int64_t count, const T* x) {
   for (const StepLayer<T>* l = layers; l != layers + count; ++l) {
     const int64_t width = gates_of(l->cell) * l->hidden;
-    // The sum starts after the bias, as in a linear layer.
+    // The sum starts after the bias and goes on in order, as in a linear layer of all steps.
     for (int64_t i = 0; i < l->batch; ++i) std::copy_n(l->b_ih, width, l->gates_x + i * width);
-    RunPacked(PackedGemm<T>{l->batch, width, l->input, x, l->input, l->w_ih, l->gates_x, width, true});
+    PackedGemm<T> product{l->batch, width, l->input, x, l->input, l->w_ih, l->gates_x, width, true};
+    product.in_order = true;
+    RunPacked(product);
     switch (l->cell) {
       case StepCell::rnn_tanh:
       case StepCell::rnn_relu:

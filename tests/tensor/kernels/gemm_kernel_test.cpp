@@ -138,28 +138,33 @@ void check_batched(bool trans_b, bool shared_a, bool shared_b, Size size) {
 }
 
 template <class T>
-void check_packed(bool transposed) {
+void check_packed(const std::vector<Size>& sizes, bool transposed, bool accumulate) {
   const uint64_t seed = tests::seed(13);
   RandomNumbers random(seed);
-  for (const Size& size : kSizes) {
-    for (const bool accumulate : {false, true}) {
-      Gemm<T> shape{.trans_b = transposed, .m = size.m, .n = size.n, .k = size.k, .beta = T(accumulate ? 1 : 0)};
-      Case<T> test(random, shape, 5);
-      const std::vector<double> expected = test.expected();
-      std::vector<T> packed(size_t(packed_b_size<T>(size.k, size.n)));
-      pack_b(size.k, size.n, test.p.b, transposed ? 1 : test.p.ldb, transposed ? test.p.ldb : 1, packed.data());
-      gemm_packed(PackedGemm<T>{.m = size.m,
-                                .n = size.n,
-                                .k = size.k,
-                                .a = test.p.a,
-                                .lda = test.p.lda,
-                                .packed = packed.data(),
-                                .c = test.p.c,
-                                .ldc = test.p.ldc,
-                                .accumulate = accumulate});
-      INFO("m " << size.m << " n " << size.n << " k " << size.k << " transposed " << transposed << " seed " << seed);
-      CHECK(worst_error(test.c, expected) < tolerance<T>());
-    }
+  for (const Size& size : sizes) {
+    Gemm<T> shape{.trans_b = transposed, .m = size.m, .n = size.n, .k = size.k, .beta = T(accumulate ? 1 : 0)};
+    Case<T> test(random, shape, 5);
+    const std::vector<double> expected = test.expected();
+    std::vector<T> packed(size_t(packed_b_size<T>(size.k, size.n)));
+    pack_b(size.k, size.n, test.p.b, transposed ? 1 : test.p.ldb, transposed ? test.p.ldb : 1, packed.data());
+    gemm_packed(PackedGemm<T>{.m = size.m,
+                              .n = size.n,
+                              .k = size.k,
+                              .a = test.p.a,
+                              .lda = test.p.lda,
+                              .packed = packed.data(),
+                              .c = test.p.c,
+                              .ldc = test.p.ldc,
+                              .accumulate = accumulate});
+    INFO("m " << size.m << " n " << size.n << " k " << size.k << " transposed " << transposed << " seed " << seed);
+    CHECK(worst_error(test.c, expected) < tolerance<T>());
+  }
+}
+
+template <class T>
+void check_packed(const std::vector<Size>& sizes) {
+  for (const bool transposed : {false, true}) {
+    for (const bool accumulate : {false, true}) check_packed<T>(sizes, transposed, accumulate);
   }
 }
 
@@ -246,10 +251,17 @@ TEST_CASE("batched_gemm: equals one product after the other, with shared operand
 }
 
 TEST_CASE("gemm_packed: equals the plain loops, with B given either way round") {
-  for (const bool transposed : {false, true}) {
-    check_packed<double>(transposed);
-    check_packed<float>(transposed);
+  check_packed<double>(kSizes);
+  check_packed<float>(kSizes);
+}
+
+TEST_CASE("gemm_packed: one row equals the plain loops for all ends of the columns and of the sum") {
+  std::vector<Size> sizes;
+  for (const int64_t n : {1, 3, 4, 5, 8, 11, 16, 17, 24, 31, 32, 33, 48, 56, 64, 65, 90, 96, 127, 128, 129, 300}) {
+    for (const int64_t k : {1, 2, 3, 4, 5, 7, 32, 101}) sizes.push_back({1, n, k});
   }
+  check_packed<double>(sizes);
+  check_packed<float>(sizes);
 }
 
 TEST_CASE("pack_b: any two strides") {
