@@ -94,10 +94,17 @@ TEST_CASE("trunc_normal: no number is beyond the bounds, in its own dtype; mean 
       CHECK(std::abs(squares / kCount - variance) < 5.0 * variance * std::sqrt(8.0 / kCount));
     }
   }
-  // Bounds that f32 does not have: the next number inside.
-  const Tensor narrow = trunc_normal({20'000}, generator, {.low = 0.1, .high = 0.1 + 1e-7}).to(DType::f64);
-  for (int64_t i = 0; i < narrow.numel(); ++i) {
-    REQUIRE((narrow.data<double>()[i] >= 0.1 && narrow.data<double>()[i] <= 0.1 + 1e-7));
+  // Bounds that f32 does not have, and few numbers of f32 between them.
+  for (const double low : {0.1, 0.3, 0.7, 0.9}) {
+    for (const double high : {low + 2e-7, low + 3e-7, low + 4e-7}) {
+      INFO("from " << low << " to " << high);
+      const Tensor narrow = trunc_normal({500}, generator, {.low = low, .high = high}).to(DType::f64);
+      bool inside = true;
+      for (int64_t i = 0; i < narrow.numel(); ++i) {
+        inside = inside && narrow.data<double>()[i] >= low && narrow.data<double>()[i] <= high;
+      }
+      CHECK(inside);
+    }
   }
 }
 
