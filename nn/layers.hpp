@@ -180,25 +180,59 @@ class GRADUS_API RelativeBias : public Layer<RelativeBias, RelativeBiasOptions> 
   Parameter weight_;
 };
 
-// Starting values of weights [out, in, ..]: fan_in is the number of elements of one row, fan_out is the size of axis 0
-// times the sizes of the axes after axis 1. All functions draw from the given generator, never from a global one.
-// (Plain `uniform` and `normal` are in tensor/random/random.hpp.)
+// Starting values of weights [out, in, ..], such as those of Linear and conv1d, for Parameter::assign_. fan_in is the
+// number of elements of one row, fan_out the size of axis 0 times the sizes of the axes after axis 1. All functions
+// draw from the given generator. They throw when the rank is below 2 or the gain is negative or not finite. See also
+// uniform, normal and trunc_normal (tensor/random/random.hpp), eye (tensor/creation.hpp), and zeros, ones and full.
+
+enum class Nonlinearity : uint8_t { linear, sigmoid, tanh, relu, leaky_relu, selu };
+struct GainOptions {
+  double negative_slope = 0.01;  ///< of leaky_relu
+};
+/// The gain for a weight before this function, as PyTorch has it: 1, 1, 5 / 3, sqrt(2), sqrt(2 / (1 + slope^2)), 3 / 4.
+GRADUS_API double calculate_gain(Nonlinearity function, const GainOptions& options = {});
 
 struct InitOptions {
   double gain = 1.0;
   DType dtype = DType::f32;
 };
 
-/// Uniform within gain * sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010). Requires rank >= 2.
+/// Uniform within gain * sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010).
 GRADUS_API Tensor xavier_uniform(const Shape& shape, Generator& generator, const InitOptions& options = {});
+/// Normal with the standard deviation gain * sqrt(2 / (fan_in + fan_out)).
+GRADUS_API Tensor xavier_normal(const Shape& shape, Generator& generator, const InitOptions& options = {});
 
-/// Uniform within gain * sqrt(3 / fan_in) (He et al. 2015; gain sqrt(2) suits relu). Requires rank >= 2. PyTorch's
-/// default for Linear is kaiming_uniform with a = sqrt(5), which is a gain of 1 / sqrt(3) here.
-GRADUS_API Tensor kaiming_uniform(const Shape& shape, Generator& generator, const InitOptions& options = {});
+/// fan_in keeps the variance of values from layer to layer, fan_out that of gradients.
+enum class FanMode : uint8_t { fan_in, fan_out };
+struct KaimingOptions {
+  double gain = 1.0;  ///< PyTorch's default is that of relu, sqrt(2)
+  FanMode mode = FanMode::fan_in;
+  DType dtype = DType::f32;
+};
 
-/// A [rows, cols] matrix with orthonormal rows (columns, if there are fewer), times gain (Saxe et al. 2014). Applies
-/// Gram-Schmidt twice, in f64, to normal numbers.
+/// Uniform within gain * sqrt(3 / fan) (He et al. 2015). PyTorch's default for the weight of Linear, a = sqrt(5), is a
+/// gain of 1 / sqrt(3) here.
+GRADUS_API Tensor kaiming_uniform(const Shape& shape, Generator& generator, const KaimingOptions& options = {});
+/// Normal with the standard deviation gain / sqrt(fan).
+GRADUS_API Tensor kaiming_normal(const Shape& shape, Generator& generator, const KaimingOptions& options = {});
+
+/// As a matrix [rows, elements of a row]: orthonormal rows (columns, if there are fewer), times gain, each such matrix
+/// equally likely (Saxe et al. 2014). Applies Gram-Schmidt twice, in f64, to normal numbers.
 GRADUS_API Tensor orthogonal(const Shape& shape, Generator& generator, const InitOptions& options = {});
+
+/// [out, in, width]: the weight with which conv1d and ConvPadding::same() give the first channels as they are.
+GRADUS_API Tensor dirac(const Shape& shape, TensorOptions options = {});
+
+/// A weight or bias [G R, ..] whose G parts have values of their own, such as the gates of weight_hh (3 of a Gru: r, z,
+/// n; 4 of an Lstm: i, f, g, o): part g is init({R, ..}) or init({R, ..}, g). Throws when G does not divide axis 0, or
+/// a part has another shape or dtype.
+GRADUS_API Tensor per_gate(const Shape& shape, int64_t gates, const Closure<Tensor(const Shape&, int64_t)>& init);
+template <class Init>
+requires std::is_invocable_r_v<Tensor, const Init&, const Shape&> Tensor per_gate(const Shape& shape, int64_t gates,
+                                                                                  const Init& init) {
+  return per_gate(shape, gates,
+                  Closure<Tensor(const Shape&, int64_t)>([&](const Shape& part, int64_t) { return init(part); }));
+}
 
 /// Modules of one type, named "0", "1", ... in their order; their number is chosen at run time. The list owns them. The
 /// list itself is not called: the layer that has it calls `list[i](x)`.

@@ -42,8 +42,9 @@ void add_training_options(CLI::App& app, Config& config) {
       "--steps", config.steps, kDefaultSteps,
       "steps to learn; without a number, none with --load, and\nas many as --seconds allow where that is given");
   group.real("--seconds", config.seconds, "no limit",
-             "learn for so long: the learning rate falls to 0 over this\n"
-             "time; the result then depends on the speed of the machine");
+             "learn for so long, all runs with the same --checkpoints\n"
+             "together: the learning rate falls to 0 over this time; the\n"
+             "result then depends on the speed of the machine");
   group.whole("--batch", config.batch, config.batch, "rows of text that are read side by side");
   group.whole("--unroll", config.unroll, config.unroll,
               "symbols of each row in a step: gradients go back so far,\nthe state goes on to the next step");
@@ -69,7 +70,7 @@ void add_other_options(CLI::App& app, Config& config) {
   files.text("--checkpoints", config.checkpoints, "DIR  [none]",
              "keep checkpoints of the training and its metrics.jsonl in\nthis folder; with the same options, a "
              "training that was\n"
-             "interrupted goes on from there");
+             "interrupted goes on from there, with others it is refused");
   files.text("--load", config.load, "FILE",
              "use the model.safetensors of an earlier run, which knows its\n"
              "symbols and sizes: it is trained further only if --steps or\n"

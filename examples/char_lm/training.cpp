@@ -9,6 +9,7 @@
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/examples/common/bad_input.hpp>
+#include <gradus/examples/common/settings.hpp>
 
 namespace gradus::examples::char_lm {
 namespace {
@@ -21,6 +22,26 @@ TextRows rows_of(const Config& config, const Vocabulary& symbols, const TextRows
   return or_bad_input(
       [&] { return TextRows(config.data, symbols, options); },
       "--batch " + std::to_string(config.batch) + " rows of --unroll " + std::to_string(config.unroll) + " symbols: ");
+}
+
+/// What decides the result of a training, so that it goes on only with the same.
+std::vector<std::pair<std::string, std::string>> settings_of(const Config& config, const CharLmOptions& model,
+                                                             int64_t steps) {
+  return {setting("--data", std::to_string(std::filesystem::file_size(config.data)) + " bytes"),
+          setting("--cell", cell_name(model.cell)),
+          setting("--layers", model.num_layers),
+          setting("--hidden", model.hidden_size),
+          setting("--embedding", model.embedding_size),
+          setting("--dropout", model.dropout),
+          steps == INT64_MAX ? setting("--steps", "no limit") : setting("--steps", steps),
+          config.seconds.has_value() ? setting("--seconds", *config.seconds) : setting("--seconds", "no limit"),
+          setting("--batch", config.batch),
+          setting("--unroll", config.unroll),
+          setting("--learning-rate", config.learning_rate),
+          setting("--warmup", config.warmup),
+          setting("--weight-decay", config.weight_decay),
+          setting("--clip", config.clip),
+          setting("--seed", config.seed)};
 }
 
 }  // namespace
@@ -77,7 +98,8 @@ TrainingStatus train(CharLm& model, const Vocabulary& symbols, const Config& con
                    .learning_rate = rate,
                    .clip_norm = config.clip,
                    .evaluations = kEvaluations,
-                   .folder = config.checkpoints});
+                   .folder = config.checkpoints,
+                   .settings = settings_of(config, model.options(), steps)});
   trainer.add_observer(progress);
   trainer.checkpoint().add("model", model);
   trainer.checkpoint().add("rows", rows);

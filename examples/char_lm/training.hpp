@@ -28,7 +28,8 @@ struct Validation {
 Validation validate(CharLm& model, TextRows& rows, int64_t most = INT64_MAX);
 
 /// Trains the model by truncated backpropagation through time. On the way, the progress shows the loss over a part of
-/// the last tenth. Goes on where the training in config.checkpoints was interrupted.
+/// the last tenth. Goes on where the training in config.checkpoints was interrupted. Throws BadInput when that had
+/// other options.
 TrainingStatus train(CharLm& model, const Vocabulary& symbols, const Config& config, TrainingProgress& progress);
 
 }  // namespace gradus::examples::char_lm

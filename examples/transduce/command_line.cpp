@@ -54,7 +54,9 @@ void add_file_options(CLI::App& app, Config& config, Names& names) {
   files.whole("--max-length", config.max_length, config.max_length, "bytes of a source, a target or tags");
   files.text("--out", config.out, "DIR  [write nothing]",
              "write model.safetensors, checkpoints, metrics.jsonl and\nanswers.tsv into this folder; replaces no file");
-  app.add_flag("--resume", config.resume, "go on with the training in --out, to the same weights as\nwithout a break")
+  app.add_flag(
+         "--resume", config.resume,
+         "go on with the training in --out, to the same weights as\nwithout a break; refuses other options than it had")
       ->group("Files");
   files.text("--load", config.load, "FILE", "use the model.safetensors of an earlier run");
 }

@@ -6,8 +6,8 @@
 
 #include <gradus/autograd/ops/neural/neural.hpp>
 #include <gradus/examples/common/bad_input.hpp>
+#include <gradus/examples/common/settings.hpp>
 #include <gradus/optim/optimizer.hpp>
-#include <gradus/optim/state.hpp>
 #include <gradus/optim/training/trainer.hpp>
 #include <gradus/optim/training/training_folder.hpp>
 
@@ -63,29 +63,36 @@ class BestWeights : public TrainingObserver {
   StateDict best_;
 };
 
-/// Is in each checkpoint, so that a training goes on only with its own pairs.
-class PairsMark {
- public:
-  explicit PairsMark(const std::vector<TextPair>& pairs) : mark_(fingerprint(pairs)) {}
+std::string text_of(const std::vector<TextPair>& pairs) {
+  return std::to_string(pairs.size()) + " pairs with the fingerprint " + std::to_string(fingerprint(pairs));
+}
 
-  std::vector<NamedTensor> state_dict() const { return {{"mark", gradus::detail::integer_state(mark_)}}; }
-  void load_state_dict(const std::vector<NamedTensor>& state) const {
-    gradus::detail::StateReader reader(state);
-    const int64_t mark = reader.take_integer("mark");
-    reader.finish("PairsMark");
-    if (mark != mark_) throw Error("its training pairs were others");
-  }
-
- private:
-  int64_t mark_;
-};
+/// What decides the result of a training, so that it goes on only with the same.
+std::vector<std::pair<std::string, std::string>> settings_of(const Config& config, const Learner& learner,
+                                                             const Lessons& lessons) {
+  const ModelOptions& model = learner.options;
+  return {setting("--train", text_of(lessons.training)),
+          setting("--dev", text_of(lessons.dev)),
+          setting("--format", format_name(learner.known.format)),
+          setting("--model", model_name(model.kind)),
+          setting("--cell", cell_name(model.cell)),
+          setting("--layers", model.num_layers),
+          setting("--heads", model.heads),
+          setting("--hidden", model.hidden_size),
+          setting("--embedding", model.embedding_size),
+          setting("--dropout", model.dropout),
+          setting("--epochs", config.epochs),
+          setting("--batch", config.batch),
+          setting("--learning-rate", config.learning_rate),
+          setting("--weight-decay", config.weight_decay),
+          setting("--label-smoothing", config.label_smoothing),
+          setting("--evaluations", config.evaluations),
+          setting("--seed", config.seed)};
+}
 
 void resume_training(const Config& config, Trainer& trainer) {
-  try {
-    trainer.resume();
-  } catch (const Error& error) {
-    throw BadInput("--resume: the training in " + config.out + " cannot go on like this: " + error.what());
-  }
+  or_bad_input([&] { return trainer.resume(); },
+               "--resume: the training in " + config.out + " cannot go on like this: ");
 }
 
 }  // namespace
@@ -107,11 +114,10 @@ void learn(const Config& config, Learner& learner, const Lessons& lessons, std::
                    .clip_norm = kClip,
                    .evaluate_every = std::max<int64_t>(1, steps / config.evaluations),
                    .larger_is_better = has_dev,
-                   .folder = config.out});
-  PairsMark pairs(lessons.training);
+                   .folder = config.out,
+                   .settings = settings_of(config, learner, lessons)});
   trainer.checkpoint().add("model", model.module());
   trainer.checkpoint().add("order", order);
-  trainer.checkpoint().add("pairs", pairs);
   gradus::TrainingProgress progress(out, options.terminal);
   BestWeights best(model.module(), config.out);
   trainer.add_observer(progress);

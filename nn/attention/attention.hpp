@@ -81,8 +81,8 @@ struct DotAttentionOptions {
 };
 
 /// Attention with the score q^T k / sqrt(Dk) (Vaswani et al. 2017, 3.2.1). When the sizes differ, the query is
-/// projected to the keys' size by query_proj.weight [Dk, Dq]; computed as q^T (W^T k), so that only prepare()
-/// multiplies by it, unless query_proj has hooks: then each query is projected.
+/// projected to the keys' size by query_proj.weight [Dk, Dq], which starts as in Linear; computed as q^T (W^T k), so
+/// that only prepare() multiplies by it, unless query_proj has hooks: then each query is projected.
 class GRADUS_API DotAttention : public Layer<DotAttention, DotAttentionOptions> {
  public:
   DotAttention(const DotAttentionOptions& options, const Place& place);
@@ -137,9 +137,9 @@ struct [[nodiscard]] GRADUS_API PreparedHeads {
 
 /// Attention with several heads (Vaswani et al. 2017, 3.2.2) of width d = E / H; group-wise keys (Ainslie et al. 2023)
 /// with G < H. Parameters are named and start as in PyTorch's nn.MultiheadAttention: in_proj_weight [(H + 2G) d, E], or
-/// q_proj_weight [E, E], k_proj_weight and v_proj_weight [G d, M] when M is given; in_proj_bias [(H + 2G) d];
-/// out_proj.weight [E, E] and out_proj.bias [E]. It works in tiles: nothing of size Tq x Tk is stored, except what a
-/// mask gives as a tensor. Blocked positions are as for AttentionOutput.
+/// q_proj_weight [E, E], k_proj_weight and v_proj_weight [G d, M] when M is given, as xavier_uniform; in_proj_bias
+/// [(H + 2G) d] and out_proj.bias [E] as 0; out_proj.weight [E, E] as in Linear. It works in tiles: nothing of size
+/// Tq x Tk is stored, except what a mask gives as a tensor. Blocked positions are as for AttentionOutput.
 class GRADUS_API MultiHeadAttention : public Layer<MultiHeadAttention, MultiHeadAttentionOptions> {
  public:
   MultiHeadAttention(const MultiHeadAttentionOptions& options, const Place& place);
@@ -199,8 +199,8 @@ struct AttentionPoolingOptions {
 };
 
 /// Sums of the steps of a sequence, with weights from the steps themselves: softmax over i of s_k^T tanh(W h_i + U q +
-/// b) for each hop k (r = 1: Yang et al. 2016; without bias: Lin et al. 2017). Parameters: input_proj.weight [A, D] (W)
-/// and .bias, query_proj.weight [A, Dq] (U), score.weight [r, A].
+/// b) for each hop k (r = 1: Yang et al. 2016; without bias: Lin et al. 2017). Parameters, all as in Linear:
+/// input_proj.weight [A, D] (W) and .bias, query_proj.weight [A, Dq] (U), score.weight [r, A].
 class GRADUS_API AttentionPooling : public Layer<AttentionPooling, AttentionPoolingOptions> {
  public:
   AttentionPooling(const AttentionPoolingOptions& options, const Place& place);

@@ -33,7 +33,7 @@ struct LuongSeq2SeqOptions {
 ///   decoder: h_t = LSTM([E y_{t-1}; h~_{t-1}]), the top layer; c_t = sum_s a_t(s) h_s with a_t from the score of h_t
 ///     and h_s; h~_t = tanh(W_c [c_t; h_t]); logits_t = W_s h~_t + b.
 /// Modules: source_embedding, target_embedding, encoder, decoder, attention, attentional (W_c, no bias), output (W_s),
-/// and dropout when there is some.
+/// and dropout when there is some. All start as their layers do.
 ///
 /// Hooks see one call for each step of decoder, attention and attentional with input feeding, or else one in all. The
 /// other modules are called once, and dropout at each use.

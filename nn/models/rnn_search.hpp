@@ -34,7 +34,7 @@ struct RnnSearchOptions {
 ///   logits_i: see DeepOutput. They depend on s_{i-1} and not on s_i, as the appendix says.
 /// Bahdanau's z is 1 - z of gru_sequence. The paper leaves out biases; here all but the attention have them. Modules:
 /// source_embedding, target_embedding, encoder, bridge (W_s), attention, decoder, deep_output ([U_o V_o C_o], pairs
-/// side by side) for a maxout, output (W_o).
+/// side by side) for a maxout, output (W_o). All start as their layers do.
 ///
 /// A hook on a child module sees its calls: of the attention one for each step, of the decoder one for each step but
 /// the last, of the others one in all. Without hooks, some of these calls are computed together.

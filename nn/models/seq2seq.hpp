@@ -34,7 +34,8 @@ struct Seq2SeqOptions {
 ///            at the first word (A.2.2); an LSTM's first cell is W_sc c_backward + b.
 ///   decoder: alpha_i = attention(s_{i-1}, h); c_i = sum_j alpha_ij h_j; s_i = cell([E y_{i-1}; c_i], s_{i-1});
 ///            logits_i = W_o [s_i; c_i; E y_{i-1}] + b (one linear layer where the paper has a maxout).
-/// Without attention, c_i is the two final encoder states side by side, at every step.
+/// Without attention, c_i is the two final encoder states side by side, at every step. All parts start as their layers
+/// do.
 ///
 /// Hooks on a child module see each of its calls in these formulas, and can replace what it returns. The number of
 /// calls is once per source for source_embedding, encoder, bridge, cell_bridge and attention.key_proj; once per target

@@ -58,7 +58,8 @@ struct StartOptions {
   bool want_attention = false;
 };
 
-/// A Transformer between symbols, used like Seq2Seq. Modules: source_input, target_input, transformer, output.
+/// A Transformer between symbols, used like Seq2Seq. Modules: source_input, target_input, transformer, output. All
+/// start as their layers do.
 class GRADUS_API TransformerSeq2Seq : public Layer<TransformerSeq2Seq, TransformerSeq2SeqOptions> {
  public:
   TransformerSeq2Seq(const TransformerSeq2SeqOptions& options, const Place& place);
@@ -98,7 +99,8 @@ struct TransformerLmOptions {
   bool tied_output = false;
 };
 
-/// A language model: causal layers without a memory (Radford et al. 2018). Modules: input, decoder, output.
+/// A language model: causal layers without a memory (Radford et al. 2018). Modules: input, decoder, output. All start
+/// as their layers do.
 class GRADUS_API TransformerLm : public Layer<TransformerLm, TransformerLmOptions> {
  public:
   TransformerLm(const TransformerLmOptions& options, const Place& place);

@@ -53,8 +53,8 @@ class SublayerNorm {
 }  // namespace detail
 
 /// Self-attention and a feed-forward part, each with a residual connection, a norm and dropout (Vaswani et al. 2017,
-/// 3.1). Parameters are named and start as in PyTorch's nn.TransformerEncoderLayer: self_attn, linear1, linear2, norm1,
-/// norm2. PyTorch's layer also drops attention weights in training.
+/// 3.1). Parameters are named and start as in PyTorch's nn.TransformerEncoderLayer, each part as its layer does:
+/// self_attn, linear1, linear2, norm1, norm2. PyTorch's layer also drops attention weights in training.
 class GRADUS_API TransformerEncoderLayer : public Layer<TransformerEncoderLayer, TransformerLayerOptions> {
  public:
   TransformerEncoderLayer(const TransformerLayerOptions& options, const Place& place);
@@ -85,8 +85,8 @@ struct DecoderCall {
 };
 
 /// Self-attention, attention over a memory and a feed-forward part, named as in PyTorch's nn.TransformerDecoderLayer:
-/// self_attn, multihead_attn, linear1, linear2, norm1 to norm3. Unlike there, self-attention is causal unless another
-/// mask is given.
+/// self_attn, multihead_attn, linear1, linear2, norm1 to norm3, which start as their layers do. Unlike there,
+/// self-attention is causal unless another mask is given.
 class GRADUS_API TransformerDecoderLayer : public Layer<TransformerDecoderLayer, TransformerLayerOptions> {
  public:
   TransformerDecoderLayer(const TransformerLayerOptions& options, const Place& place);
@@ -160,7 +160,8 @@ struct [[nodiscard]] GRADUS_API TransformerCache {
   TransformerCache rows(const Tensor& order) const;
 };
 
-/// Layers one after the other: "layers.0", ..., then "norm" when there is a final norm.
+/// Layers one after the other: "layers.0", ..., then "norm" when there is a final norm. Each layer is drawn for itself;
+/// PyTorch's stack copies one, so that all start alike.
 class GRADUS_API TransformerEncoder : public Layer<TransformerEncoder, TransformerEncoderOptions> {
  public:
   TransformerEncoder(const TransformerEncoderOptions& options, const Place& place);
@@ -218,8 +219,8 @@ struct TransformerCall {
   Mask memory_mask = Mask::none();
 };
 
-/// "encoder" and "decoder", each with a final norm, as PyTorch's nn.Transformer. All matrices start as there:
-/// xavier_uniform.
+/// "encoder" and "decoder", each with a final norm, as PyTorch's nn.Transformer. All matrices start as there, as
+/// xavier_uniform, and biases and norms as in their layers.
 class GRADUS_API Transformer : public Layer<Transformer, TransformerOptions> {
  public:
   Transformer(const TransformerOptions& options, const Place& place);

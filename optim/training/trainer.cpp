@@ -9,6 +9,7 @@
 
 #include <gradus/optim/state.hpp>
 #include <gradus/optim/training/training_folder.hpp>
+#include <gradus/tensor/detail/called_as.hpp>
 
 namespace gradus {
 namespace {
@@ -22,6 +23,37 @@ extern "C" void note_interrupt(int /*signal*/) {
 
 double clock_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+const std::string* value_of(const Settings& settings, const std::string& name) {
+  for (const auto& [key, value] : settings) {
+    if (key == name) return &value;
+  }
+  return nullptr;
+}
+
+// Throws one Error with all that differs.
+void require_same(const Settings& expected, const Settings& got) {
+  std::string differences;
+  const auto compare = [&](const std::string& name) {
+    const std::string *want = value_of(expected, name), *have = value_of(got, name);
+    if (want != nullptr && have != nullptr && *want == *have) return;
+    differences += differences.empty() ? "" : "; ";
+    differences +=
+        name + ": expected " + (want == nullptr ? "none" : *want) + ", got " + (have == nullptr ? "none" : *have);
+  };
+  for (const auto& [name, value] : got) compare(name);
+  for (const auto& [name, value] : expected) {
+    if (value_of(got, name) == nullptr) compare(name);
+  }
+  GRADUS_CHECK(differences.empty(), "[Trainer::resume] the checkpoint has other settings: ", differences);
+}
+
+SafetensorsFile load_checkpoint(const std::string& path) {
+  const detail::CalledAs called("Trainer::resume");
+  return load_safetensors(path);
 }
 
 }  // namespace
@@ -46,6 +78,7 @@ Trainer::Trainer(Optimizer& optimizer, std::vector<NamedParameter> parameters, c
   GRADUS_CHECK(options.evaluate_every >= 0 && options.save_every >= 0 && options.patience >= 0 && options.keep >= 1,
                "[Trainer] expected evaluate_every, save_every and patience of 0 or more, and keep of 1 or more, got ",
                options.evaluate_every, ", ", options.save_every, ", ", options.patience, " and ", options.keep);
+  GRADUS_CHECK(options.accumulate >= 1, "[Trainer] expected accumulate of 1 or more, got ", options.accumulate);
   GRADUS_CHECK(options.seconds > 0.0, "[Trainer] expected seconds above 0, got ", options.seconds);
   GRADUS_CHECK(options.evaluations >= 0 && (options.evaluations == 0 || options.evaluate_every == 0),
                "[Trainer] expected evaluations of 0 or more, and not both of evaluations and evaluate_every, got ",
@@ -64,7 +97,9 @@ bool Trainer::resume() {
   GRADUS_CHECK(!options_.folder.empty(), "[Trainer::resume] expected a folder in the options, got none");
   const std::string path = detail::last_checkpoint(options_.folder);
   if (path.empty()) return false;
-  checkpoint_.load(path);
+  const SafetensorsFile file = load_checkpoint(path);
+  require_same(file.metadata, options_.settings);
+  checkpoint_.load_state_dict(file.tensors);
   // What the killed training had no time for.
   detail::cut_metrics(options_.folder, status_.step);
   detail::remove_older_checkpoints(options_.folder, options_.keep);
@@ -99,19 +134,29 @@ void Trainer::count_part() {
   constexpr double kRounding = 1e-9;
   const double before = std::floor(status_.part * evaluations + kRounding);
   status_.part = std::min(1.0, std::max(static_cast<double>(status_.step) / static_cast<double>(status_.steps),
-                                        status_.seconds / options_.seconds));
+                                        (seconds_before_ + status_.seconds) / options_.seconds));
   evaluation_is_due_ = std::floor(status_.part * evaluations + kRounding) > before;
 }
 
-bool Trainer::update(const Variable& loss) {
+void Trainer::begin_step() {
+  optimizer_.zero_grad();
+  step_loss_ = 0.0;
+}
+
+bool Trainer::add_gradient(const Variable& loss) {
   const auto value = loss.value().to(DType::f64);
   GRADUS_CHECK(value.numel() == 1, "[Trainer] expected the loss of a step as one number, got ", describe(value));
   if (!std::isfinite(value.item<double>())) {
     not_finite_ = detail::join("the loss is ", value.item<double>());
     return false;
   }
-  optimizer_.zero_grad();
-  backward(loss);
+  const double share = 1.0 / static_cast<double>(options_.accumulate);
+  backward(loss, {.cotangent = full(loss.shape(), share, {.dtype = loss.dtype()})});
+  step_loss_ += share * value.item<double>();
+  return true;
+}
+
+bool Trainer::update() {
   try {
     status_.gradient_norm = clip_grad_norm_(parameters_, options_.clip_norm);
   } catch (const Error& error) {
@@ -122,7 +167,7 @@ bool Trainer::update(const Variable& loss) {
   optimizer_.step();
   status_.learning_rate = optimizer_.learning_rate();
   ++status_.step;
-  status_.step_loss = value.item<double>();
+  status_.step_loss = step_loss_;
   loss_sum_ += status_.step_loss;
   status_.loss = loss_sum_ / static_cast<double>(++losses_);
   count_part();
@@ -162,7 +207,7 @@ void Trainer::evaluated(double metric) {
   if (!better) return;
   if (!options_.folder.empty()) {
     detail::make_training_folder(options_.folder);
-    checkpoint_.save(detail::best_path(options_.folder));
+    checkpoint_.save(detail::best_path(options_.folder), options_.settings);
   }
   tell(TrainingEvent::better);
 }
@@ -175,7 +220,7 @@ bool Trainer::wants_checkpoint() const {
 void Trainer::save() {
   detail::make_training_folder(options_.folder);
   const std::string path = detail::checkpoint_path(options_.folder, status_.step);
-  checkpoint_.save(path);
+  checkpoint_.save(path, options_.settings);
   status_.saved = path;
   detail::remove_older_checkpoints(options_.folder, options_.keep);
   tell(TrainingEvent::saved);
@@ -185,14 +230,19 @@ void Trainer::tell(TrainingEvent event) {
   for (TrainingObserver* const observer : observers_) observer->observe(event, status_);
 }
 
+// The seconds differ from run to run, so only a training that depends on them has them.
 std::vector<NamedTensor> Trainer::state_dict() const {
-  return {{"step", detail::integer_state(status_.step)},
-          {"loss_sum", detail::number_state(loss_sum_)},
-          {"losses", detail::integer_state(losses_)},
-          {"metric", detail::number_state(status_.metric)},
-          {"best", detail::number_state(status_.best)},
-          {"best_step", detail::integer_state(status_.best_step)},
-          {"evaluations_since_best", detail::integer_state(status_.evaluations_since_best)}};
+  std::vector<NamedTensor> out = {{"step", detail::integer_state(status_.step)},
+                                  {"loss_sum", detail::number_state(loss_sum_)},
+                                  {"losses", detail::integer_state(losses_)},
+                                  {"metric", detail::number_state(status_.metric)},
+                                  {"best", detail::number_state(status_.best)},
+                                  {"best_step", detail::integer_state(status_.best_step)},
+                                  {"evaluations_since_best", detail::integer_state(status_.evaluations_since_best)}};
+  if (std::isfinite(options_.seconds)) {
+    out.push_back({"seconds", detail::number_state(seconds_before_ + status_.seconds)});
+  }
+  return out;
 }
 
 void Trainer::load_state_dict(const std::vector<NamedTensor>& state) {
@@ -205,12 +255,15 @@ void Trainer::load_state_dict(const std::vector<NamedTensor>& state) {
   loaded.best = reader.take_number("best");
   loaded.best_step = reader.take_integer("best_step");
   loaded.evaluations_since_best = reader.take_integer("evaluations_since_best");
+  const double seconds = reader.has("seconds") ? reader.take_number("seconds") : 0.0;
   reader.finish("Trainer");
-  loaded.part = std::min(1.0, static_cast<double>(loaded.step) / static_cast<double>(loaded.steps));
+  loaded.part = std::min(
+      1.0, std::max(static_cast<double>(loaded.step) / static_cast<double>(loaded.steps), seconds / options_.seconds));
   loaded.loss = losses == 0 ? 0.0 : loss_sum / static_cast<double>(losses);
   status_ = loaded;
   loss_sum_ = loss_sum;
   losses_ = losses;
+  seconds_before_ = seconds - status_.seconds;
 }
 
 Trainer::InterruptGuard::InterruptGuard(Trainer& trainer) {

@@ -30,7 +30,7 @@ struct TrainingStatus {
   int64_t steps = 0;           ///< of the whole training
   double part = 0.0;           ///< of the training that is done, by steps or by seconds, whichever is more; 1: all
   double loss = 0.0;           ///< mean since the last evaluation
-  double step_loss = 0.0;      ///< of the last step
+  double step_loss = 0.0;      ///< of the last step, the mean of its batches
   double gradient_norm = 0.0;  ///< of the last step, before clipping
   double learning_rate = 0.0;
   int64_t tokens = 0;  ///< sum of the batches' `tokens` in this process; 0 when they have none
@@ -81,8 +81,11 @@ class GRADUS_API RateFunction {
 struct TrainerOptions {
   /// The number of all steps, with those before a resume.
   Required<int64_t> steps;
-  /// Ends the training after so many seconds of `run`, also before all steps.
+  /// Ends the training after so many seconds of `run`, also before all steps. Those before a resume count: they are in
+  /// the checkpoints of a training that has this limit.
   double seconds = std::numeric_limits<double>::infinity();
+  /// Batches of a step, one after the other. The gradient is that of the mean of their losses.
+  int64_t accumulate = 1;
   RateFunction learning_rate = {};
   /// Larger gradients are scaled down to this norm (clip_grad_norm_).
   double clip_norm = std::numeric_limits<double>::infinity();
@@ -102,6 +105,9 @@ struct TrainerOptions {
   int64_t save_every = 0;
   /// How many of the last checkpoints are kept, besides the best.
   int64_t keep = 1;
+  /// What a resumed training must have again, as names and values: {{"dropout", "0.4"}}. The metadata of the
+  /// checkpoints has it, and resume() names what differs.
+  std::vector<std::pair<std::string, std::string>> settings = {};
 };
 
 /// Is told of each event of a training.
@@ -133,20 +139,34 @@ class GRADUS_API Trainer {
   void add_observer(TrainingObserver& observer) { observers_.push_back(&observer); }
   const TrainingStatus& status() const noexcept { return status_; }
 
-  /// Loads the last checkpoint of the folder. Returns false when there is none.
+  /// Loads the last checkpoint of the folder. Returns false when there is none. Throws when its settings are others or
+  /// when it does not fit, and then changes nothing.
   bool resume();
 
-  /// Trains up to options.steps or options.seconds: `loss(batches.next())` is the loss of a step, and `evaluate()` the
+  /// Trains up to options.steps or options.seconds: `loss(batches.next())` is the loss of a batch, and `evaluate()` the
   /// metric of an evaluation. Ctrl-C (SIGINT) ends it after the step, with a checkpoint; a second one ends the process.
   /// A loss or gradient that is not finite throws before the update, with the first op that produced one. Throws when
   /// the folder has checkpoints that were not resumed.
   template <class Batches, class Loss, class Evaluate>
   const TrainingStatus& run(Batches& batches, Loss&& loss, Evaluate&& evaluate) {
     const InterruptGuard guard(*this);
+    std::vector<std::decay_t<decltype(batches.next())>> taken;  // the batches of a step
     while (wants_step()) {
-      const auto batch = batches.next();
-      if (!update(loss(batch))) explain([&] { backward(loss(batch)); });
-      if constexpr (requires { batch.tokens; }) status_.tokens += batch.tokens;
+      begin_step();
+      taken.clear();
+      bool finite = true;
+      while (finite && static_cast<int64_t>(taken.size()) < options_.accumulate) {
+        taken.push_back(batches.next());
+        finite = add_gradient(loss(std::as_const(taken.back())));
+      }
+      if (!finite || !update()) {
+        explain([&] {
+          for (const auto& batch : taken) backward(loss(batch));
+        });
+      }
+      if constexpr (requires { taken.back().tokens; }) {
+        for (const auto& batch : taken) status_.tokens += batch.tokens;
+      }
       tell(TrainingEvent::step);
       if (wants_evaluation()) {
         begin_evaluation();
@@ -176,7 +196,9 @@ class GRADUS_API Trainer {
   friend class Checkpoint;
 
   bool wants_step();
-  bool update(const Variable& loss);
+  void begin_step();
+  bool add_gradient(const Variable& loss);
+  bool update();
   void count_part();
   bool reached_target() const;
   bool wants_evaluation() const;
@@ -206,9 +228,11 @@ class GRADUS_API Trainer {
   Checkpoint checkpoint_;
   std::vector<TrainingObserver*> observers_;
   TrainingStatus status_;
-  double loss_sum_ = 0.0;  // since the last evaluation
+  double step_loss_ = 0.0;  // of the batches of a step so far
+  double loss_sum_ = 0.0;   // since the last evaluation
   int64_t losses_ = 0;
-  std::string not_finite_;  // what stopped the step
+  std::string not_finite_;       // what stopped the step
+  double seconds_before_ = 0.0;  // of the processes before this one
   bool resumed_ = false;
   bool evaluation_is_due_ = false;  // one of options_.evaluations
   double begin_ = 0.0;              // when status_.seconds was 0

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Generator, and random tensors: uniform, normal, randint, bernoulli, permutation.
+// Generator, and random tensors: uniform, normal, trunc_normal, randint, bernoulli, permutation.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include <gradus/tensor/api.hpp>
 #include <gradus/tensor/tensor.hpp>
@@ -74,6 +75,19 @@ struct NormalOptions {
 /// two after them; |z| <= 8.5. Every instruction set gives the same bits. Throws unless mean is finite and std is
 /// finite and >= 0.
 GRADUS_API Tensor normal(const Shape& shape, Generator& generator, const NormalOptions& options = {});
+
+struct TruncNormalOptions {
+  double mean = 0.0;  ///< of the normal distribution before it is cut
+  double std = 1.0;
+  std::optional<double> low = {};   ///< a number, not a multiple of std; not given: mean - 2 std
+  std::optional<double> high = {};  ///< the same: mean + 2 std
+  DType dtype = DType::f32;
+};
+
+/// Normal, but only on [low, high]: F^-1(F(low) + u (F(high) - F(low))) for a uniform u from words 2 i and 2 i + 1,
+/// with the cumulative distribution F, computed in f64. Within two std its own standard deviation is 0.8796 std. Throws
+/// unless mean is finite, std is finite and > 0, low < high, and F(low) < F(high).
+GRADUS_API Tensor trunc_normal(const Shape& shape, Generator& generator, const TruncNormalOptions& options = {});
 
 struct RandintOptions {
   int64_t low = 0;

@@ -172,9 +172,38 @@ TEST_CASE("a training of a character model that was cut goes on from its checkpo
   save_safetensors(folder / "cut/step_1.safetensors", best.tensors, best.metadata);
   CHECK(trained_steps(folder / "cut") == 20);
   CHECK(read_file(folder / "out/model.safetensors") == whole);
+  const std::string before = read_file(folder / "cut/metrics.jsonl");
+  const auto refusal = [&](const char* text) {
+    CHECK_THROWS_WITH(char_lm::run(config),
+                      "--checkpoints " + config.checkpoints + ": the checkpoint has other settings: " + text);
+  };
   config.hidden = 16;
-  CHECK_THROWS_WITH(char_lm::run(config),
-                    contains_text("--checkpoints " + config.checkpoints + ": optimizer does not fit"));
+  config.learning_rate = 0.25;
+  refusal("--hidden: expected 32, got 16; --learning-rate: expected 0.02, got 0.25");
+  config.hidden = 32;
+  config.learning_rate = 2e-2;
+  config.seconds = 30.0;
+  refusal("--seconds: expected no limit, got 30");
+  config.seconds.reset();
+  config.dropout = 0.1;
+  config.seed = 2;
+  refusal("--dropout: expected 0.2, got 0.1; --seed: expected 1, got 2");
+  CHECK(read_file(folder / "cut/metrics.jsonl") == before);
+}
+
+TEST_CASE("the seconds of a character model's training are those of all its runs") {
+  const gradus::detail::ThreadCountScope threads(1);
+  const TemporaryFolder folder;
+  char_lm::Config config = small_char_lm(folder);
+  config.steps.reset();
+  config.seconds = 0.2;
+  config.checkpoints = folder / "checkpoints";
+  const char_lm::Metrics trained = char_lm::run(config);
+  CHECK(trained.steps > 0);
+  CHECK(trained.train_seconds >= 0.2);
+  const char_lm::Metrics again = char_lm::run(config);
+  CHECK(again.steps == trained.steps);  // no second was left
+  CHECK(again.train_seconds == 0.0);
 }
 
 TEST_CASE("a saved character model writes the same text, scores as it did and can be trained further") {

@@ -40,6 +40,15 @@ void check_pairs_refused(const std::vector<std::string>& arguments, const std::s
   CHECK(result.out.empty());
 }
 
+// The same for what is found when the plan is printed already.
+void check_other_refused(const std::vector<std::string>& arguments, const std::string& text) {
+  const ProgramResult result = transduce_result(arguments);
+  CAPTURE(arguments, result.err);
+  CHECK(result.status == 2);
+  CHECK_THAT(result.err, contains_text(text));
+  CHECK(count_lines(result.err) == 1);
+}
+
 }  // namespace
 
 TEST_CASE("transduce refuses each option that it cannot use, and names it") {
@@ -133,11 +142,28 @@ TEST_CASE("transduce replaces no file, and resumes only the training that it is 
                       "new has no checkpoint");
   const ProgramResult other = transduce_result({"--hidden", "5", "--train", pairs, "--resume", "--out", out});
   CHECK(other.status == 2);
-  CHECK_THAT(other.err, contains_text("out cannot go on like this: "));
+  CHECK_THAT(other.err, contains_text("--resume: the training in " + out +
+                                      " cannot go on like this: the checkpoint has other settings: --hidden: expected "
+                                      "4, got 5; --embedding: expected 3, got 96; --epochs: expected 1, got 60; "
+                                      "--batch: expected 2, got 32\n"));
+  const std::vector<std::vector<std::string>> changed = {
+      {"--learning-rate", "0.001", "--learning-rate: expected 0.002, got 0.001\n"},
+      {"--dropout", "0.5", "--dropout: expected 0.4, got 0.5\n"},
+      {"--label-smoothing", "0.1", "--label-smoothing: expected 0, got 0.1\n"},
+      {"--weight-decay", "0", "--weight-decay: expected 0.01, got 0\n"},
+      {"--evaluations", "7", "--evaluations: expected 40, got 7\n"},
+      {"--heads", "2", "--heads: expected 4, got 2\n"},
+      {"--seed", "9", "--seed: expected 1, got 9\n"},
+      {"--dev", pairs, "--dev: expected 0 pairs with the fingerprint "},
+  };
+  for (const std::vector<std::string>& option : changed) {
+    check_other_refused(short_transduce({"--train", pairs, "--resume", "--out", out, option[0], option[1]}),
+                        "the checkpoint has other settings: " + option[2]);
+  }
   const std::string log = read_file(out + "/metrics.jsonl");
   write_new_file(pairs, "ab\tba\ndc\tcd\n");
   CHECK_THAT(transduce_result(short_transduce({"--train", pairs, "--resume", "--out", out})).err,
-             contains_text("pairs does not fit: its training pairs were others"));
+             contains_text("the checkpoint has other settings: --train: expected 2 pairs with the fingerprint "));
   CHECK(read_file(out + "/metrics.jsonl") == log);
 
   check_pairs_refused(short_transduce({"--train", pairs, "--out", out}),

@@ -28,7 +28,7 @@ struct WindowOptions {
   /// false (local-m): p is given by AttendOptions::positions, or the number of the query within the call. true
   /// (local-p): p = S sigmoid(v^T tanh(W q)), and the normalised weights are multiplied by exp(-2 (j - p)^2 / D^2). S
   /// is Tk, or one more than the last key that the mask allows to any query by its rules of keys. Parameters:
-  /// position.hidden.weight [H, Dq] (W), position.v [H].
+  /// position.hidden.weight [H, Dq] (W) as in Linear, position.v [H] uniform within 1 / sqrt(H).
   bool predicted = false;
   int64_t hidden_size = 0;  ///< H; 0: query_size
 };

@@ -176,7 +176,9 @@ struct CoverageScoreOptions {
   AttentionSizes sizes = {};
 };
 
-/// Says how an Attention scores a key for a query. The Attention sets the `sizes` in the options.
+/// Says how an Attention scores a key for a query. The Attention sets the `sizes` in the options. Weights and vectors
+/// start uniform within 1 / sqrt(n), n the numbers that one of their products sums, except W and U before a tanh:
+/// xavier_uniform with the gain of tanh, 5 / 3. docs/TRAINING.md lists all.
 class GRADUS_API Score {
  public:
   /// q^T k (Luong et al. 2015). Needs keys of the query's size, like scaled_dot, cosine and trilinear.
@@ -187,8 +189,8 @@ class GRADUS_API Score {
   static Score cosine();
   /// q^T W k (Luong et al. 2015). Parameter: weight [Dq, Dk].
   static Score general();
-  /// v^T tanh(W q + U k) (Bahdanau et al. 2015). Parameters are named as those of AdditiveAttention. W and U start
-  /// wider, with xavier_uniform and the gain of tanh, 5 / 3, and so do those of the next three scores.
+  /// v^T tanh(W q + U k) (Bahdanau et al. 2015). Parameters are named as those of AdditiveAttention, where W and U
+  /// start narrower.
   static Score additive(const AdditiveScoreOptions& options);
   /// v^T tanh(W [q; k]) (Luong et al. 2015): additive with one matrix. Parameters: weight [A, Dq + Dk], v [A].
   static Score concat(const AdditiveScoreOptions& options);

@@ -290,6 +290,30 @@ TEST_CASE("TrainingProgress: a line at each evaluation, or one line that is rewr
   CHECK(rewritten.back() == '\n');
 }
 
+TEST_CASE("Trainer: a training goes on only with the settings that it began with") {
+  const tests::TemporaryFolder folder;
+  const auto options = [&](const std::vector<std::pair<std::string, std::string>>& settings) {
+    return TrainerOptions{.steps = 6, .evaluate_every = 2, .folder = folder.path(), .settings = settings};
+  };
+  SmallTraining begun(options({{"dropout", "0.4"}, {"epochs", "60"}, {"cell", "gru"}}));
+  Interrupter interrupter(3);
+  begun.trainer.add_observer(interrupter);
+  begun.run();
+  for (const char* name : {"step_3.safetensors", "best.safetensors"}) {
+    CHECK(load_safetensors(folder / name).metadata.size() == 3);
+  }
+  SmallTraining other(options({{"dropout", "0.2"}, {"epochs", "60"}, {"rate", "0.1"}}));
+  const StateDict before = other.model.state_dict();
+  CHECK(tests::error_text([&] { other.trainer.resume(); }) ==
+        "[Trainer::resume] the checkpoint has other settings: dropout: expected 0.4, got 0.2; rate: expected none, got "
+        "0.1; cell: expected gru, got none");
+  CHECK(other.trainer.status().step == 0);
+  CHECK(bitwise_equal(other.model.state_dict()[0].value, before[0].value));
+  SmallTraining same(options({{"cell", "gru"}, {"epochs", "60"}, {"dropout", "0.4"}}));
+  CHECK(same.trainer.resume());
+  CHECK(same.run().step == 6);
+}
+
 TEST_CASE("Trainer: messages") {
   using tests::error_text;
   CHECK(error_text([] { const SmallTraining t({.steps = 0}); }) == "[Trainer] expected steps of 1 or more, got 0");
