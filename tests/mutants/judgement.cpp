@@ -86,6 +86,15 @@ std::vector<Mutant> read_mutants(const std::string& path) {
   return mutants;
 }
 
+std::vector<std::string> wrong_without_mutants(const std::vector<SoundCase>& cases) {
+  std::vector<std::string> names;
+  for (const SoundCase& at : cases) {
+    const GradcheckReport report = check(*at.function, std::min(at.function->order, 2), false);
+    if (report.state == CheckState::failed) names.push_back(at.function->name);
+  }
+  return names;
+}
+
 void judge(const Mutant& mutant, const std::vector<SoundCase>& cases, const std::string& diagnosed, std::FILE* out) {
   active = mutant.number;
   for (const SoundCase& at : cases) judge_case(mutant, at, diagnosed, out);

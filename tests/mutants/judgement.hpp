@@ -27,6 +27,9 @@ struct SoundCase {
   Derivatives sound;
 };
 
+/// The names of the cases that fail the check while no mutant is active: there, planting changed the program.
+std::vector<std::string> wrong_without_mutants(const std::vector<SoundCase>& cases);
+
 /// Runs every case with one mutant active and writes a line for each in which it shows:
 ///   case       set  name  order  caught | missed | refused
 ///   forward    set  name                             (the mutant changes the function itself there)

@@ -112,33 +112,50 @@ def op_of(file, text, begin):
 COUNT = re.compile(r"\d[\w.]*|k[A-Z]\w*|count|axis")
 
 
-def infix(code, begin, end):
-    """(begin, end, left, operator, right) for each `left op right` with simple operands between begin and end."""
-    for match in re.finditer(r" ([*/+-]) (?![=])", code[begin:end]):
-        left = begin + match.start()
-        start = left
-        while start > begin:
-            if code[start - 1] in ")]":
-                depth = 0
-                while start > begin:
-                    start -= 1
-                    depth += (code[start] in ")]") - (code[start] in "([")
-                    if depth == 0:
-                        break
-            elif re.match(r"[\w.:]", code[start - 1]):
+def operand_before(code, begin, end):
+    """Where the operand begins that ends at `end`."""
+    start = end
+    while start > begin:
+        if code[start - 1] in ")]":
+            depth = 0
+            while start > begin:
                 start -= 1
-            else:
-                break
-        right = begin + match.end()
-        stop = re.match(r"[\w.:]*", code[right:end]).end() + right
-        while stop < end and code[stop] in "([":
-            stop = closing(code, stop) + 1
-            stop += re.match(r"[\w.:]*", code[stop:end]).end()
+                depth += (code[start] in ")]") - (code[start] in "([")
+                if depth == 0:
+                    break
+        elif re.match(r"[\w.:]", code[start - 1]):
+            start -= 1
+        else:
+            break
+    return start
+
+
+def operand_after(code, begin, end):
+    """Where the operand ends that begins at `begin`."""
+    stop = re.match(r"[\w.:]*", code[begin:end]).end() + begin
+    while stop < end and code[stop] in "([":
+        stop = closing(code, stop) + 1
+        stop += re.match(r"[\w.:]*", code[stop:end]).end()
+    return stop
+
+
+def infix(code, begin, end):
+    """(begin, end, left, operator, right) for each `left op right` between begin and end that is an expression of its
+    own: an operand of + and - is a whole product, and nothing before the left operand binds it."""
+    for match in re.finditer(r" ([*/+-]) (?![=])", code[begin:end]):
+        left, right, sign = begin + match.start(), begin + match.end(), match.group(1)
+        start, stop = operand_before(code, begin, left), operand_after(code, right, end)
+        while sign in "+-" and code[start - 3:start] in (" * ", " / "):
+            start = operand_before(code, begin, start - 3)
+        while sign in "+-" and code[stop:stop + 3] in (" * ", " / "):
+            stop = operand_after(code, stop + 3, end)
+        if code[start - 3:start] in ((" + ", " - ") if sign in "+-" else (" / ",)):
+            continue
         operands = (code[start:left], code[right:stop])
         if not all(operands) or code[start - 1] == ">" or "?" in "".join(operands):
             continue
         if not all(COUNT.fullmatch(operand) for operand in operands):
-            yield start, stop, code[start:left], match.group(1), code[right:stop]
+            yield start, stop, code[start:left], sign, code[right:stop]
 
 
 def of_infix(left, operator, right):

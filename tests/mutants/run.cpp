@@ -133,6 +133,9 @@ int main(int count, char** arguments) {
   const std::vector<SoundCase> cases = sound_cases(functions, options);
   const std::chrono::duration<double> taken = Clock::now() - begin;
   std::cerr << cases.size() << " cases, their derivatives in " << taken.count() << " s\n";
+  const std::vector<std::string> wrong = wrong_without_mutants(cases);
+  for (const std::string& name : wrong) std::cerr << "wrong without any mutant: " << name << '\n';
+  if (!wrong.empty()) return 1;
   run_all(read_mutants(options.list), cases, options);
   return 0;
 }
