@@ -198,13 +198,14 @@ std::vector<NamedTensor> Trainer::state_dict() const {
 void Trainer::load_state_dict(const std::vector<NamedTensor>& state) {
   detail::StateReader reader(state);
   TrainingStatus loaded = status_;
-  loaded.step = reader.take_integer("step");
+  loaded.step = reader.take_count("step");
   const double loss_sum = reader.take_number("loss_sum");
-  const int64_t losses = reader.take_integer("losses");
+  reader.require(std::isfinite(loss_sum), "loss_sum", "a finite number", loss_sum);
+  const int64_t losses = reader.take_count("losses");
   loaded.metric = reader.take_number("metric");
   loaded.best = reader.take_number("best");
-  loaded.best_step = reader.take_integer("best_step");
-  loaded.evaluations_since_best = reader.take_integer("evaluations_since_best");
+  loaded.best_step = reader.take_count("best_step");
+  loaded.evaluations_since_best = reader.take_count("evaluations_since_best");
   reader.finish("Trainer");
   loaded.part = std::min(1.0, static_cast<double>(loaded.step) / static_cast<double>(loaded.steps));
   loaded.loss = losses == 0 ? 0.0 : loss_sum / static_cast<double>(losses);
