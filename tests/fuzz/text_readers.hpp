@@ -37,8 +37,9 @@ std::string text_error(const std::string& begin, const Read& read) {
   return {};
 }
 
-/// By the table of Unicode 15, 3-7: no overlong forms, no surrogates, nothing above U+10FFFF.
-inline bool is_utf8(std::string_view text) {
+/// Where the first bytes are that are not UTF-8, or the size. By the table of Unicode 15, 3-7: no overlong forms, no
+/// surrogates, nothing above U+10FFFF.
+inline size_t size_of_utf8(std::string_view text) {
   const auto byte = [&](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
   for (size_t i = 0; i < text.size();) {
     const unsigned first = byte(i), second = byte(i + 1);
@@ -48,17 +49,19 @@ inline bool is_utf8(std::string_view text) {
                           : first < 0xF0 ? 3
                           : first < 0xF5 ? 4
                                          : 0;
-    if (length == 0) return false;
+    if (length == 0) return i;
     const unsigned least = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
     const unsigned most = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
-    if (length > 1 && (second < least || second > most)) return false;
+    if (length > 1 && (second < least || second > most)) return i;
     for (size_t k = 2; k < length; ++k) {
-      if ((byte(i + k) & 0xC0) != 0x80) return false;
+      if ((byte(i + k) & 0xC0) != 0x80) return i;
     }
     i += length;
   }
-  return true;
+  return text.size();
 }
+
+inline bool is_utf8(std::string_view text) { return size_of_utf8(text) == text.size(); }
 
 /// The lines of a text that are not empty, with their numbers.
 struct ExpectedLine {
@@ -84,7 +87,9 @@ inline std::vector<ExpectedLine> expected_lines(std::string_view bytes) {
 /// The text of the error that read_lines (columns: 0) or read_pairs must throw; empty without one.
 inline std::string expected_error(const std::string& begin, const std::vector<ExpectedLine>& lines, int64_t columns) {
   for (const ExpectedLine& line : lines) {
-    if (!is_utf8(line.text)) return detail::join(begin, ", line ", line.number, ": this is not valid UTF-8");
+    if (is_utf8(line.text)) continue;
+    return detail::join(begin, ", line ", line.number, ": this is not valid UTF-8 at byte ",
+                        1 + size_of_utf8(line.text));
   }
   if (lines.empty()) return begin + " has no line that is not empty";
   for (const ExpectedLine& line : lines) {
@@ -102,14 +107,17 @@ inline std::string_view expected_cell(std::string_view line, int64_t column) {
   return line.substr(0, line.find('\t'));
 }
 
-/// read_lines, and read_pairs with tags and without.
+/// read_numbered_lines, and read_pairs with tags and without.
 inline std::string check_pairs(const std::string& path, std::string_view bytes) {
   const std::vector<ExpectedLine> expected = expected_lines(bytes);
-  std::vector<std::string> lines;
-  std::string error = text_error("[read_lines] " + path, [&] { lines = read_lines(path); });
-  require_text(error == expected_error("[read_lines] " + path, expected, 0), "read_lines: another error: " + error);
-  for (size_t i = 0; error.empty() && i < std::max(lines.size(), expected.size()); ++i) {
-    require_text(i < lines.size() && i < expected.size() && lines[i] == expected[i].text, "read_lines: another line");
+  std::vector<TextLine> lines;
+  const std::string begin = "[read_numbered_lines] " + path;
+  std::string error = text_error(begin, [&] { lines = read_numbered_lines(path); });
+  require_text(error == expected_error(begin, expected, 0), "read_numbered_lines: another error: " + error);
+  require_text(!error.empty() || lines.size() == expected.size(), "read_numbered_lines: another number of lines");
+  for (size_t i = 0; i < lines.size(); ++i) {
+    require_text(lines[i].text == expected[i].text && lines[i].line == expected[i].number,
+                 "read_numbered_lines: another line");
   }
   for (const PairColumns columns : {PairColumns{}, PairColumns{.tags = 2}, PairColumns{.source = 2, .target = 0}}) {
     std::vector<TextPair> pairs;
@@ -120,7 +128,8 @@ inline std::string check_pairs(const std::string& path, std::string_view bytes) 
     require_text(!error.empty() || pairs.size() == expected.size(), "read_pairs: another number of pairs");
     for (size_t i = 0; i < pairs.size(); ++i) {
       const auto cell = [&](int64_t column) { return expected_cell(expected[i].text, column); };
-      require_text(pairs[i].source == cell(columns.source) && pairs[i].target == cell(columns.target) &&
+      require_text(pairs[i].line == expected[i].number && pairs[i].source == cell(columns.source) &&
+                       pairs[i].target == cell(columns.target) &&
                        pairs[i].tags == (columns.tags < 0 ? "" : cell(columns.tags)),
                    "read_pairs: another pair");
     }
