@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <gradus/tensor/files/input_file.hpp>
 #include <gradus/tensor/files/safetensors.hpp>
 #include <gradus/tensor/tensor.hpp>
 
@@ -30,12 +31,16 @@ inline Tensor number_state(double value) { return scalar(value, {.dtype = DType:
 /// No training counts as far. A larger number in a saved state would overflow soon.
 inline constexpr int64_t kMostCounted = int64_t{1} << 50;
 
+/// What a message shows of a name that a file has.
+inline constexpr size_t kLongestName = 200;
+
 /// Reads a state dictionary by name, and collects all its errors in one message.
 class StateReader {
  public:
   explicit StateReader(const std::vector<NamedTensor>& state) {
     for (const NamedTensor& entry : state) {
-      if (!given_.emplace(entry.name, entry.value).second) problem("given twice: " + entry.name);
+      if (!given_.emplace(entry.name, entry.value).second)
+        problem("given twice: " + shortened(entry.name, kLongestName));
     }
   }
 
@@ -80,7 +85,7 @@ class StateReader {
 
   /// Throws one Error with all that is wrong, and with what nobody took.
   void finish(const char* caller) {
-    for (const auto& [name, value] : given_) problem("unexpected: " + name);
+    for (const auto& [name, value] : given_) problem("unexpected: " + shortened(name, kLongestName));
     GRADUS_CHECK(problems_.empty(), "[", caller, "] the saved state does not fit: ", problems_);
   }
 

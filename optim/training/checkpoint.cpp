@@ -88,7 +88,8 @@ void Checkpoint::load_parts(const std::string& begin, const std::vector<NamedTen
     const size_t dot = entry.name.find('.');
     size_t part = 0;
     while (part < parts_.size() && parts_[part].name != entry.name.substr(0, dot)) ++part;
-    GRADUS_CHECK(part < parts_.size() && dot != std::string::npos, begin, "unexpected: ", entry.name);
+    GRADUS_CHECK(part < parts_.size() && dot != std::string::npos, begin,
+                 "unexpected: ", detail::shortened(entry.name, detail::kLongestName));
     given[part].push_back({entry.name.substr(dot + 1), entry.value});
   }
   std::vector<State> old;

@@ -175,3 +175,42 @@ TEST_CASE("Checkpoint: a tensor that gradus cannot hold is refused") {
                              std::string(8, '\0')) ==
         "tensor 'count.value': C64 []: gradus has no dtype for these elements");
 }
+
+TEST_CASE("Checkpoint: a name of a file is shown without zero bytes, and not longer than needed") {
+  BrokenCheckpoint broken;
+  for (const std::string part : {"count", "linear", "other"}) {
+    State state = broken.saved();
+    state.push_back({part + std::string(".a\0b", 4), integer(1)});
+    CHECK(broken.refused(state).find("unexpected: " + (part == "other" ? part + "." : "") + "a?b") !=
+          std::string::npos);
+    state.back().name = part + "." + std::string(100'000, 'x');
+    CHECK(broken.refused(state).find("xxx...") != std::string::npos);
+    CHECK(broken.refused(state).size() < 400);
+  }
+}
+
+TEST_CASE("Checkpoint: a part that throws something else than an Error is set back, too") {
+  struct Thrower {
+    State state_dict() const { return {}; }
+    void load_state_dict(const State& /*state*/) const {
+      if (throws) throw std::runtime_error("no");
+    }
+    bool throws = false;
+  } thrower;
+  int64_t first = 1, second = 2;
+  Checkpoint checkpoint;
+  checkpoint.add("first", first);
+  checkpoint.add("thrower", thrower);
+  checkpoint.add("second", second);
+  const State saved = checkpoint.state_dict();
+  first = 3;
+  second = 4;
+  thrower.throws = true;
+  CHECK_THROWS_AS(checkpoint.load_state_dict(saved), std::runtime_error);
+  CHECK(first == 3);
+  CHECK(second == 4);
+  thrower.throws = false;
+  checkpoint.load_state_dict(saved);
+  CHECK(first == 1);
+  CHECK(second == 2);
+}
