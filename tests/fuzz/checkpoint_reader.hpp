@@ -43,6 +43,8 @@ struct CheckpointThings {
     all.add("count", count);
     all.add("number", number);
     step();
+    other = all.state_dict();
+    step();
   }
 
   Checkpoint& checkpoint() { return trainer.checkpoint(); }
@@ -57,6 +59,8 @@ struct CheckpointThings {
     static_cast<void>(order.next());
     static_cast<void>(rows.next());
     static_cast<void>(uniform({2}, generator));
+    count = count == 7 ? 8 : 7;
+    number = number == 0.5 ? 0.25 : 0.5;
   }
 
   Generator generator;
@@ -70,6 +74,8 @@ struct CheckpointThings {
   TextRows rows;
   int64_t count = 7;
   double number = 0.5;
+  /// A state that fits, in which all but the trainer differ from the present one, so that what is not set back shows.
+  std::vector<NamedTensor> other;
 };
 
 inline constexpr const char* kCheckpointText = "abab\xC3\xA4\xC3\xA4 bb\xC3\xA4 aab";

@@ -131,7 +131,7 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
   } catch (const gradus::Error&) {
     if (mutator.below(2) == 0) return LLVMFuzzerMutate(data, size, max_size);
   }
-  if (state.empty()) state = things_to_load().checkpoint().state_dict();
+  if (state.empty()) state = things_to_load().other;
   for (size_t i = 1 + mutator.below(2); i > 0 && !state.empty(); --i) mutator.change(state);
   const std::string changed = file_of(state);
   if (changed.size() > max_size) return LLVMFuzzerMutate(data, size, max_size);
