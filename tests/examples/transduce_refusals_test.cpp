@@ -140,6 +140,10 @@ TEST_CASE("transduce replaces no file, and resumes only the training that it is 
   CHECK_THAT(transduce_result(short_transduce({"--train", pairs, "--resume", "--out", out})).err,
              contains_text("pairs does not fit: its training pairs were others"));
   CHECK(read_file(out + "/metrics.jsonl") == log);
+  write_new_file(pairs, "ab\tba\ncd\tdc\n");
+  gradus::save_safetensors(out + "/best.safetensors", {{"model.other", gradus::zeros({1})}});
+  CHECK_THAT(transduce_result(short_transduce({"--train", pairs, "--resume", "--out", out})).err,
+             contains_text("out/best.safetensors does not fit: [load_state_dict] the dictionary does not fit "));
 
   check_pairs_refused(short_transduce({"--train", pairs, "--out", out}),
                       "it has model.safetensors already: expected another folder, or --resume");
