@@ -355,7 +355,7 @@ void CarriedState::load_state_dict(const StateDict& state) {
                  describe(entry.value));
     Variable& part = entry.name == "h" ? loaded.h : loaded.c;
     GRADUS_CHECK(!part.defined(), "[CarriedState::load_state_dict] given twice: ", entry.name);
-    part = entry.value;
+    part = entry.value.clone();  // a mapped one would change with its file
   }
   const Variable &h = loaded.h, &c = loaded.c;
   GRADUS_CHECK(h.defined() || !c.defined(), "[CarriedState::load_state_dict] missing: h");
