@@ -212,7 +212,10 @@ void Module::load_state_dict(const StateDict& state, const LoadOptions& options)
       *this, "", [&](const std::string& path, Parameter& parameter) { collector.add(path, parameter, find(path)); },
       [&](const std::string& path, Generator& generator) {
         const Tensor* value = find(path);
-        if (value == nullptr) return;
+        if (value == nullptr) {
+          if (options.generators) problems.missing(path);
+          return;
+        }
         if (!value->defined() || !(value->shape() == Shape{2}) || value->dtype() != DType::i64) {
           problems.misfit(path, "i64 [2]", *value);
         } else {

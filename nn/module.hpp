@@ -52,6 +52,8 @@ struct LoadOptions {
   /// Every parameter must be given (a tied one under any of its names), and nothing else. If false, a missing parameter
   /// keeps its value and unknown names are ignored.
   bool strict = true;
+  /// Every generator must be given, too, so that training resumes exactly.
+  bool generators = false;
 };
 
 class Module;

@@ -1,7 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include <gradus/nn/state_loading.hpp>
 
+#include <gradus/tensor/files/input_file.hpp>
+
 namespace gradus::detail {
+namespace {
+
+constexpr size_t kLongestName = 200;  // of a name that a file has, in a message
+
+}  // namespace
+
+void LoadProblems::unexpected(const std::string& name) { add(unexpected_, shortened(name, kLongestName)); }
+
+void LoadProblems::repeated(const std::string& name) { add(repeated_, shortened(name, kLongestName)); }
 
 void LoadProblems::misfit(const std::string& name, const std::string& expected, const Tensor& got) {
   add(misfit_, name + ": expected " + expected + ", got " + (got.defined() ? describe(got) : "an undefined tensor"));

@@ -18,8 +18,8 @@ namespace gradus::detail {
 class LoadProblems {
  public:
   void missing(const std::string& name) { add(missing_, name); }
-  void unexpected(const std::string& name) { add(unexpected_, name); }
-  void repeated(const std::string& name) { add(repeated_, name); }
+  void unexpected(const std::string& name);
+  void repeated(const std::string& name);
   void misfit(const std::string& name, const std::string& expected, const Tensor& got);
   void two_values(const std::string& name, const std::string& first) { add(two_values_, name + " and " + first); }
   /// Empty when there is none.

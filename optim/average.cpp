@@ -68,7 +68,7 @@ std::vector<NamedTensor> WeightAverage::state_dict() const {
 void WeightAverage::load_state_dict(const std::vector<NamedTensor>& state) {
   check_idle("load_state_dict");
   detail::StateReader reader(state);
-  const int64_t updates = reader.take_integer("updates");
+  const int64_t updates = reader.take_count("updates");
   std::vector<Tensor> averages;
   for (const NamedParameter& named : parameters_) {
     if (updates == 0) break;

@@ -2,6 +2,7 @@
 #include <gradus/optim/optimizer.hpp>
 
 #include <algorithm>
+#include <cmath>
 
 #include <gradus/optim/groups.hpp>
 #include <gradus/optim/state.hpp>
@@ -159,14 +160,16 @@ std::vector<NamedTensor> Optimizer::state_dict() const {
 
 void Optimizer::load_state_dict(const std::vector<NamedTensor>& state) {
   detail::StateReader reader(state);
-  const int64_t steps = reader.take_integer("steps");
+  const int64_t steps = reader.take_count("steps");
   const double rate = reader.take_number("learning_rate");
+  reader.require(std::isfinite(rate) && rate >= 0.0, "learning_rate", "0 or more", rate);
   std::vector<Slot> slots;
   for (const Slot& slot : slots_) {
     Slot loaded{.named = slot.named, .rate_scale = slot.rate_scale, .weight_decay = slot.weight_decay};
     const Parameter& parameter = *slot.named.parameter;
-    if (reader.has(slot.named.name + ".updates")) {
-      loaded.updates = reader.take_integer(slot.named.name + ".updates");
+    const auto is_given = [&](const std::string& what) { return reader.has(slot.named.name + "." + what); };
+    if (is_given("updates") || std::any_of(slot_names_.begin(), slot_names_.end(), is_given)) {
+      loaded.updates = reader.take_count(slot.named.name + ".updates", 1);
       for (const char* name : slot_names_) {
         const Tensor value = reader.take(slot.named.name + "." + name, parameter.shape(), parameter.variable().dtype());
         loaded.tensors.push_back(value.defined() ? value.clone() : value);
@@ -175,7 +178,6 @@ void Optimizer::load_state_dict(const std::vector<NamedTensor>& state) {
     slots.push_back(std::move(loaded));
   }
   reader.finish(kind_);
-  detail::check_not_negative(kind_, "a learning_rate", rate);
   steps_ = steps;
   learning_rate_ = rate;
   slots_ = std::move(slots);

@@ -64,11 +64,12 @@ std::vector<NamedTensor> ReduceOnPlateau::state_dict() const {
 void ReduceOnPlateau::load_state_dict(const std::vector<NamedTensor>& state) {
   detail::StateReader reader(state);
   const double rate = reader.take_number("rate");
+  reader.require(std::isfinite(rate) && rate >= 0.0, "rate", "0 or more", rate);
   const double best = reader.take_number("best");
-  const int64_t without_improvement = reader.take_integer("without_improvement");
-  const int64_t cooldown = reader.take_integer("cooldown");
+  reader.require(!std::isnan(best), "best", "a number", best);
+  const int64_t without_improvement = reader.take_count("without_improvement");
+  const int64_t cooldown = reader.take_count("cooldown");
   reader.finish("ReduceOnPlateau");
-  detail::check_not_negative("ReduceOnPlateau", "a rate", rate);
   rate_ = rate;
   best_ = best;
   without_improvement_ = without_improvement;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <gradus/tensor/files/input_file.hpp>
 #include <gradus/tensor/files/safetensors.hpp>
 #include <gradus/tensor/tensor.hpp>
 
@@ -27,12 +28,19 @@ inline void check_share(const char* caller, const char* what, double value) {
 inline Tensor integer_state(int64_t value) { return Tensor::from(std::span<const int64_t>(&value, 1), {}); }
 inline Tensor number_state(double value) { return scalar(value, {.dtype = DType::f64}); }
 
+/// No training counts as far. A larger number in a saved state would overflow soon.
+inline constexpr int64_t kMostCounted = int64_t{1} << 50;
+
+/// What a message shows of a name that a file has.
+inline constexpr size_t kLongestName = 200;
+
 /// Reads a state dictionary by name, and collects all its errors in one message.
 class StateReader {
  public:
   explicit StateReader(const std::vector<NamedTensor>& state) {
     for (const NamedTensor& entry : state) {
-      if (!given_.emplace(entry.name, entry.value).second) problem("given twice: " + entry.name);
+      if (!given_.emplace(entry.name, entry.value).second)
+        problem("given twice: " + shortened(entry.name, kLongestName));
     }
   }
 
@@ -61,9 +69,23 @@ class StateReader {
     return value.defined() ? value.item<double>() : 0.0;
   }
 
+  /// Steps, epochs and the like.
+  int64_t take_count(const std::string& name, int64_t least = 0, int64_t most = kMostCounted) {
+    const Tensor taken = take(name, {}, DType::i64);
+    if (!taken.defined()) return least;
+    const auto value = taken.item<int64_t>();
+    require(value >= least && value <= most, name, "from " + number_text(least) + " to " + number_text(most), value);
+    return value;
+  }
+  /// Notes an error about the value of an entry.
+  template <class T>
+  void require(bool holds, const std::string& name, const std::string& expected, T got) {
+    if (!holds) problem("wrong value: " + name + ": expected " + expected + ", got " + number_text(got));
+  }
+
   /// Throws one Error with all that is wrong, and with what nobody took.
   void finish(const char* caller) {
-    for (const auto& [name, value] : given_) problem("unexpected: " + name);
+    for (const auto& [name, value] : given_) problem("unexpected: " + shortened(name, kLongestName));
     GRADUS_CHECK(problems_.empty(), "[", caller, "] the saved state does not fit: ", problems_);
   }
 

@@ -80,9 +80,7 @@ void settle_pair(TextPair& pair, Format format, bool has_target, int64_t max_len
   }
 }
 
-std::string place_of(const std::string& path, size_t index, const char* what) {
-  return path + ", " + what + " " + std::to_string(index + 1);
-}
+std::string place_of(const std::string& path, int64_t line) { return path + ", line " + std::to_string(line); }
 
 }  // namespace
 
@@ -109,12 +107,14 @@ bool has_tags(Format format) { return rule_of(format).columns.tags >= 0; }
 std::vector<TextPair> read_training_pairs(const std::string& path, Format format, int64_t max_length) {
   std::vector<TextPair> pairs;
   if (format == Format::scan) {
-    const std::vector<std::string> lines = read_for_user([&] { return gradus::read_lines(path); });
-    for (size_t i = 0; i < lines.size(); ++i) pairs.push_back(scan_pair(lines[i], place_of(path, i, "line")));
+    for (const TextLine& line : read_for_user([&] { return read_numbered_lines(path); })) {
+      pairs.push_back(scan_pair(line.text, place_of(path, line.line)));
+      pairs.back().line = line.line;
+    }
   } else {
     pairs = read_for_user([&] { return read_pairs(path, rule_of(format).columns); });
   }
-  for (size_t i = 0; i < pairs.size(); ++i) settle_pair(pairs[i], format, true, max_length, place_of(path, i, "pair"));
+  for (TextPair& pair : pairs) settle_pair(pair, format, true, max_length, place_of(path, pair.line));
   return pairs;
 }
 
@@ -132,10 +132,9 @@ TextPair source_of_line(const std::string& line, Format format, int64_t max_leng
 }
 
 std::vector<TextPair> read_sources(const std::string& path, Format format, int64_t max_length) {
-  const std::vector<std::string> lines = read_for_user([&] { return gradus::read_lines(path); });
   std::vector<TextPair> out;
-  for (size_t i = 0; i < lines.size(); ++i) {
-    out.push_back(source_of_line(lines[i], format, max_length, place_of(path, i, "line")));
+  for (const TextLine& line : read_for_user([&] { return read_numbered_lines(path); })) {
+    out.push_back(source_of_line(line.text, format, max_length, place_of(path, line.line)));
   }
   return out;
 }

@@ -42,20 +42,26 @@ class BestWeights : public TrainingObserver {
 
   void observe(TrainingEvent event, const TrainingStatus& status) override {
     if (event == TrainingEvent::better) best_ = model_.state_dict();
-    if (event == TrainingEvent::resumed && status.best_step > 0) best_ = of_file(gradus::detail::best_path(folder_));
+    if (event == TrainingEvent::resumed && status.best_step > 0) take(gradus::detail::best_path(folder_));
   }
   void restore() const {
     if (!best_.empty()) model_.load_state_dict(best_);
   }
 
  private:
-  static StateDict of_file(const std::string& path) {
+  // Tries whether they fit: not only at the end of the training.
+  void take(const std::string& path) {
     const std::string begin = "model.";
-    StateDict out;
     for (NamedTensor& tensor : load_safetensors(path).tensors) {
-      if (tensor.name.rfind(begin, 0) == 0) out.push_back({tensor.name.substr(begin.size()), tensor.value});
+      if (tensor.name.rfind(begin, 0) == 0) best_.push_back({tensor.name.substr(begin.size()), tensor.value});
     }
-    return out;
+    const StateDict now = model_.state_dict({.generators = true});
+    try {
+      model_.load_state_dict(best_);
+    } catch (const Error& error) {
+      throw Error(path + " does not fit: " + error.what());
+    }
+    model_.load_state_dict(now);
   }
 
   Module& model_;

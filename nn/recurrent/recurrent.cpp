@@ -353,9 +353,16 @@ void CarriedState::load_state_dict(const StateDict& state) {
     GRADUS_CHECK(entry.value.defined() && entry.value.rank() == 3 && is_floating(entry.value.dtype()),
                  "[CarriedState::load_state_dict] expected ", entry.name, " as floating [B, L, H], got ",
                  describe(entry.value));
-    (entry.name == "h" ? loaded.h : loaded.c) = entry.value;
+    Variable& part = entry.name == "h" ? loaded.h : loaded.c;
+    GRADUS_CHECK(!part.defined(), "[CarriedState::load_state_dict] given twice: ", entry.name);
+    part = entry.value.clone();  // a mapped one would change with its file
   }
-  GRADUS_CHECK(loaded.h.defined() || !loaded.c.defined(), "[CarriedState::load_state_dict] missing: h");
+  const Variable &h = loaded.h, &c = loaded.c;
+  GRADUS_CHECK(h.defined() || !c.defined(), "[CarriedState::load_state_dict] missing: h");
+  const bool fit =
+      !c.defined() || (c.shape()[0] == h.shape()[0] && c.shape()[1] == h.shape()[1] && c.dtype() == h.dtype());
+  GRADUS_CHECK(fit, "[CarriedState::load_state_dict] expected c with the B, L and dtype of h, got c: ", describe(c),
+               ", h: ", describe(h));
   state_ = loaded;
 }
 

@@ -71,12 +71,11 @@ std::vector<NamedTensor> BatchOrder::state_dict() const {
 
 void BatchOrder::load_state_dict(const std::vector<NamedTensor>& state) {
   detail::StateReader reader(state);
-  const int64_t epoch = reader.take_integer("epoch"), batch = reader.take_integer("batch");
+  const int64_t epoch = reader.take_count("epoch"), batch = reader.take_integer("batch");
   reader.finish("BatchOrder");
-  GRADUS_CHECK(epoch >= 0 && batch >= 0 && batch < batches_per_epoch(),
-               "[BatchOrder] the saved state is of other data or another batch_size: expected epoch >= 0 and a batch "
-               "from 0 to ",
-               batches_per_epoch() - 1, ", got ", epoch, " and ", batch);
+  GRADUS_CHECK(batch >= 0 && batch < batches_per_epoch(),
+               "[BatchOrder] the saved state is of other data or another batch_size: expected a batch from 0 to ",
+               batches_per_epoch() - 1, ", got ", batch);
   begin_epoch(epoch);
   batch_ = static_cast<size_t>(batch);
 }

@@ -20,10 +20,19 @@ using Sequence = std::vector<int64_t>;
 /// when the file cannot be read, has no line that is left, or is not UTF-8, with the number of the line.
 GRADUS_API std::vector<std::string> read_lines(const std::string& path);
 
+struct TextLine {
+  std::string text;
+  int64_t line = 0;  ///< its number in the file, from 1
+};
+
+/// The same, with the numbers that messages need.
+GRADUS_API std::vector<TextLine> read_numbered_lines(const std::string& path);
+
 struct TextPair {
   std::string source;
   std::string target;
   std::string tags;  ///< empty when the file has no column for them
+  int64_t line = 0;  ///< its number in the file, from 1
 };
 
 /// The columns of a file of pairs, counted from 0.

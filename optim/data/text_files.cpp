@@ -34,8 +34,9 @@ std::vector<NumberedLine> split_lines(const char* function, const std::string& p
     std::string_view line = bytes.substr(0, end);
     bytes.remove_prefix(std::min(bytes.size(), end + 1));
     if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    GRADUS_CHECK(utf8::is_valid(line.begin(), line.end()), "[", function, "] ", path, ", line ", number,
-                 ": this is not valid UTF-8");
+    const auto* const wrong = utf8::find_invalid(line.begin(), line.end());
+    GRADUS_CHECK(wrong == line.end(), "[", function, "] ", path, ", line ", number,
+                 ": this is not valid UTF-8 at byte ", 1 + (wrong - line.begin()));
     if (!line.empty()) out.push_back({line, number});
   }
   GRADUS_CHECK(!out.empty(), "[", function, "] ", path, " has no line that is not empty");
@@ -61,6 +62,15 @@ std::vector<std::string> read_lines(const std::string& path) {
   return out;
 }
 
+std::vector<TextLine> read_numbered_lines(const std::string& path) {
+  const std::string bytes = file_bytes("read_numbered_lines", path);
+  std::vector<TextLine> out;
+  for (const NumberedLine& line : split_lines("read_numbered_lines", path, bytes)) {
+    out.push_back({std::string(line.text), line.number});
+  }
+  return out;
+}
+
 std::vector<TextPair> read_pairs(const std::string& path, const PairColumns& columns) {
   GRADUS_CHECK(columns.source >= 0 && columns.target >= 0 && columns.tags >= -1,
                "[read_pairs] expected columns of 0 or more (tags also -1), got source ", columns.source, ", target ",
@@ -73,7 +83,8 @@ std::vector<TextPair> read_pairs(const std::string& path, const PairColumns& col
     GRADUS_CHECK(static_cast<int64_t>(cells.size()) >= least, "[read_pairs] ", path, ", line ", line.number,
                  ": expected at least ", least, " columns with a tab between them, got ", cells.size());
     const auto cell = [&](int64_t column) { return std::string(cells[static_cast<size_t>(column)]); };
-    out.push_back({cell(columns.source), cell(columns.target), columns.tags >= 0 ? cell(columns.tags) : ""});
+    out.push_back(
+        {cell(columns.source), cell(columns.target), columns.tags >= 0 ? cell(columns.tags) : "", line.number});
   }
   return out;
 }

@@ -144,16 +144,17 @@ std::vector<NamedTensor> TextRows::state_dict() const {
 
 void TextRows::load_state_dict(const std::vector<NamedTensor>& state) {
   detail::StateReader reader(state);
-  const int64_t pass = reader.take_integer("pass"), begins = reader.take_integer("begins");
+  const int64_t pass = reader.take_count("pass"), begins = reader.take_count("begins", 0, 1);
   const Tensor at = reader.take("at", {options_.rows}, DType::i64);
   reader.finish("TextRows");
   const auto* const values = at.data<int64_t>();
-  bool fits = pass >= 0;
   for (size_t row = 0; row < at_.size(); ++row) {
-    fits = fits && values[row] >= bounds_[row] && values[row] <= bounds_[row + 1];
+    GRADUS_CHECK(values[row] >= bounds_[row] && values[row] <= bounds_[row + 1],
+                 "[TextRows] the saved state is of another text or other rows: expected at[", row, "] from ",
+                 bounds_[row], " to ", bounds_[row + 1], ", got ", values[row]);
+    GRADUS_CHECK(next_symbol(values[row]) == values[row], "[TextRows] the saved state is of another text: expected at[",
+                 row, "] where a symbol begins, got ", values[row]);
   }
-  GRADUS_CHECK(fits, "[TextRows] the saved state is of another text or other rows: expected positions from ",
-               bounds_.front(), " to ", bounds_.back(), " in pass 0 or later, got ", values[0], " in pass ", pass);
   pass_ = pass;
   begins_ = begins != 0;
   at_.assign(values, values + at_.size());

@@ -85,6 +85,13 @@ std::vector<std::string_view> split(std::string_view text, SymbolUnit unit) {
   return out;
 }
 
+bool is_one_symbol(std::string_view text, SymbolUnit unit) {
+  if (unit == SymbolUnit::byte) return text.size() == 1;
+  if (!utf8::is_valid(text.begin(), text.end())) return false;
+  const std::vector<std::string_view> symbols = split(text, unit);
+  return symbols.size() == 1 && symbols[0].size() == text.size();
+}
+
 // text.size() when all of it is UTF-8, or need not be.
 size_t first_not_utf8(std::string_view text, SymbolUnit unit) {
   if (unit == SymbolUnit::byte) return text.size();
@@ -124,17 +131,26 @@ std::vector<std::string> frequent(const SymbolCounts& counts, const VocabularyOp
   return out;
 }
 
-// The part of the text in which no symbol is cut: all of it, or all before the last symbol.
-size_t whole_symbols(std::string_view text, SymbolUnit unit) {
+// The part of the text in which no symbol is cut: all of it, or all before the last symbol. The bytes before `fresh`
+// are known to be part of one word, so that no byte of a long one is looked at twice.
+size_t whole_symbols(std::string_view text, size_t fresh, SymbolUnit unit) {
+  if (unit == SymbolUnit::byte) return text.size();
   size_t end = text.size();
   if (unit == SymbolUnit::word) {
-    while (end > 0 && !is_blank(text[end - 1])) --end;
-  } else if (unit == SymbolUnit::code_point) {
-    while (end > 0 && (static_cast<unsigned char>(text[end - 1]) & 0xC0) == 0x80) --end;
-    if (end > 0) --end;
+    while (end > fresh && !is_blank(text[end - 1])) --end;
+    return end > fresh ? end : 0;
   }
-  return end;
+  constexpr size_t kLongestCodePoint = 4;
+  size_t cut = 1;  // bytes of the last code point
+  while (cut < kLongestCodePoint && cut < end && (static_cast<unsigned char>(text[end - cut]) & 0xC0) == 0x80) ++cut;
+  return end - std::min(cut, end);
 }
+
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // a fuzzer's inputs are small
+constexpr uint64_t kPiece = 16;
+#else
+constexpr uint64_t kPiece = uint64_t{1} << 20;
+#endif
 
 }  // namespace
 
@@ -155,7 +171,6 @@ Vocabulary::Vocabulary(const std::vector<std::string>& texts, const VocabularyOp
 }
 
 Vocabulary Vocabulary::of_file(const std::string& path, const VocabularyOptions& options) {
-  constexpr uint64_t kPiece = uint64_t{1} << 20;
   SymbolCounts counts;
   detail::with_file_errors("Vocabulary::of_file", path, [&] {
     const detail::InputFile file(path);
@@ -167,7 +182,7 @@ Vocabulary Vocabulary::of_file(const std::string& path, const VocabularyOptions&
       text.resize(rest + count);
       file.read(text.data() + rest, count, at);
       at += count;
-      const size_t whole = at == file.size() ? text.size() : whole_symbols(text, options.unit);
+      const size_t whole = at == file.size() ? text.size() : whole_symbols(text, rest, options.unit);
       const size_t wrong = first_not_utf8(std::string_view(text).substr(0, whole), options.unit);
       if (wrong < whole)
         detail::file_problem("expected UTF-8, got another byte at position ", at - text.size() + wrong);
@@ -253,6 +268,9 @@ Vocabulary Vocabulary::from_text(const std::string& text) {
       refuse_vocabulary(detail::join("line ", line, " does not end: the text is cut short"));
     symbols.push_back(unescaped(std::string_view(text).substr(at, end - at), line));
     if (symbols.back().empty()) refuse_vocabulary(detail::join("line ", line, " is empty"));
+    if (!is_one_symbol(symbols.back(), *unit)) {
+      refuse_vocabulary(detail::join("line ", line, ": expected one ", kUnitNames[static_cast<size_t>(*unit)]));
+    }
     if (symbols.size() > 1 && symbols.back() <= symbols[symbols.size() - 2]) {
       refuse_vocabulary(detail::join("line ", line, ": expected symbols in ascending order"));
     }

@@ -5,6 +5,7 @@
 
 #include <gradus/optim/state.hpp>
 #include <gradus/tensor/detail/called_as.hpp>
+#include <gradus/tensor/files/input_file.hpp>
 
 namespace gradus {
 namespace {
@@ -77,24 +78,34 @@ std::vector<NamedTensor> Checkpoint::state_dict() const {
   return out;
 }
 
-void Checkpoint::load_state_dict(const std::vector<NamedTensor>& state) {
+void Checkpoint::load_state_dict(const std::vector<NamedTensor>& state) { load_parts("[Checkpoint] ", state); }
+
+// Backwards: a part that was loaded may have to be set back, and a Trainer, whose state does not have all that it
+// shows, is the first one.
+void Checkpoint::load_parts(const std::string& begin, const std::vector<NamedTensor>& state) {
   std::vector<State> given(parts_.size());
   for (const NamedTensor& entry : state) {
     const size_t dot = entry.name.find('.');
     size_t part = 0;
     while (part < parts_.size() && parts_[part].name != entry.name.substr(0, dot)) ++part;
-    GRADUS_CHECK(part < parts_.size() && dot != std::string::npos, "[Checkpoint] unexpected: ", entry.name);
+    GRADUS_CHECK(part < parts_.size() && dot != std::string::npos, begin,
+                 "unexpected: ", detail::shortened(entry.name, detail::kLongestName));
     given[part].push_back({entry.name.substr(dot + 1), entry.value});
   }
   std::vector<State> old;
   for (const Part& part : parts_) old.push_back(part.save(part.thing));
-  for (size_t i = 0; i < parts_.size(); ++i) {
-    try {
-      parts_[i].load(parts_[i].thing, given[i]);
-    } catch (const Error& error) {
-      for (size_t j = 0; j < i; ++j) parts_[j].load(parts_[j].thing, old[j]);
-      throw Error("[Checkpoint] " + parts_[i].name + " does not fit: " + error.what());
-    }
+  size_t left = parts_.size();
+  const auto set_back = [&] {
+    for (size_t i = left; i < parts_.size(); ++i) parts_[i].load(parts_[i].thing, old[i]);
+  };
+  try {
+    for (; left > 0; --left) parts_[left - 1].load(parts_[left - 1].thing, given[left - 1]);
+  } catch (const Error& error) {
+    set_back();
+    throw Error(begin + parts_[left - 1].name + " does not fit: " + error.what());
+  } catch (...) {
+    set_back();
+    throw;
   }
 }
 
@@ -103,10 +114,17 @@ void Checkpoint::save(const std::string& path, const std::vector<std::pair<std::
   save_safetensors(path, state_dict(), metadata);
 }
 
-std::vector<std::pair<std::string, std::string>> Checkpoint::load(const std::string& path) {
-  const detail::CalledAs called("Checkpoint::load");
+SafetensorsFile Checkpoint::read(const char* called, const std::string& path) {
+  const detail::CalledAs scope(called);
   SafetensorsFile file = load_safetensors(path);
-  load_state_dict(file.tensors);
+  GRADUS_CHECK(file.skipped.empty(), "[", called, "] ", path, ": tensor ", detail::in_quotes(file.skipped[0].name),
+               ": ", file.skipped[0].reason);
+  return file;
+}
+
+std::vector<std::pair<std::string, std::string>> Checkpoint::load(const std::string& path) {
+  SafetensorsFile file = read("Checkpoint::load", path);
+  load_parts("[Checkpoint::load] " + path + ": ", file.tensors);
   return std::move(file.metadata);
 }
 

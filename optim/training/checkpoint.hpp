@@ -34,10 +34,12 @@ class GRADUS_API Checkpoint {
 
   /// Writes the file as save_safetensors does: the file at `path` is the old one or the new one, whatever happens.
   void save(const std::string& path, const std::vector<std::pair<std::string, std::string>>& metadata = {}) const;
-  /// Loads such a file with the same bits, and returns its metadata.
+  /// Loads such a file with the same bits, and returns its metadata. Throws as load_safetensors and load_state_dict do,
+  /// with the path, and then changes nothing.
   std::vector<std::pair<std::string, std::string>> load(const std::string& path);
 
  private:
+  friend class Trainer;
   using State = std::vector<NamedTensor>;
   struct Part {
     std::string name;
@@ -57,9 +59,18 @@ class GRADUS_API Checkpoint {
   }
   template <class Thing>
   static void load_into(void* thing, const State& state) {
-    static_cast<Thing*>(thing)->load_state_dict(state);
+    auto& self = *static_cast<Thing*>(thing);
+    if constexpr (requires { self.load_state_dict(state, {.generators = true}); }) {
+      self.load_state_dict(state, {.generators = true});
+    } else {
+      self.load_state_dict(state);
+    }
   }
   void add_part(const Part& part);
+  /// Throws as the function `called` when the file has a tensor of a dtype that gradus lacks.
+  static SafetensorsFile read(const char* called, const std::string& path);
+  /// Messages begin with `begin`.
+  void load_parts(const std::string& begin, const State& state);
 
   std::vector<Part> parts_;
 };

@@ -9,7 +9,6 @@
 
 #include <gradus/optim/state.hpp>
 #include <gradus/optim/training/training_folder.hpp>
-#include <gradus/tensor/detail/called_as.hpp>
 
 namespace gradus {
 namespace {
@@ -49,11 +48,6 @@ void require_same(const Settings& expected, const Settings& got) {
     if (value_of(got, name) == nullptr) compare(name);
   }
   GRADUS_CHECK(differences.empty(), "[Trainer::resume] the checkpoint has other settings: ", differences);
-}
-
-SafetensorsFile load_checkpoint(const std::string& path) {
-  const detail::CalledAs called("Trainer::resume");
-  return load_safetensors(path);
 }
 
 }  // namespace
@@ -97,9 +91,9 @@ bool Trainer::resume() {
   GRADUS_CHECK(!options_.folder.empty(), "[Trainer::resume] expected a folder in the options, got none");
   const std::string path = detail::last_checkpoint(options_.folder);
   if (path.empty()) return false;
-  const SafetensorsFile file = load_checkpoint(path);
+  const SafetensorsFile file = Checkpoint::read("Trainer::resume", path);
   require_same(file.metadata, options_.settings);
-  checkpoint_.load_state_dict(file.tensors);
+  checkpoint_.load_parts("[Trainer::resume] " + path + ": ", file.tensors);
   // What the killed training had no time for.
   detail::cut_metrics(options_.folder, status_.step);
   detail::remove_older_checkpoints(options_.folder, options_.keep);
@@ -248,14 +242,16 @@ std::vector<NamedTensor> Trainer::state_dict() const {
 void Trainer::load_state_dict(const std::vector<NamedTensor>& state) {
   detail::StateReader reader(state);
   TrainingStatus loaded = status_;
-  loaded.step = reader.take_integer("step");
+  loaded.step = reader.take_count("step");
   const double loss_sum = reader.take_number("loss_sum");
-  const int64_t losses = reader.take_integer("losses");
+  reader.require(std::isfinite(loss_sum), "loss_sum", "a finite number", loss_sum);
+  const int64_t losses = reader.take_count("losses");
   loaded.metric = reader.take_number("metric");
   loaded.best = reader.take_number("best");
-  loaded.best_step = reader.take_integer("best_step");
-  loaded.evaluations_since_best = reader.take_integer("evaluations_since_best");
+  loaded.best_step = reader.take_count("best_step");
+  loaded.evaluations_since_best = reader.take_count("evaluations_since_best");
   const double seconds = reader.has("seconds") ? reader.take_number("seconds") : 0.0;
+  reader.require(std::isfinite(seconds) && seconds >= 0.0, "seconds", "0 or more", seconds);
   reader.finish("Trainer");
   loaded.part = std::min(
       1.0, std::max(static_cast<double>(loaded.step) / static_cast<double>(loaded.steps), seconds / options_.seconds));

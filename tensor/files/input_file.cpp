@@ -19,12 +19,16 @@ namespace {
 
 }  // namespace
 
-std::string in_quotes(const std::string& text) {
-  constexpr size_t kLongest = 80;
-  std::string shown = text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
+std::string shortened(const std::string& text, size_t longest) {
+  std::string shown = text.size() <= longest ? text : text.substr(0, longest) + "...";
   // A zero byte would end the message.
   std::replace(shown.begin(), shown.end(), '\0', '?');
-  return "'" + shown + "'";
+  return shown;
+}
+
+std::string in_quotes(const std::string& text) {
+  constexpr size_t kLongest = 80;
+  return join("'", shortened(text, kLongest), "'");
 }
 
 /// The whole file in memory, as pages that are copied when they are written to.

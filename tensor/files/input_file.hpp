@@ -19,7 +19,9 @@ template <class... Parts>
   throw std::runtime_error(join(parts...));
 }
 
-/// Quotes and shortens a name for messages, because a name in a broken file may have any length.
+/// Shortens a name for messages, because a name in a broken file may have any length and any bytes.
+std::string shortened(const std::string& text, size_t longest);
+/// The same in quotes, at most 80 bytes of it.
 std::string in_quotes(const std::string& text);
 
 /// Returns read(). A file problem becomes the Error "[function] path: problem".

@@ -80,7 +80,7 @@ TEST_CASE("transduce refuses each option that it cannot use, and names it") {
       {"--seed", "-1", "--seed: expected a number from 0 on, got -1"},
       {"--threads", "0", "--threads: expected a number from 1 to 1024, got 0"},
       {"--max-length", "0", "--max-length: expected a number from 1 to 100000, got 0"},
-      {"--max-length", "1", "pair 1: the source is longer than allowed: it has 2 bytes, --max-length is 1"},
+      {"--max-length", "1", "line 1: the source is longer than allowed: it has 2 bytes, --max-length is 1"},
       {"--ask", "", "--ask: expected a name or a text, got an empty one"},
       {"--ask", "\xFF", "--ask: this is not valid UTF-8"},
       {"--ask", " ", "--ask: the source is empty"},
@@ -113,13 +113,14 @@ TEST_CASE("transduce refuses pairs that it cannot use, and names the file and th
   } cases[] = {
       {"pairs", "", "pairs.tsv has no line that is not empty"},
       {"pairs", "a\tb\nab\n", "pairs.tsv, line 2: expected at least 2 columns with a tab between them, got 1"},
-      {"g2p", "a\tb\n\tb\n", "pairs.tsv, pair 2: the source is empty"},
-      {"pairs", "a\t \n", "pairs.tsv, pair 1: the target is empty"},
-      {"conll2017", "a\tb\t\n", "pairs.tsv, pair 1: the list of tags is empty"},
+      {"g2p", "a\tb\n\tb\n", "pairs.tsv, line 2: the source is empty"},
+      {"pairs", "a\t \n", "pairs.tsv, line 1: the target is empty"},
+      {"conll2017", "a\tb\t\n", "pairs.tsv, line 1: the list of tags is empty"},
       {"pairs", "a\tb\xFF\n", "pairs.tsv, line 1: this is not valid UTF-8"},
       {"conll2017", "a\tb\n", "pairs.tsv, line 1: expected at least 3 columns with a tab between them, got 2"},
       {"sigmorphon2016", "a\tN\n", "pairs.tsv, line 1: expected at least 3 columns with a tab between them, got 2"},
-      {"scan", "IN: a OUT: B\na\tb\n", "pairs.tsv, line 2: expected 'IN: words OUT: words', got 'a<U+0009>b'"},
+      {"g2p", "a\tb\n\n\tb\n", "pairs.tsv, line 3: the source is empty"},
+      {"scan", "IN: a OUT: B\n\na\tb\n", "pairs.tsv, line 3: expected 'IN: words OUT: words', got 'a<U+0009>b'"},
   };
   for (const auto& c : cases) {
     write_new_file(pairs, c.text);
@@ -165,6 +166,10 @@ TEST_CASE("transduce replaces no file, and resumes only the training that it is 
   CHECK_THAT(transduce_result(short_transduce({"--train", pairs, "--resume", "--out", out})).err,
              contains_text("the checkpoint has other settings: --train: expected 2 pairs with the fingerprint "));
   CHECK(read_file(out + "/metrics.jsonl") == log);
+  write_new_file(pairs, "ab\tba\ncd\tdc\n");
+  gradus::save_safetensors(out + "/best.safetensors", {{"model.other", gradus::zeros({1})}});
+  CHECK_THAT(transduce_result(short_transduce({"--train", pairs, "--resume", "--out", out})).err,
+             contains_text("out/best.safetensors does not fit: [load_state_dict] the dictionary does not fit "));
 
   check_pairs_refused(short_transduce({"--train", pairs, "--out", out}),
                       "it has model.safetensors already: expected another folder, or --resume");

@@ -87,7 +87,7 @@ TEST_CASE("load_state_dict: every kind of problem is in one message") {
   check_same_state(tied.state_dict(), before);
 }
 
-TEST_CASE("load_state_dict: without strict, a wrong generator changes no parameter either") {
+TEST_CASE("load_state_dict: a wrong or missing generator changes no parameter either") {
   Generator generator(1);
   Dropout dropout({.p = 0.5}, generator);
   const StateDict before = dropout.state_dict({.generators = true});
@@ -95,6 +95,10 @@ TEST_CASE("load_state_dict: without strict, a wrong generator changes no paramet
         "[load_state_dict] the dictionary does not fit dropout: wrong shape: generator: expected i64 [2], got f32 [2]");
   CHECK(refusal(dropout, {{"generator", zeros({3}, {.dtype = DType::i64})}}) ==
         "[load_state_dict] the dictionary does not fit dropout: wrong shape: generator: expected i64 [2], got i64 [3]");
+  CHECK(refusal(dropout, {}, {.generators = true}) ==
+        "[load_state_dict] the dictionary does not fit dropout: missing: generator");
+  CHECK(refusal(dropout, {}, {.strict = false, .generators = true}) ==
+        "[load_state_dict] the dictionary does not fit dropout: missing: generator");
   check_same_state(dropout.state_dict({.generators = true}), before);
 }
 

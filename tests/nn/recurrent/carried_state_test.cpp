@@ -177,10 +177,19 @@ TEST_CASE("a carried state can be saved: the next chunk has the same bits") {
   CHECK(bitwise_equal(carried(lstm, x).output.value(), loaded(lstm, x).output.value()));
   loaded.load_state_dict({});
   CHECK_FALSE(loaded.state().h.defined());
+  Tensor h = ones({1, 1, 4});
+  loaded.load_state_dict({{"h", h}});
+  h.add_(ones({1, 1, 4}));
+  CHECK(bitwise_equal(loaded.state().h.value(), ones({1, 1, 4})));
   CHECK_THROWS_WITH(loaded.load_state_dict({{"c", zeros({1, 1, 4})}}), "[CarriedState::load_state_dict] missing: h");
   CHECK_THROWS_WITH(loaded.load_state_dict({{"g", zeros({1, 1, 4})}}), "[CarriedState::load_state_dict] unexpected: g");
   CHECK_THROWS_WITH(loaded.load_state_dict({{"h", zeros({1, 4})}}),
                     "[CarriedState::load_state_dict] expected h as floating [B, L, H], got f32 [1, 4]");
+  CHECK_THROWS_WITH(loaded.load_state_dict({{"h", zeros({1, 1, 4})}, {"h", zeros({1, 1, 4})}}),
+                    "[CarriedState::load_state_dict] given twice: h");
+  CHECK_THROWS_WITH(loaded.load_state_dict({{"c", zeros({2, 1, 4})}, {"h", zeros({1, 1, 4})}}),
+                    "[CarriedState::load_state_dict] expected c with the B, L and dtype of h, got c: f32 [2, 1, 4], h: "
+                    "f32 [1, 1, 4]");
 }
 
 TEST_CASE("a carried state says what does not fit") {

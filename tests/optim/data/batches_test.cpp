@@ -95,8 +95,7 @@ TEST_CASE("BatchOrder: messages") {
   std::vector<NamedTensor> state = order.state_dict();
   state[1].value = integers({}, {3});
   CHECK(error_text([&] { order.load_state_dict(state); }) ==
-        "[BatchOrder] the saved state is of other data or another batch_size: expected epoch >= 0 and a batch from 0 "
-        "to 2, got 0 and 3");
+        "[BatchOrder] the saved state is of other data or another batch_size: expected a batch from 0 to 2, got 3");
   state.pop_back();
   CHECK(error_text([&] { order.load_state_dict(state); }) ==
         "[BatchOrder] the saved state does not fit: missing: batch");
@@ -129,7 +128,13 @@ TEST_CASE("read_lines and read_pairs read files as they are published") {
   CHECK(pairs[1].source == "ir");
   CHECK(pairs[1].target == "voy");
   CHECK(pairs[1].tags == "V;1;SG");
+  CHECK(pairs[0].line == 1);
+  CHECK(pairs[1].line == 3);
   CHECK(read_pairs(path, {.source = 2, .target = 0})[0].source == "V;1;SG");
+  const std::vector<TextLine> lines = read_numbered_lines(path);
+  CHECK(lines.size() == 2);
+  CHECK(lines[1].text == "ir\tvoy\tV;1;SG");
+  CHECK(lines[1].line == 3);
 }
 
 TEST_CASE("read_lines and read_pairs: messages") {
@@ -143,6 +148,8 @@ TEST_CASE("read_lines and read_pairs: messages") {
   tests::write_file(path, "\n\r\n");
   CHECK(error_text([&] { static_cast<void>(read_lines(path)); }) ==
         "[read_lines] " + path + " has no line that is not empty");
+  CHECK(error_text([&] { static_cast<void>(read_numbered_lines(path)); }) ==
+        "[read_numbered_lines] " + path + " has no line that is not empty");
   tests::write_file(path, "a\tb\nc\n");
   CHECK(error_text([&] { static_cast<void>(read_pairs(path)); }) ==
         "[read_pairs] " + path + ", line 2: expected at least 2 columns with a tab between them, got 1");
@@ -150,5 +157,36 @@ TEST_CASE("read_lines and read_pairs: messages") {
         "[read_pairs] expected columns of 0 or more (tags also -1), got source -1, target 1, tags -1");
   tests::write_file(path, "a\n\xC3\n");
   CHECK(error_text([&] { static_cast<void>(read_lines(path)); }) ==
-        "[read_lines] " + path + ", line 2: this is not valid UTF-8");
+        "[read_lines] " + path + ", line 2: this is not valid UTF-8 at byte 1");
+}
+
+TEST_CASE("read_pairs: each broken field of each line is named") {
+  using tests::error_text;
+  const tests::TemporaryFolder folder;
+  const std::string path = folder / "pairs.tsv";
+  const std::vector<std::vector<std::string>> good = {{"ir", "voy", "V"}, {"ser", "es", "V"}, {"a\xC3\xA4", "b", "N"}};
+  const auto refused = [&](const std::vector<std::vector<std::string>>& rows) {
+    std::string text;
+    for (const auto& row : rows) {
+      for (size_t i = 0; i < row.size(); ++i) text += (i == 0 ? "" : "\t") + row[i];
+      text += "\n\n";
+    }
+    tests::write_file(path, text);
+    return error_text([&] { static_cast<void>(read_pairs(path, {.tags = 2})); });
+  };
+  CHECK(refused(good) == "(no error)");
+  for (size_t row = 0; row < good.size(); ++row) {
+    const std::string place = "[read_pairs] " + path + ", line " + std::to_string(2 * row + 1) + ": ";
+    size_t byte = 1;
+    for (size_t column = 0; column < good[row].size(); ++column) {
+      CAPTURE(row, column);
+      auto broken = good;
+      byte += broken[row][column].size();
+      broken[row][column] += "\xE2\x82";
+      CHECK(refused(broken) == place + "this is not valid UTF-8 at byte " + std::to_string(byte++));
+      broken = good;
+      broken[row].erase(broken[row].begin() + static_cast<int64_t>(column));
+      CHECK(refused(broken) == place + "expected at least 3 columns with a tab between them, got 2");
+    }
+  }
 }

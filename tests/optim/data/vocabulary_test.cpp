@@ -73,6 +73,13 @@ TEST_CASE("Vocabulary: messages") {
   CHECK(refused(head + "a\n\n") == "[Vocabulary::from_text] line 3 is empty");
   CHECK(refused(head + "a\na\n") == "[Vocabulary::from_text] line 3: expected symbols in ascending order");
   CHECK(refused(head + "\\x1\n") == "[Vocabulary::from_text] line 2: expected \\x and two digits after a backslash");
+  CHECK(refused(head + "a\nbc\n") == "[Vocabulary::from_text] line 3: expected one byte");
+  const auto unit = [](const char* name) { return std::string("gradus vocabulary 1 ") + name + " without marks\n"; };
+  CHECK(refused(unit("code_point") + "ab\n") == "[Vocabulary::from_text] line 2: expected one code_point");
+  CHECK(refused(unit("code_point") + "\\xff\n") == "[Vocabulary::from_text] line 2: expected one code_point");
+  CHECK(refused(unit("word") + "a b\n") == "[Vocabulary::from_text] line 2: expected one word");
+  CHECK(refused(unit("word") + " a\n") == "[Vocabulary::from_text] line 2: expected one word");
+  CHECK(refused(unit("word") + "a\n\\x20\n") == "[Vocabulary::from_text] line 3: expected one word");
   CHECK(tests::error_text([] {
           const Vocabulary v({"", ""});
         }) == "[Vocabulary] expected texts with at least one symbol, got none (2 texts, least_count 1)");
