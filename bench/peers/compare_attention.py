@@ -2,8 +2,8 @@
 """Runs attention and training steps of transformers in gradus and PyTorch in turn; started by scripts/peers attention.
 
 Nothing is timed unless both sides give the same outputs and gradients. Of PyTorch's plain operations and its
-scaled_dot_product_attention, the faster one counts. Memory is by how much one run, or three training
-steps, in a process of its own, raises the peak of resident memory, outputs and gradients included.
+scaled_dot_product_attention, the faster one counts. Memory is by how much one run, or three training steps, raises the
+peak of resident memory in a process of its own, outputs and gradients included.
 """
 
 import json

@@ -49,7 +49,7 @@ class BestWeights : public TrainingObserver {
   }
 
  private:
-  // Tries whether they fit: not only at the end of the training.
+  // Tries now whether they fit, not only at the end of the training.
   void take(const std::string& path) {
     const std::string begin = "model.";
     for (NamedTensor& tensor : load_safetensors(path).tensors) {

@@ -39,7 +39,7 @@ class Workload {
  public:
   virtual ~Workload() = default;
   virtual void run() = 0;
-  /// Before its memory is known. From the second training step on, the moments of the optimizer are there too.
+  /// How many runs show the largest memory. A training step needs more when the moments of the optimizer exist.
   virtual int runs() const { return 1; }
   /// Inputs, and results by the names "result.*".
   virtual Tensors tensors() = 0;

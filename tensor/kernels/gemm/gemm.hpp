@@ -38,9 +38,9 @@ template <class T>
 void pack_b(int64_t k, int64_t n, const T* b, int64_t row_stride, int64_t col_stride, T* packed);
 
 /// C [m, n] = A [m, k] * B, or C += A * B when `accumulate`; on the calling thread only. A row of C has the same bits
-/// for any m above 1, and for m = 1 when `in_order`: the sums of one row are then as long to wait for as those of
-/// several. Element (i, p) of A is at a[i * lda + p * a_col]: a transposed A has lda = 1. With b_row > 0, `packed` is B
-/// as it is, element (p, j) at packed[p * b_row + j], and C has the same bits.
+/// for any m above 1. So has a single row when `in_order`; otherwise it adds in several sums, which is faster. Element
+/// (i, p) of A is at a[i * lda + p * a_col]: a transposed A has lda = 1. With b_row > 0, `packed` is B as it is,
+/// element (p, j) at packed[p * b_row + j], and C has the same bits.
 template <class T>
 struct PackedGemm {
   int64_t m = 0;

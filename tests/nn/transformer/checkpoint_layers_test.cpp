@@ -99,7 +99,7 @@ TEST_CASE("transformer layers that run again keep one layer's values instead of 
   const tests::AllocatorModeScope scope(AllocatorMode::caching);
   const int64_t kept = step_peak(false), again = step_peak(true);
   INFO(kept << " and " << again << " bytes");
-  CHECK(again * 3 < kept);  // measured: 0.24
+  CHECK(again * 3 < kept);  // measured: 0.264
   CHECK(again > 0);
 }
 

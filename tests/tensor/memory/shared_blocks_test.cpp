@@ -109,7 +109,7 @@ TEST_CASE("allocator: a loop whose large blocks end in another order than they b
     if (system_calls() != calls) last_change = round;
     calls = system_calls();
   }
-  CHECK(last_change <= 10);
+  CHECK(last_change <= 4);  // measured: at most 1 with the seeds 1 to 20
   release_cached_memory();
 }
 
