@@ -2,6 +2,7 @@
 #include <gradus/nn/recurrent/recurrent.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <gradus/autograd/ops/elementwise/elementwise.hpp>
@@ -91,6 +92,11 @@ AxisLabel gate_label(CellKind cell) {
       break;
   }
   return {"unit"};
+}
+
+// The states [B, L D, n] of all layers and directions.
+Variable states_of_all(const std::vector<Variable>& states) {
+  return states.size() == 1 ? unsqueeze(states[0], 1) : stack(states, 1);
 }
 
 }  // namespace
@@ -247,7 +253,7 @@ RecurrentOutput RecurrentModule::run(int64_t batch, DType dtype, const Project& 
   Variable below;
   for (int64_t layer = 0; layer < recurrent_.num_layers; ++layer) {
     if (layer > 0 && dropout_.options().p != 0.0) below = dropout_(below);
-    std::vector<Variable> outputs;
+    std::array<Variable, 2> outputs;
     for (int64_t direction = 0; direction < directions(); ++direction) {
       const bool reverse = direction == 1;
       const RecurrentWeights& w = weights(layer, reverse);
@@ -258,13 +264,13 @@ RecurrentOutput RecurrentModule::run(int64_t batch, DType dtype, const Project& 
       const SequenceOutput out =
           recur(layer, gates, start(input.h0, w.h0, index, zero_h),
                 has_cell ? start(input.c0, w.c0, index, zero_c) : Variable(), input.lengths, reverse);
-      outputs.push_back(out.output);
+      outputs[reverse ? 1 : 0] = out.output;
       h.push_back(out.h);
       if (has_cell) c.push_back(out.c);
     }
-    below = outputs.size() == 1 ? outputs[0] : concat(outputs, -1);
+    below = recurrent_.bidirectional ? concat({outputs[0], outputs[1]}, -1) : outputs[0];
   }
-  return {.output = below, .h = stack(h, 1), .c = has_cell ? stack(c, 1) : Variable()};
+  return {.output = below, .h = states_of_all(h), .c = has_cell ? states_of_all(c) : Variable()};
 }
 
 RecurrentOutput RecurrentModule::forward(const Variable& x, const RecurrentInput& input) {

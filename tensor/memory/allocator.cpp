@@ -52,7 +52,6 @@ constexpr AllocatorMode kDefaultMode = kSanitized ? AllocatorMode::system : Allo
 std::atomic<AllocatorMode> g_mode{kDefaultMode};
 std::atomic<int64_t> g_live{0};
 std::atomic<int64_t> g_peak{0};
-std::atomic<int64_t> g_cached{0};
 std::atomic<int64_t> g_system{0};
 
 using detail::FreeBlock;
@@ -184,6 +183,11 @@ void push_free(ThreadCache& cache, FreeBlock* block, int size_class) {
   cache.free[size_class] = block;
 }
 
+// An atomic addition would cost as much as the rest of an allocation.
+void count_cached(ThreadCache& cache, int64_t bytes) {
+  cache.cached_bytes.store(cache.cached_bytes.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
+}
+
 void drain_remote(ThreadCache& cache) {
   FreeBlock* block = cache.remote.exchange(nullptr, std::memory_order_acquire);
   while (block != nullptr) {
@@ -205,13 +209,11 @@ int free_class(const ThreadCache& cache, int size_class) {
 [[gnu::noinline]] detail::Block allocate_slow(ThreadCache& cache, size_t bytes, AllocatorMode mode) {
   if (mode == AllocatorMode::system || bytes > kCachedLimit) return {system_allocate(bytes), nullptr};
   int size_class = class_of(bytes);
-  drain_remote(cache);
+  if (cache.free[size_class] == nullptr) drain_remote(cache);
   if (bytes > kSharedLimit) size_class = free_class(cache, size_class);
   if (FreeBlock* block = cache.free[size_class]; block != nullptr) {
     cache.free[size_class] = block->next;
-    if (bytes > kSmallLimit) {
-      g_cached.fetch_sub(static_cast<int64_t>(class_bytes(size_class)), std::memory_order_relaxed);
-    }
+    if (bytes > kSmallLimit) count_cached(cache, -static_cast<int64_t>(class_bytes(size_class)));
     show_bytes(block, class_bytes(size_class));
     // The block may have been freed in another mode, and its first bytes may hold links of the list.
     if (mode == AllocatorMode::poison) std::memset(static_cast<void*>(block), 0xFF, class_bytes(size_class));
@@ -253,9 +255,7 @@ void free_block(void* data, size_t bytes, ThreadCache* owner) noexcept {
   const int size_class = class_of_block(data, bytes);
   if (g_mode.load(std::memory_order_relaxed) == AllocatorMode::poison) hide_bytes(data, class_bytes(size_class));
   auto* block = static_cast<FreeBlock*>(data);
-  if (bytes > kSmallLimit) {
-    g_cached.fetch_add(static_cast<int64_t>(class_bytes(size_class)), std::memory_order_relaxed);
-  }
+  if (bytes > kSmallLimit) count_cached(cache, static_cast<int64_t>(class_bytes(size_class)));
   if (owner == &cache) [[likely]] {
     push_free(cache, block, size_class);
     return;
@@ -269,11 +269,23 @@ void free_block(void* data, size_t bytes, ThreadCache* owner) noexcept {
 
 }  // namespace detail
 
+namespace {
+
+int64_t cached_bytes_of_all() {
+  CachePool& pool = cache_pool();
+  const std::lock_guard<std::mutex> lock(pool.mutex);
+  int64_t bytes = 0;
+  for (const ThreadCache* cache : pool.all) bytes += cache->cached_bytes.load(std::memory_order_relaxed);
+  return bytes;
+}
+
+}  // namespace
+
 MemoryStats memory_stats() {
   report_live(this_cache());
   return {.live_bytes = g_live.load(),
           .peak_bytes = g_peak.load(),
-          .cached_bytes = g_cached.load(),
+          .cached_bytes = cached_bytes_of_all(),
           .system_allocations = g_system.load()};
 }
 
@@ -290,7 +302,7 @@ void release_cached_memory() {
       cache.free[size_class] = block->next;
       const size_t bytes = class_bytes(size_class);
       show_bytes(block, bytes);
-      if (bytes > kSmallLimit) g_cached.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
+      if (bytes > kSmallLimit) count_cached(cache, -static_cast<int64_t>(bytes));
       destroy_block(block, size_class);
     }
   }

@@ -23,6 +23,7 @@ struct FreeBlock {
 struct ThreadCache {
   FreeBlock* free[kClasses] = {};
   int64_t unreported_bytes = 0;
+  std::atomic<int64_t> cached_bytes{0};  // kept by this thread's frees less its allocations; other threads only read it
   std::atomic<FreeBlock*> remote{nullptr};
 };
 
