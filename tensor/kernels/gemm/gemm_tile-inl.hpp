@@ -202,6 +202,15 @@ HWY_INLINE void RunPanel(D d, const TileProduct<T>& t, const T* b, int64_t colum
       return;
     }
   }
+  if constexpr (kTileRows == 8) {
+    if (t.m % 4 == 2 && t.m > 8) {  // ends with 5 + 5 rows, or 5 + 5 + 4, for the same reason
+      TileProduct<T> eights = t, fives = t;
+      eights.m = t.m / 8 * 8 - 8;
+      fives.m = eights.m + 10;
+      RunFewRows<2>(d, t, b, column, RunRows<5, 2>(d, fives, b, column, RunRows<8, 2>(d, eights, b, column, 0)));
+      return;
+    }
+  }
   RunFewRows<2>(d, t, b, column, RunRows<kTileRows, 2>(d, t, b, column, 0));
 }
 

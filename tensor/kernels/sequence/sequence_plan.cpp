@@ -13,11 +13,11 @@ constexpr int64_t kSequenceTaskWork = int64_t{1} << 20;
 
 // Chunks of at most 16 rows, so that common batch sizes give two chunks for two threads. At most 32 rows when the
 // weights do not fit the second-level cache, because each chunk then reads them from the third-level cache at every
-// step; but two chunks from 32 rows on. Multiples of 4 suit the tiles.
+// step; but two chunks from 32 rows on. Even numbers suit the tiles.
 int64_t rows_of_a_chunk(int64_t batch, int64_t hidden) {
   const int64_t most = hidden < 256 ? 16 : 32;
   const int64_t chunks = std::max<int64_t>(batch < 32 ? 1 : 2, ceil_div(batch, most));
-  return std::max<int64_t>(1, ceil_div(ceil_div(batch, chunks), 4) * 4);
+  return std::max<int64_t>(1, ceil_div(ceil_div(batch, chunks), 2) * 2);
 }
 
 }  // namespace
