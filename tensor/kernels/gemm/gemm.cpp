@@ -7,6 +7,7 @@
 
 #include <gradus/tensor/kernels/common/ceil_div.hpp>
 #include <gradus/tensor/kernels/gemm/gemm.hpp>
+#include <gradus/tensor/kernels/gemm/gemm_large.hpp>
 #include <gradus/tensor/kernels/gemm/gemm_pack-inl.hpp>
 #include <gradus/tensor/kernels/gemm/gemm_packed-inl.hpp>
 #include <gradus/tensor/kernels/gemm/gemm_tile-inl.hpp>
@@ -39,7 +40,7 @@ void RunPacked(const PackedGemm<T>& p) {
   const T beta = p.accumulate ? T{1} : T{0};
   if (p.k <= 0) return ScaleC(p.m, p.n, beta, p.c, p.ldc);
   const int64_t b_row = p.b_row > 0 ? p.b_row : width, b_panel = p.b_row > 0 ? width : p.k * width;
-  TileProduct<T> tile{p.m, p.n, p.k, T{1}, beta, p.a, p.lda, p.a_col, p.packed, b_row, b_panel, p.c, p.ldc};
+  TileProduct<T> tile{p.m, p.n, p.k, T{1}, beta, p.a, p.lda, p.a_col, p.packed, b_row, b_panel, p.c, p.ldc, p.resumes};
   if (p.m == 1 && !p.in_order) return RunOneRow(d, tile);
   // Splits k into parts, so that the part of a panel that all rows read stays in the first-level cache.
   constexpr int64_t kPart = 256;
@@ -48,7 +49,7 @@ void RunPacked(const PackedGemm<T>& p) {
     tile.k = HWY_MIN(kPart, p.k - first);
     tile.a = p.a + first * p.a_col;
     tile.b = p.packed + first * b_row;
-    tile.resumes = first > 0;
+    tile.resumes = p.resumes || first > 0;
     RunProduct(d, tile);
   }
 }
@@ -172,25 +173,36 @@ bool packs_panels(const Gemm<T>& p) {
   return p.trans_b || (p.k >= 192 && p.m > 64);
 }
 
-// For larger products OpenBLAS is faster on some machines (by 15 % at 1024 on a Sapphire Rapids). With AVX-512 our
-// kernel is 1 to 5 % faster at 640 (Zen 5).
+// Beyond this, run_cut is slower than OpenBLAS on some machines (by 15 % at 1024 on a Sapphire Rapids). With AVX-512
+// it is 1 to 5 % faster at 640 (Zen 5).
 double blas_work() {
   const bool avx512 = HWY_STATIC_TARGET <= HWY_AVX3 || simd_level.load(std::memory_order_relaxed) == 2;
   const double side = avx512 ? 700.0 : 600.0;
   return side * side * side;
 }
 
+// Our kernels for a baseline without vectors are much slower than OpenBLAS. NEON has vectors and FMA: there we choose
+// as with AVX2, which was not timed.
+bool has_vectors() {
+  constexpr bool kPlainBaseline = HWY_STATIC_TARGET > HWY_AVX2 && !HWY_ARCH_ARM;
+  return !kPlainBaseline || simd_level.load(std::memory_order_relaxed) != 0;
+}
+
 // This decides for a whole product, never for a block of it. Below blas_work() our kernels are 3 to 40 % faster, but
-// they do not pack A: with a long transposed A each step reads a new page. Our kernels for a baseline without vectors
-// are much slower than OpenBLAS. NEON has vectors and FMA: there we choose as with AVX2, which was not timed.
+// they do not pack A: with a long transposed A each step reads a new page.
 template <class T>
 bool uses_blas(const Gemm<T>& p) {
-  constexpr bool kPlainBaseline = HWY_STATIC_TARGET > HWY_AVX2 && !HWY_ARCH_ARM;
-  const bool plain = kPlainBaseline && simd_level.load(std::memory_order_relaxed) == 0;
   const double work = static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
   if (p.k <= 0 || work <= static_cast<double>(kBlockWork) / 16) return false;
   if (std::max({p.m, p.n, p.k, p.lda, p.ldb, p.ldc}) > INT32_MAX) return false;  // it counts in 32 bits
-  return plain || (p.trans_a && p.k > 1024) || (work > blas_work() && p.m >= 64 && p.n >= 64);
+  return !has_vectors() || (p.trans_a && p.k > 1024) || (work > blas_work() && p.m >= 64 && p.n >= 64);
+}
+
+// For gemm_large. With fewer rows, packing B costs as much as it saves; smaller products have no use for it.
+template <class T>
+bool uses_large(const Gemm<T>& p) {
+  const double work = static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
+  return has_vectors() && !p.trans_a && p.m >= 256 && p.k <= kLargestSum && work > 64.0 * kBlockWork;
 }
 
 template <class T>
@@ -210,19 +222,23 @@ bool is_dots(const Gemm<T>& p) {
 
 // Decisions for a whole product, which all its blocks use.
 struct Way {
+  bool large;
   bool blas;
   bool dots;
 };
 
 template <class T>
 Way way_of(const Gemm<T>& p) {
-  return {uses_blas(p), is_dots(p)};
+  const bool large = uses_large(p);
+  return {large, !large && uses_blas(p), is_dots(p)};
 }
 
 template <class T>
 void run_batch(const BatchedGemm<T>& batch, int64_t begin, int64_t end, Way way) {
   const Gemm<T>& p = batch.item;
-  if (way.blas) {
+  if (way.large) {
+    for (int64_t i = begin; i < end; ++i) gemm_large(batch_item(batch, i));
+  } else if (way.blas) {
     for (int64_t i = begin; i < end; ++i) blas_gemm(batch_item(batch, i));
   } else if (packs_panels(p) && !way.dots) {
     detail::Scratch scratch(static_cast<size_t>(p.k * kPanelWidth<T>) * sizeof(T));
@@ -279,7 +295,7 @@ bool run_long(const Gemm<float>& p) {
   if (p.k <= kLongSum) return false;
   // For a small C, a call of OpenBLAS for each part costs more than its products. Its sums also depend on the number
   // of rows and columns, those of our kernels do not.
-  const Way way = {std::min(p.m, p.n) >= kBlasSide && uses_blas(p), is_dots(p)};
+  const Way way = {false, std::min(p.m, p.n) >= kBlasSide && uses_blas(p), is_dots(p)};
   long_sums(p, [way](const Gemm<float>& part) { run_batch(BatchedGemm<float>{part, 1, 0, 0, 0}, 0, 1, way); });
   return true;
 }
@@ -290,8 +306,9 @@ template <class T>
 void gemm(const Gemm<T>& p) {
   if (p.m <= 0 || p.n <= 0) return;
   if (run_long(p)) return;
-  if (p.m * p.n * p.k <= 2 * kBlockWork) {
-    run_batch(BatchedGemm<T>{p, 1, 0, 0, 0}, 0, 1, way_of(p));
+  const Way way = way_of(p);
+  if (way.large || p.m * p.n * p.k <= 2 * kBlockWork) {
+    run_batch(BatchedGemm<T>{p, 1, 0, 0, 0}, 0, 1, way);
   } else {
     run_cut(p);
   }

@@ -9,7 +9,8 @@ namespace gradus::kernels {
 
 /// The product p (see Gemm in blas.hpp), any sizes >= 0 (with k = 0, C = beta * C); C overlaps neither A nor B. In our
 /// kernels a row of C has the same bits for any number of rows. The exceptions are a single row times a transposed B,
-/// and a long transposed A (k > 1024) or a large product, which may use OpenBLAS. Blocks of C run on several threads.
+/// and what OpenBLAS computes: a long transposed A (k > 1024), and a large product with a transposed A or with fewer
+/// than 256 rows. Blocks of C run on several threads.
 /// An f32 product with k > 4,096 sums parts of it in f64.
 template <class T>
 void gemm(const Gemm<T>& p);
@@ -37,7 +38,8 @@ int64_t packed_b_size(int64_t k, int64_t n);
 template <class T>
 void pack_b(int64_t k, int64_t n, const T* b, int64_t row_stride, int64_t col_stride, T* packed);
 
-/// C [m, n] = A [m, k] * B, or C += A * B when `accumulate`; on the calling thread only. A row of C has the same bits
+/// C [m, n] = A [m, k] * B, or C += A * B when `accumulate`; on the calling thread only. With `resumes`, the sums start
+/// from C, so that parts of k one after the other give the same bits as one product. A row of C has the same bits
 /// for any m above 1. So has a single row when `in_order`; otherwise it adds in several sums, which is faster. Element
 /// (i, p) of A is at a[i * lda + p * a_col]: a transposed A has lda = 1. With b_row > 0, `packed` is B as it is,
 /// element (p, j) at packed[p * b_row + j], and C has the same bits.
@@ -55,6 +57,7 @@ struct PackedGemm {
   int64_t a_col = 1;
   int64_t b_row = 0;
   bool in_order = false;
+  bool resumes = false;
 };
 
 template <class T>

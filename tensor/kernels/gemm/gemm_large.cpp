@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "gradus/tensor/kernels/gemm/gemm_large.cpp"
+#include <gradus/tensor/kernels/simd/simd-inl.hpp>
+
+#include <algorithm>
+
+#include <gradus/tensor/kernels/common/ceil_div.hpp>
+#include <gradus/tensor/kernels/gemm/gemm.hpp>
+#include <gradus/tensor/kernels/gemm/gemm_large.hpp>
+#include <gradus/tensor/kernels/gemm/long_sums.hpp>
+#include <gradus/tensor/kernels/simd/vectors-inl.hpp>
+#include <gradus/tensor/memory/allocator.hpp>
+#include <gradus/tensor/runtime/parallel.hpp>
+
+HWY_BEFORE_NAMESPACE();
+namespace gradus::kernels::HWY_NAMESPACE {
+
+/// C = alpha * sums + beta * C for sums [m, n]; beta 0 does not read C.
+template <class T>
+void FinishBlock(const Gemm<T>& block, const T* sums) {
+  const hn::ScalableTag<T> d;
+  const auto alpha = hn::Set(d, block.alpha), beta = hn::Set(d, block.beta);
+  for (int64_t i = 0; i < block.m; ++i) {
+    T* c = block.c + i * block.ldc;
+    const T* from = sums + i * block.n;
+    ForVectors(d, block.n, [&](const auto& io, int64_t j) HWY_ATTR {
+      auto sum = hn::Mul(alpha, io.load(from + j));
+      if (block.beta != T{0}) sum = hn::MulAdd(beta, io.load(c + j), sum);
+      io.store(sum, c + j);
+    });
+  }
+}
+
+}  // namespace gradus::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gradus::kernels {
+namespace {
+
+// The sums run in parts of k. A part of a block of rows of A stays in the second-level cache while all of B passes by.
+constexpr int64_t kPart = 256;
+constexpr int64_t kRows = 128;
+// So much of B is packed at once: it stays in the third-level cache.
+constexpr int64_t kPackedBytes = int64_t{4} << 20;
+// B is packed in pieces of so many columns.
+constexpr int64_t kPieceColumns = 256;
+
+// n cut into equal shares of at most `most`, each but the last a multiple of `multiple`, which divides `most`.
+int64_t even_share(int64_t n, int64_t most, int64_t multiple) {
+  return ceil_div(ceil_div(n, ceil_div(n, most)), multiple) * multiple;
+}
+
+// One block of columns of the product. Part number i of its packed B starts at packed + i * kPart * width.
+template <class T>
+struct LargeBlock {
+  Gemm<T> p;
+  T* packed;
+  int64_t width;
+};
+
+template <class T>
+void pack_block(const LargeBlock<T>& block) {
+  const Gemm<T>& p = block.p;
+  const int64_t pieces = ceil_div(p.n, kPieceColumns);
+  const auto pack_pieces = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i / pieces * kPart, column = i % pieces * kPieceColumns, k = std::min(kPart, p.k - first);
+      const T* b = p.b + (p.trans_b ? column * p.ldb + first : first * p.ldb + column);
+      pack_b(k, std::min(kPieceColumns, p.n - column), b, p.trans_b ? 1 : p.ldb, p.trans_b ? p.ldb : 1,
+             block.packed + first * block.width + column * k);
+    }
+  };
+  parallel_for(ceil_div(p.k, kPart) * pieces, pack_pieces, 2);
+}
+
+// The rows [row, row + rows) of the block, at most kRows.
+template <class T>
+void run_rows(const LargeBlock<T>& block, int64_t row, int64_t rows) {
+  const Gemm<T> p = block_of(block.p, row, 0, rows, block.p.n);
+  // Where C does not get the plain sums, a sum of several parts needs another place until it is complete.
+  const bool plain = p.alpha == T{1} && (p.beta == T{0} || (p.beta == T{1} && p.k <= kPart));
+  detail::Scratch scratch(plain ? 0 : static_cast<size_t>(p.m * p.n) * sizeof(T));
+  PackedGemm<T> part{.m = p.m, .n = p.n, .a = p.a, .lda = p.lda, .c = p.c, .ldc = p.ldc, .in_order = true};
+  part.accumulate = plain && p.beta == T{1};
+  if (!plain) {
+    part.c = scratch.as<T>();
+    part.ldc = p.n;
+  }
+  for (int64_t first = 0; first < p.k; first += kPart) {
+    part.k = std::min(kPart, p.k - first);
+    part.packed = block.packed + first * block.width;
+    part.resumes = first > 0;
+    part.a = p.a + first;
+    gemm_packed(part);
+  }
+  if (!plain) GRADUS_SIMD(FinishBlock<T>)(p, scratch.as<T>());
+}
+
+}  // namespace
+
+template <class T>
+void gemm_large(const Gemm<T>& p) {
+  constexpr int64_t kPanel = 128 / sizeof(T);
+  const int64_t packed_columns = kPackedBytes / static_cast<int64_t>(sizeof(T)) / p.k;
+  const int64_t columns = even_share(p.n, std::max(packed_columns, 2 * kPanel), kPanel);
+  const int64_t rows = even_share(p.m, kRows, 8);
+  detail::Scratch packed(static_cast<size_t>(p.k * columns) * sizeof(T));
+  for (int64_t column = 0; column < p.n; column += columns) {
+    const LargeBlock<T> block{block_of(p, 0, column, p.m, columns), packed.as<T>(), columns};
+    pack_block(block);
+    const auto run_blocks = [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) run_rows(block, i * rows, rows);
+    };
+    parallel_for(ceil_div(p.m, rows), run_blocks, 1);
+  }
+}
+
+GRADUS_FLOAT_AND_DOUBLE(gemm_large)
+
+}  // namespace gradus::kernels
+#endif  // HWY_ONCE
