@@ -4,7 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <iomanip>
 #include <numbers>
+#include <sstream>
+
+#include <zlib.h>
 
 #include <gradus/autograd/grad.hpp>
 #include <gradus/autograd/ops/neural/neural.hpp>
@@ -24,10 +29,27 @@ TextRows rows_of(const Config& config, const Vocabulary& symbols, const TextRows
       "--batch " + std::to_string(config.batch) + " rows of --unroll " + std::to_string(config.unroll) + " symbols: ");
 }
 
+/// A file of another content has another text, but for one in four thousand million.
+std::string content_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> bytes(size_t{1} << 20);
+  uLong crc = 0;
+  int64_t size = 0;
+  do {
+    file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    crc = crc32_z(crc, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<z_size_t>(file.gcount()));
+    size += file.gcount();
+  } while (file);
+  if (!file.eof()) throw BadInput("--data " + path + ": reading failed");
+  std::ostringstream text;
+  text << size << " bytes with the CRC-32 " << std::hex << std::setfill('0') << std::setw(8) << crc;
+  return text.str();
+}
+
 /// What decides the result of a training, so that it goes on only with the same.
 std::vector<std::pair<std::string, std::string>> settings_of(const Config& config, const CharLmOptions& model,
                                                              int64_t steps) {
-  return {setting("--data", std::to_string(std::filesystem::file_size(config.data)) + " bytes"),
+  return {setting("--data", content_of(config.data)),
           setting("--cell", cell_name(model.cell)),
           setting("--layers", model.num_layers),
           setting("--hidden", model.hidden_size),

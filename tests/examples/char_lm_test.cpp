@@ -188,6 +188,14 @@ TEST_CASE("a training of a character model that was cut goes on from its checkpo
   config.dropout = 0.1;
   config.seed = 2;
   refusal("--dropout: expected 0.2, got 0.1; --seed: expected 1, got 2");
+  config.dropout = 0.2;
+  config.seed = 1;
+  std::string text = read_file(config.data);
+  std::swap(text.front(), text[1]);
+  REQUIRE(text != read_file(config.data));
+  write_file(config.data, text);
+  CHECK_THROWS_WITH(char_lm::run(config), contains_text("the checkpoint has other settings: --data: expected ") &&
+                                              contains_text(" bytes with the CRC-32 "));
   CHECK(read_file(folder / "cut/metrics.jsonl") == before);
 }
 
