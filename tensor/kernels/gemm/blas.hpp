@@ -22,6 +22,7 @@ struct Gemm {
   T beta = 0;  ///< 0 overwrites C without reading it
   T* c = nullptr;
   int64_t ldc = 0;
+  const T* bias = nullptr;  ///< [n], added to each row of C; needs alpha 1 and beta 0; only for gemm and gemm_large
 };
 
 /// Loads the library of this name; throws when it does not exist or is not OpenBLAS. The first call of blas_gemm does

@@ -37,16 +37,22 @@ void RunPacked(const PackedGemm<T>& p) {
   const hn::ScalableTag<T> d;
   const int64_t width = 2 * static_cast<int64_t>(hn::Lanes(d));
   if (p.m <= 0 || p.n <= 0) return;
-  const T beta = p.accumulate ? T{1} : T{0};
+  const T beta = p.accumulate || p.bias != nullptr ? T{1} : T{0};
   if (p.k <= 0) return ScaleC(p.m, p.n, beta, p.c, p.ldc);
   const int64_t b_row = p.b_row > 0 ? p.b_row : width, b_panel = p.b_row > 0 ? width : p.k * width;
-  TileProduct<T> tile{p.m, p.n, p.k, T{1}, beta, p.a, p.lda, p.a_col, p.packed, b_row, b_panel, p.c, p.ldc, p.resumes};
+  TileProduct<T> tile{p.m, p.n, p.k, T{1}, beta, p.a, p.lda, p.a_col, p.packed, b_row, b_panel, p.c, p.ldc, p.c, p.ldc};
+  tile.resumes = p.resumes;
+  if (p.bias != nullptr) {
+    tile.s = p.bias;
+    tile.s_row = 0;
+  }
   if (p.m == 1 && !p.in_order) return RunOneRow(d, tile);
   // Splits k into parts, so that the part of a panel that all rows read stays in the first-level cache.
   constexpr int64_t kPart = 256;
   if (p.accumulate || p.m < 2 * kTileRows || p.k < 2 * kPart) return RunProduct(d, tile);
   for (int64_t first = 0; first < p.k; first += kPart) {
     tile.k = HWY_MIN(kPart, p.k - first);
+    tile.beta = first + kPart < p.k ? T{0} : beta;
     tile.a = p.a + first * p.a_col;
     tile.b = p.packed + first * b_row;
     tile.resumes = p.resumes || first > 0;
@@ -101,12 +107,14 @@ void RunBlock(const Gemm<T>& p, T* panel) {
   tile.n = p.n;
   tile.k = p.k;
   tile.alpha = p.alpha;
-  tile.beta = p.beta;
+  tile.beta = p.bias != nullptr ? T{1} : p.beta;
   tile.a = p.a;
   tile.a_row = p.trans_a ? 1 : p.lda;
   tile.a_col = p.trans_a ? p.lda : 1;
   tile.c = p.c;
   tile.c_row = p.ldc;
+  tile.s = p.bias != nullptr ? p.bias : p.c;
+  tile.s_row = p.bias != nullptr ? 0 : p.ldc;
   if (panel == nullptr) {
     tile.b = p.b;
     tile.b_row = p.ldb;
@@ -116,9 +124,11 @@ void RunBlock(const Gemm<T>& p, T* panel) {
   // Splits k into parts, so that the part of A that all panels read fits the second-level cache.
   constexpr int64_t kPart = 256;
   const bool in_parts = p.alpha == T{1} && p.beta == T{0};
+  const T beta = tile.beta;
   tile.b_row = width;
   int64_t first = 0;
   do {
+    tile.beta = in_parts && first + kPart < p.k ? T{0} : beta;
     tile.k = in_parts ? HWY_MIN(kPart, p.k - first) : p.k;
     tile.a = p.a + first * tile.a_col;
     const T* b = p.b + first * (p.trans_b ? 1 : p.ldb);
@@ -159,6 +169,8 @@ namespace {
 
 // The multiply-adds of one block of a large product or of a batch: about 20 us.
 constexpr int64_t kBlockWork = int64_t{1} << 20;
+// The elements of a task that only copies.
+constexpr int64_t kCopyWork = int64_t{1} << 15;
 // The least number of rows in a block: B is packed again for each block of rows.
 constexpr int64_t kBlockRows = 256;
 
@@ -287,6 +299,19 @@ void run_cut(const Gemm<T>& p) {
   parallel_for(ceil_div(p.m, cut.rows) * cut.across, run_blocks, 1);
 }
 
+// The same product for the ways that can only add C.
+template <class T>
+Gemm<T> with_bias_in_c(const Gemm<T>& p) {
+  const auto copy_rows = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) std::copy_n(p.bias, p.n, p.c + i * p.ldc);
+  };
+  parallel_for(p.m, copy_rows, ceil_div(kCopyWork, p.n));
+  Gemm<T> added = p;
+  added.bias = nullptr;
+  added.beta = T{1};
+  return added;
+}
+
 constexpr int64_t kBlasSide = 128;
 
 // Computes p in parts when its sums would lose digits otherwise; returns whether it did.
@@ -305,8 +330,10 @@ bool run_long(const Gemm<float>& p) {
 template <class T>
 void gemm(const Gemm<T>& p) {
   if (p.m <= 0 || p.n <= 0) return;
-  if (run_long(p)) return;
   const Way way = way_of(p);
+  const bool adds_c = p.k <= 0 || way.blas || way.dots || (sizeof(T) == sizeof(float) && p.k > kLongSum);
+  if (p.bias != nullptr && adds_c) return gemm(with_bias_in_c(p));
+  if (run_long(p)) return;
   if (way.large || p.m * p.n * p.k <= 2 * kBlockWork) {
     run_batch(BatchedGemm<T>{p, 1, 0, 0, 0}, 0, 1, way);
   } else {

@@ -92,6 +92,7 @@ void run_rows(const LargeBlock<T>& block, int64_t row, int64_t rows) {
     part.k = std::min(kPart, p.k - first);
     part.packed = block.packed + first * block.width;
     part.resumes = first > 0;
+    if (first + kPart >= p.k) part.bias = p.bias;
     part.a = p.a + first;
     gemm_packed(part);
   }

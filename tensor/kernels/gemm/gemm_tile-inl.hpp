@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-// The register tile of all our products: C(i, j) = alpha * sum_p A(i, p) B(p, j) + beta * C(i, j) for a few rows and a
-// few vectors of columns. Each element has one accumulator, which adds the terms in ascending order of p for every tile
-// shape. So a row of C has the same bits for any number of rows, except in RunOneRow.
+// The register tile of all our products: C(i, j) = alpha * sum_p A(i, p) B(p, j) + beta * S(i, j) for a few rows and a
+// few vectors of columns, where S is C itself or a bias in each row. Each element has one accumulator, which adds the
+// terms in ascending order of p for every tile shape. So a row of C has the same bits for any number of rows, except in
+// RunOneRow.
 
 #include <hwy/cache_control.h>
 
@@ -32,6 +33,8 @@ struct TileProduct {
   int64_t b_row, b_panel;
   T* c;
   int64_t c_row;
+  const T* s;
+  int64_t s_row;
   bool resumes = false;  // starts the sums from C, so that p can run in several parts; needs alpha 1 and beta 0
 };
 
@@ -66,35 +69,36 @@ HWY_INLINE void StoreLast(D d, hn::Vec<D> v, T* p, [[maybe_unused]] size_t count
   if constexpr (kLast == Last::part) StorePart(d, v, p, count);
 }
 
-/// C = alpha * sums + beta * C.
+/// C = alpha * sums + beta * S.
 template <int kRows, int kVectors, Last kLast, class D, class T = hn::TFromD<D>>
-HWY_INLINE void StoreTile(D d, const TileProduct<T>& t, hn::Vec<D> (&acc)[kRows][kVectors], T* HWY_RESTRICT c,
+HWY_INLINE void StoreTile(D d, const TileProduct<T>& t, hn::Vec<D> (&acc)[kRows][kVectors], T* c, const T* s,
                           size_t last) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto alpha = hn::Set(d, t.alpha), beta = hn::Set(d, t.beta);
-  const bool plain = t.alpha == T{1} && t.beta == T{0}, reads_c = t.beta != T{0};
+  const bool plain = t.alpha == T{1} && t.beta == T{0}, reads_s = t.beta != T{0};
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       T* at = c + i * t.c_row + v * lanes;
+      const T* from = s + i * t.s_row + v * lanes;
       auto sum = acc[i][v];
       if (!plain) sum = hn::Mul(alpha, sum);
       if (v == kVectors - 1) {
-        if (reads_c) sum = hn::MulAdd(beta, LoadLast<kLast>(d, at, last), sum);
+        if (reads_s) sum = hn::MulAdd(beta, LoadLast<kLast>(d, from, last), sum);
         StoreLast<kLast>(d, sum, at, last);
       } else {
-        if (reads_c) sum = hn::MulAdd(beta, hn::LoadU(d, at), sum);
+        if (reads_s) sum = hn::MulAdd(beta, hn::LoadU(d, from), sum);
         hn::StoreU(sum, d, at);
       }
     }
   }
 }
 
-/// Rows [0, kRows) of a and c, kVectors vectors of columns from panel `b` on; the last vector has `last` columns.
+/// Rows [0, kRows) of a, c and s, kVectors vectors of columns from panel `b` on; the last vector has `last` columns.
 template <int kRows, int kVectors, Last kLast, class D, class T = hn::TFromD<D>>
-HWY_INLINE void RunTile(D d, const TileProduct<T>& t, const T* HWY_RESTRICT a, const T* HWY_RESTRICT b,
-                        T* HWY_RESTRICT c, size_t last) {
+HWY_INLINE void RunTile(D d, const TileProduct<T>& t, const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, T* c,
+                        const T* s, size_t last) {
   using V = hn::Vec<D>;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   V acc[kRows][kVectors];
@@ -132,7 +136,7 @@ HWY_INLINE void RunTile(D d, const TileProduct<T>& t, const T* HWY_RESTRICT a, c
     a += a_col;
     b += b_row;
   }
-  StoreTile<kRows, kVectors, kLast>(d, t, acc, c, last);
+  StoreTile<kRows, kVectors, kLast>(d, t, acc, c, s, last);
 }
 
 /// kRows rows from row `i` on, and as many whole groups of kVectors vectors of columns as there are from `column` on.
@@ -143,7 +147,8 @@ HWY_INLINE int64_t RunFlatGroups(D d, const TileProduct<T>& t, int64_t i, int64_
   if constexpr (kVectors <= tile_vectors(kRows)) {
     for (; column + kVectors * lanes <= t.n; column += kVectors * lanes) {
       const T* b = t.b + column / (2 * lanes) * t.b_panel;
-      RunTile<kRows, kVectors, Last::whole>(d, t, t.a + i * t.a_row, b, t.c + i * t.c_row + column, 0);
+      RunTile<kRows, kVectors, Last::whole>(d, t, t.a + i * t.a_row, b, t.c + i * t.c_row + column,
+                                            t.s + i * t.s_row + column, 0);
     }
   }
   return column;
@@ -158,13 +163,14 @@ HWY_NOINLINE int64_t RunRows(D d, const TileProduct<T>& t, const T* b, int64_t c
   const int64_t last = t.n - column - (kVectors - 1) * lanes;
   const T* a = t.a + i * t.a_row;
   T* c = t.c + i * t.c_row + column;
-  for (; i + kRows <= t.m; i += kRows, a += kRows * t.a_row, c += kRows * t.c_row) {
+  const T* s = t.s + i * t.s_row + column;
+  for (; i + kRows <= t.m; i += kRows, a += kRows * t.a_row, c += kRows * t.c_row, s += kRows * t.s_row) {
     if (last >= lanes) {
-      RunTile<kRows, kVectors, Last::whole>(d, t, a, b, c, 0);
+      RunTile<kRows, kVectors, Last::whole>(d, t, a, b, c, s, 0);
     } else if (kHasHalf && 2 * last == lanes) {
-      RunTile<kRows, kVectors, kHasHalf ? Last::half : Last::part>(d, t, a, b, c, static_cast<size_t>(last));
+      RunTile<kRows, kVectors, kHasHalf ? Last::half : Last::part>(d, t, a, b, c, s, static_cast<size_t>(last));
     } else {
-      RunTile<kRows, kVectors, Last::part>(d, t, a, b, c, static_cast<size_t>(last));
+      RunTile<kRows, kVectors, Last::part>(d, t, a, b, c, s, static_cast<size_t>(last));
     }
   }
   return i;
@@ -233,11 +239,13 @@ HWY_NOINLINE void RunFlat(D d, const TileProduct<T>& t, int64_t i) {
   }
 }
 
-/// One row of a and c, in kChains sums: term p belongs to sum p % kChains. The FMAs of one sum wait for each other.
+/// One row from `column` on, in kChains sums: term p belongs to sum p % kChains. The FMAs of one sum wait for each
+/// other.
 template <int kVectors, int kChains, Last kLast, class D, class T = hn::TFromD<D>>
-HWY_INLINE void RunChains(D d, const TileProduct<T>& t, const T* HWY_RESTRICT b, T* HWY_RESTRICT c, size_t last) {
+HWY_INLINE void RunChains(D d, const TileProduct<T>& t, int64_t column, size_t last) {
   using V = hn::Vec<D>;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const T* HWY_RESTRICT b = t.b + column / (2 * lanes) * t.b_panel;
   V acc[kChains][kVectors];
 #pragma GCC unroll 8
   for (int chain = 0; chain < kChains; ++chain) {
@@ -265,7 +273,7 @@ HWY_INLINE void RunChains(D d, const TileProduct<T>& t, const T* HWY_RESTRICT b,
 #pragma GCC unroll 8
     for (int chain = 1; chain < kChains; ++chain) sums[0][v] = hn::Add(sums[0][v], acc[chain][v]);
   }
-  StoreTile<1, kVectors, kLast>(d, t, sums, c, last);
+  StoreTile<1, kVectors, kLast>(d, t, sums, t.c + column, t.s + column, last);
 }
 
 /// A product of one row, with about eight sums at a time.
@@ -274,19 +282,18 @@ HWY_INLINE void RunOneRow(D d, const TileProduct<T>& t) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t column = RunFlatGroups<1, 8>(d, t, 0, 0);
   for (; column + 4 * lanes <= t.n; column += 4 * lanes) {
-    RunChains<4, 2, Last::whole>(d, t, t.b + column / (2 * lanes) * t.b_panel, t.c + column, 0);
+    RunChains<4, 2, Last::whole>(d, t, column, 0);
   }
   for (; column < t.n; column += 2 * lanes) {
-    const T* b = t.b + column / (2 * lanes) * t.b_panel;
     const int64_t left = t.n - column;
     if (left >= 2 * lanes) {
-      RunChains<2, 4, Last::whole>(d, t, b, t.c + column, 0);
+      RunChains<2, 4, Last::whole>(d, t, column, 0);
     } else if (left > lanes) {
-      RunChains<2, 4, Last::part>(d, t, b, t.c + column, static_cast<size_t>(left - lanes));
+      RunChains<2, 4, Last::part>(d, t, column, static_cast<size_t>(left - lanes));
     } else if (left == lanes) {
-      RunChains<1, 4, Last::whole>(d, t, b, t.c + column, 0);
+      RunChains<1, 4, Last::whole>(d, t, column, 0);
     } else {
-      RunChains<1, 4, Last::part>(d, t, b, t.c + column, static_cast<size_t>(left));
+      RunChains<1, 4, Last::part>(d, t, column, static_cast<size_t>(left));
     }
   }
 }

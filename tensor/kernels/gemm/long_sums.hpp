@@ -27,6 +27,7 @@ Gemm<T> block_of(const Gemm<T>& p, int64_t row, int64_t column, int64_t rows, in
   block.a += row * (p.trans_a ? 1 : p.lda);
   block.b += column * (p.trans_b ? p.ldb : 1);
   block.c += row * p.ldc + column;
+  if (p.bias != nullptr) block.bias += column;
   return block;
 }
 

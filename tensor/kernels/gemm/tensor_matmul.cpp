@@ -105,7 +105,7 @@ void matmul(const Tensor& a, const Tensor& b, Tensor& c) {
 }
 
 void linear(const Tensor& x, const Tensor& w, const Tensor* bias, Tensor& y) {
-  if (bias != nullptr) copy(bias->expand(y.shape()), y);
+  const Tensor added = bias != nullptr ? bias->contiguous() : Tensor();
   const MatrixView left = matrix_view(x);
   const MatrixView right = matrix_view(w);
   dispatch_float(y.dtype(), [&]<class T>() {
@@ -118,9 +118,9 @@ void linear(const Tensor& x, const Tensor& w, const Tensor* bias, Tensor& y) {
                  .lda = left.ld,
                  .b = pointer<T>(right.tensor),
                  .ldb = right.ld,
-                 .beta = bias != nullptr ? T{1} : T{0},
                  .c = pointer<T>(y),
-                 .ldc = std::max<int64_t>(1, y.size(1))});
+                 .ldc = std::max<int64_t>(1, y.size(1)),
+                 .bias = bias != nullptr ? pointer<T>(added) : nullptr});
   });
 }
 

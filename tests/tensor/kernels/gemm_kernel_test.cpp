@@ -221,10 +221,47 @@ void check_large() {
   }
 }
 
+// With a bias, C has the bits that beta 1 gives when each of its rows starts as the bias.
+template <class T>
+void check_bias(Size size, bool trans_a, bool trans_b) {
+  const uint64_t seed = tests::seed(17);
+  RandomNumbers random(seed);
+  Gemm<T> shape{.trans_a = trans_a, .trans_b = trans_b, .m = size.m, .n = size.n, .k = size.k, .beta = T{1}};
+  Case<T> test(random, shape, 3);
+  const std::vector<T> bias = random.uniform<T>(size.n);
+  for (int64_t i = 0; i < size.m; ++i) std::copy(bias.begin(), bias.end(), test.c.begin() + i * test.p.ldc);
+  Gemm<T> with_bias = test.p;
+  with_bias.beta = T{0};
+  with_bias.bias = bias.data();
+  std::vector<T> c = test.c;
+  for (int64_t i = 0; i < size.m; ++i) std::fill_n(c.begin() + i * test.p.ldc, size.n, T(NAN));
+  with_bias.c = c.data();
+  gemm(test.p);
+  gemm(with_bias);
+  INFO("m " << size.m << " n " << size.n << " k " << size.k << " " << trans_a << trans_b << " seed " << seed);
+  CHECK(c == test.c);
+}
+
+template <class T>
+void check_bias() {
+  std::vector<Size> sizes = kSizes;
+  sizes.insert(sizes.end(), {{300, 600, 513}, {260, 90, 700}, {140, 150, 4100}});
+  for (const Size& size : sizes) {
+    for (const bool trans_a : {false, true}) {
+      for (const bool trans_b : {false, true}) check_bias<T>(size, trans_a, trans_b);
+    }
+  }
+}
+
 }  // namespace
 
 TEST_CASE("gemm: every form, size and beta equals the plain loops in f64") { check_all_forms<double>(); }
 TEST_CASE("gemm: every form, size and beta equals the plain loops in f32") { check_all_forms<float>(); }
+
+TEST_CASE("gemm: a bias is added to each row") {
+  check_bias<float>();
+  check_bias<double>();
+}
 
 TEST_CASE("gemm: beta 0 never reads C and nothing is written between the rows of C") {
   const std::vector<double> a = {1, 2, 3, 4}, b = {5, 6, 7, 8};
