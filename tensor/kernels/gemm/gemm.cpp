@@ -214,7 +214,8 @@ bool uses_blas(const Gemm<T>& p) {
 template <class T>
 bool uses_large(const Gemm<T>& p) {
   const double work = static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
-  return has_vectors() && !p.trans_a && p.m >= 256 && p.k <= kLargestSum && work > 64.0 * kBlockWork;
+  const bool plain = !p.trans_a && p.alpha == T{1} && p.beta == T{0};
+  return has_vectors() && plain && p.m >= 256 && p.k <= kLargestSum && work > 64.0 * kBlockWork;
 }
 
 template <class T>

@@ -1,41 +1,15 @@
 // SPDX-License-Identifier: MIT
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "gradus/tensor/kernels/gemm/gemm_large.cpp"
-#include <gradus/tensor/kernels/simd/simd-inl.hpp>
+#include <gradus/tensor/kernels/gemm/gemm_large.hpp>
 
 #include <algorithm>
 
 #include <gradus/tensor/kernels/common/ceil_div.hpp>
+#include <gradus/tensor/kernels/common/instances.hpp>
 #include <gradus/tensor/kernels/gemm/gemm.hpp>
-#include <gradus/tensor/kernels/gemm/gemm_large.hpp>
 #include <gradus/tensor/kernels/gemm/long_sums.hpp>
-#include <gradus/tensor/kernels/simd/vectors-inl.hpp>
 #include <gradus/tensor/memory/allocator.hpp>
 #include <gradus/tensor/runtime/parallel.hpp>
 
-HWY_BEFORE_NAMESPACE();
-namespace gradus::kernels::HWY_NAMESPACE {
-
-/// C = alpha * sums + beta * C for sums [m, n]; beta 0 does not read C.
-template <class T>
-void FinishBlock(const Gemm<T>& block, const T* sums) {
-  const hn::ScalableTag<T> d;
-  const auto alpha = hn::Set(d, block.alpha), beta = hn::Set(d, block.beta);
-  for (int64_t i = 0; i < block.m; ++i) {
-    T* c = block.c + i * block.ldc;
-    const T* from = sums + i * block.n;
-    ForVectors(d, block.n, [&](const auto& io, int64_t j) HWY_ATTR {
-      auto sum = hn::Mul(alpha, io.load(from + j));
-      if (block.beta != T{0}) sum = hn::MulAdd(beta, io.load(c + j), sum);
-      io.store(sum, c + j);
-    });
-  }
-}
-
-}  // namespace gradus::kernels::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
 namespace gradus::kernels {
 namespace {
 
@@ -44,10 +18,10 @@ constexpr int64_t kPart = 256;
 constexpr int64_t kRows = 128;
 // So much of B is packed at once: it stays in the third-level cache.
 constexpr int64_t kPackedBytes = int64_t{4} << 20;
-// B is packed in pieces of so many columns.
-constexpr int64_t kPieceColumns = 256;
+// B is packed in pieces of a part of k and so many columns, and a task packs so many pieces.
+constexpr int64_t kPieceColumns = 256, kPieces = 4;
 
-// n cut into equal shares of at most `most`, each but the last a multiple of `multiple`, which divides `most`.
+// The size of equal shares of n: at most `most`, then rounded up to a multiple of `multiple`.
 int64_t even_share(int64_t n, int64_t most, int64_t multiple) {
   return ceil_div(ceil_div(n, ceil_div(n, most)), multiple) * multiple;
 }
@@ -72,22 +46,14 @@ void pack_block(const LargeBlock<T>& block) {
              block.packed + first * block.width + column * k);
     }
   };
-  parallel_for(ceil_div(p.k, kPart) * pieces, pack_pieces, 2);
+  parallel_for(ceil_div(p.k, kPart) * pieces, pack_pieces, kPieces);
 }
 
 // The rows [row, row + rows) of the block, at most kRows.
 template <class T>
 void run_rows(const LargeBlock<T>& block, int64_t row, int64_t rows) {
   const Gemm<T> p = block_of(block.p, row, 0, rows, block.p.n);
-  // Where C does not get the plain sums, a sum of several parts needs another place until it is complete.
-  const bool plain = p.alpha == T{1} && (p.beta == T{0} || (p.beta == T{1} && p.k <= kPart));
-  detail::Scratch scratch(plain ? 0 : static_cast<size_t>(p.m * p.n) * sizeof(T));
-  PackedGemm<T> part{.m = p.m, .n = p.n, .a = p.a, .lda = p.lda, .c = p.c, .ldc = p.ldc, .in_order = true};
-  part.accumulate = plain && p.beta == T{1};
-  if (!plain) {
-    part.c = scratch.as<T>();
-    part.ldc = p.n;
-  }
+  PackedGemm<T> part{.m = p.m, .n = p.n, .lda = p.lda, .c = p.c, .ldc = p.ldc, .in_order = true};
   for (int64_t first = 0; first < p.k; first += kPart) {
     part.k = std::min(kPart, p.k - first);
     part.packed = block.packed + first * block.width;
@@ -96,7 +62,6 @@ void run_rows(const LargeBlock<T>& block, int64_t row, int64_t rows) {
     part.a = p.a + first;
     gemm_packed(part);
   }
-  if (!plain) GRADUS_SIMD(FinishBlock<T>)(p, scratch.as<T>());
 }
 
 }  // namespace
@@ -121,4 +86,3 @@ void gemm_large(const Gemm<T>& p) {
 GRADUS_FLOAT_AND_DOUBLE(gemm_large)
 
 }  // namespace gradus::kernels
-#endif  // HWY_ONCE
