@@ -29,7 +29,8 @@ TextRows rows_of(const Config& config, const Vocabulary& symbols, const TextRows
       "--batch " + std::to_string(config.batch) + " rows of --unroll " + std::to_string(config.unroll) + " symbols: ");
 }
 
-/// A file of another content has another text, but for one in four thousand million.
+/// The size and the CRC-32 of a file. Two different files of one size share both by chance once in four thousand
+/// million.
 std::string content_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::vector<char> bytes(size_t{1} << 20);

@@ -24,11 +24,11 @@ void PackB(int64_t k, int64_t n, const T* b, int64_t row_stride, int64_t col_str
   PackPanels(hn::ScalableTag<T>(), PackSource<T>{k, n, b, row_stride, col_stride}, packed);
 }
 
-/// A product of length 0: C = beta * C.
+/// A product of length 0: C = beta * S, where S is C itself or, with s_row = 0, a bias.
 template <class T>
-void ScaleC(int64_t m, int64_t n, T beta, T* c, int64_t c_row) {
+void ScaleC(int64_t m, int64_t n, T beta, const T* s, int64_t s_row, T* c, int64_t c_row) {
   for (int64_t i = 0; i < m; ++i) {
-    for (int64_t j = 0; j < n; ++j) c[i * c_row + j] = beta == T{0} ? T{0} : beta * c[i * c_row + j];
+    for (int64_t j = 0; j < n; ++j) c[i * c_row + j] = beta == T{0} ? T{0} : beta * s[i * s_row + j];
   }
 }
 
@@ -38,15 +38,13 @@ void RunPacked(const PackedGemm<T>& p) {
   const int64_t width = 2 * static_cast<int64_t>(hn::Lanes(d));
   if (p.m <= 0 || p.n <= 0) return;
   const T beta = p.accumulate || p.bias != nullptr ? T{1} : T{0};
-  if (p.k <= 0) return ScaleC(p.m, p.n, beta, p.c, p.ldc);
+  const T* s = p.bias != nullptr ? p.bias : p.c;
+  const int64_t s_row = p.bias != nullptr ? 0 : p.ldc;
+  if (p.k <= 0) return ScaleC(p.m, p.n, beta, s, s_row, p.c, p.ldc);
   const int64_t b_row = p.b_row > 0 ? p.b_row : width, b_panel = p.b_row > 0 ? width : p.k * width;
-  TileProduct<T> tile{p.m, p.n, p.k, T{1}, beta, p.a, p.lda, p.a_col, p.packed, b_row, b_panel, p.c, p.ldc, p.c, p.ldc};
+  TileProduct<T> tile{p.m, p.n, p.k, T{1}, beta, p.a, p.lda, p.a_col, p.packed, b_row, b_panel, p.c, p.ldc, s, s_row};
   tile.resumes = p.resumes;
-  if (p.bias != nullptr) {
-    tile.s = p.bias;
-    tile.s_row = 0;
-  }
-  if (p.m == 1 && !p.in_order) return RunOneRow(d, tile);
+  if (p.m == 1 && !p.in_order && !p.resumes) return RunOneRow(d, tile);
   // Splits k into parts, so that the part of a panel that all rows read stays in the first-level cache.
   constexpr int64_t kPart = 256;
   if (p.accumulate || p.m < 2 * kTileRows || p.k < 2 * kPart) return RunProduct(d, tile);
@@ -151,7 +149,7 @@ void RunBatch(const BatchedGemm<T>& batch, int64_t begin, int64_t end, bool dots
     p.b = batch.item.b + i * batch.stride_b;
     p.c = batch.item.c + i * batch.stride_c;
     if (p.k <= 0) {
-      ScaleC(p.m, p.n, p.beta, p.c, p.ldc);
+      ScaleC(p.m, p.n, p.beta, p.c, p.ldc, p.c, p.ldc);
     } else if (dots) {
       RunDots(p);
     } else {

@@ -39,10 +39,11 @@ template <class T>
 void pack_b(int64_t k, int64_t n, const T* b, int64_t row_stride, int64_t col_stride, T* packed);
 
 /// C [m, n] = A [m, k] * B, or C += A * B when `accumulate`; on the calling thread only. With `resumes`, the sums start
-/// from C, so that parts of k one after the other give the same bits as one product. `bias` [n] is added to each row,
-/// instead of C. A row of C has the same bits for any m above 1. So has a single row when `in_order`; otherwise it adds
-/// in several sums, which is faster. Element (i, p) of A is at a[i * lda + p * a_col]: a transposed A has lda = 1. With
-/// b_row > 0, `packed` is B as it is, element (p, j) at packed[p * b_row + j], and C has the same bits.
+/// from C, so that parts of k, each of at least 1, one after the other give the same bits as one product (a single row
+/// when `in_order`). `bias` [n] is added to each row, instead of C. A row of C has the same bits for any m above 1. So
+/// has a single row when `in_order`; otherwise it adds in several sums, which is faster. Element (i, p) of A is at
+/// a[i * lda + p * a_col]: a transposed A has lda = 1. With b_row > 0, `packed` is B as it is, element (p, j) at
+/// packed[p * b_row + j], and C has the same bits.
 template <class T>
 struct PackedGemm {
   int64_t m = 0;

@@ -68,9 +68,9 @@ void run_rows(const LargeBlock<T>& block, int64_t row, int64_t rows) {
 
 template <class T>
 void gemm_large(const Gemm<T>& p) {
-  constexpr int64_t kPanel = 128 / sizeof(T);
+  const int64_t panel = packed_b_size<T>(1, 1);
   const int64_t packed_columns = kPackedBytes / static_cast<int64_t>(sizeof(T)) / p.k;
-  const int64_t columns = even_share(p.n, std::max(packed_columns, 2 * kPanel), kPanel);
+  const int64_t columns = even_share(p.n, std::max(packed_columns, 2 * panel), panel);
   const int64_t rows = even_share(p.m, kRows, 8);
   detail::Scratch packed(static_cast<size_t>(p.k * columns) * sizeof(T));
   for (int64_t column = 0; column < p.n; column += columns) {

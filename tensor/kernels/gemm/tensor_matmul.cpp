@@ -5,7 +5,6 @@
 
 #include <gradus/tensor/kernels/common/rows.hpp>
 #include <gradus/tensor/kernels/gemm/gemm.hpp>
-#include <gradus/tensor/kernels/movement/copy.hpp>
 
 namespace gradus::kernels {
 namespace {

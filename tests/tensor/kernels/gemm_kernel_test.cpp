@@ -174,10 +174,8 @@ template <class T>
 void run_last_rows(const Gemm<T>& p, int64_t rows, T* c) {
   std::vector<T> packed(size_t(packed_b_size<T>(p.k, p.n)));
   pack_b(p.k, p.n, p.b, p.trans_b ? 1 : p.ldb, p.trans_b ? p.ldb : 1, packed.data());
-  PackedGemm<T> last{.m = rows, .n = p.n, .k = p.k, .a = p.a + (p.m - rows) * p.lda, .lda = p.lda};
-  last.packed = packed.data();
-  last.c = c;
-  last.ldc = p.ldc;
+  PackedGemm<T> last{.m = rows, .n = p.n, .k = p.k, .lda = p.lda, .packed = packed.data(), .c = c, .ldc = p.ldc};
+  last.a = p.a + (p.m - rows) * p.lda;
   last.bias = p.bias;
   gemm_packed(last);
 }
@@ -358,6 +356,34 @@ TEST_CASE("gemm_packed: one row equals the plain loops for all ends of the colum
   }
   check_packed<double>(sizes);
   check_packed<float>(sizes);
+}
+
+TEST_CASE("gemm_packed: parts of k one after the other, and a bias, for any number of rows") {
+  const uint64_t seed = tests::seed(18);
+  for (const int64_t rows : {1, 3, 10, 20}) {
+    RandomNumbers random(seed);
+    Case<float> test(random, Gemm<float>{.m = rows, .n = 70, .k = 90}, 0);
+    std::vector<double> expected = test.expected();
+    const std::vector<float> bias = random.uniform<float>(70);
+    for (size_t i = 0; i < expected.size(); ++i) expected[i] += double(bias[i % 70]);
+    PackedGemm<float> p{.m = rows, .n = 70, .a = test.p.a, .lda = 90, .c = test.c.data(), .ldc = 70};
+    for (const int64_t first : {0, 40}) {
+      p.k = first == 0 ? 40 : 50;
+      std::vector<float> packed(size_t(packed_b_size<float>(p.k, 70)));
+      pack_b(p.k, 70, test.p.b + first * 70, 70, 1, packed.data());
+      p.packed = packed.data();
+      p.a = test.p.a + first;
+      p.resumes = first > 0;
+      p.bias = first > 0 ? bias.data() : nullptr;
+      gemm_packed(p);
+    }
+    INFO("rows " << rows << " seed " << seed);
+    CHECK(worst_error(test.c, expected) < tolerance<float>());
+    p.k = 0;
+    p.resumes = false;
+    gemm_packed(p);
+    for (size_t i = 0; i < test.c.size(); ++i) REQUIRE(test.c[i] == bias[i % 70]);
+  }
 }
 
 TEST_CASE("pack_b: any two strides") {
